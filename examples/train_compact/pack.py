@@ -1,0 +1,132 @@
+"""Pack face pictures and their points into one file that training reads at once.
+
+    python pack.py DATA OUT.npz [--side 256]
+
+`DATA` holds `300w/` (`index.csv` with a column `val`, and `{afw,helen,lfpw}/train/*.{jpg,pts}`, points one-based),
+`300w_test/{lfpw,helen}/test` and, optionally, `ytf68/` (`ytf68.csv`, zero-based).
+Each face becomes a `--side` px square that covers 1.9 times the longer side of the tight box of its points, which is all that
+the augmentation ever reads. Near-duplicates of validation and test faces are left out of training.
+"""
+
+import argparse
+import csv
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+log = logging.getLogger("pack")
+COVER = 1.9  # side of a packed square / longer side of the tight box
+HASH_DISTANCE = 6  # of 64 bits: two faces this near are taken as the same photo
+
+
+def read_pts(path: Path) -> np.ndarray:
+    """Zero-based points (68, 2) of a .pts file with or without header."""
+    rows = [line.split() for line in path.read_text().splitlines()]
+    numbers = [r for r in rows if len(r) == 2 and all(c.replace(".", "").replace("-", "").isdigit() for c in r)]
+    points = np.array(numbers, dtype=np.float64) - 1.0
+    if points.shape != (68, 2):
+        raise ValueError(f"{path}: expected 68 points, found {points.shape}")
+    return points
+
+
+def pack_face(image: np.ndarray, points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The square around a face (side, side, 3) and the points in it, pixel centres at whole numbers."""
+    low, high = points.min(0), points.max(0)
+    scale = side / (COVER * (high - low).max())
+    offset = (side - 1) / 2 - scale * (low + high) / 2
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    crop = cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    return crop, points * scale + offset
+
+
+def perceptual_hash(crop: np.ndarray) -> np.ndarray:
+    """64 bits of the low frequencies of the middle of a packed face."""
+    margin = crop.shape[0] // 5
+    grey = cv2.cvtColor(crop[margin:-margin, margin:-margin], cv2.COLOR_BGR2GRAY)
+    low = cv2.dct(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32))[:8, :8].ravel()
+    return low > np.median(low)
+
+
+def list_300w(data: Path) -> list[tuple[str, Path, np.ndarray]]:
+    """(split, picture, points) of every 300-W face, test faces of LFPW and HELEN included."""
+    with open(data / "300w" / "index.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    faces = []
+    for row in rows:
+        name = row["file"]
+        root = "300w" if "/train/" in name else "300w_test"
+        is_common = name.split("/")[0] in ("lfpw", "helen")
+        path = data / root / name
+        if root == "300w":
+            faces.append(("val" if row["val"] == "1" else "train", path, read_pts(path.with_suffix(".pts"))))
+        elif is_common:
+            faces.append(("test", path, read_pts(path.with_suffix(".pts"))))
+    if any(split == "test" for split, _, _ in faces):
+        return faces
+    for source in ("lfpw", "helen"):
+        for path in sorted((data / "300w_test" / source / "test").glob("*.jpg")):
+            faces.append(("test", path, read_pts(path.with_suffix(".pts"))))
+    return faces
+
+
+def list_ytf68(data: Path) -> list[tuple[str, Path, np.ndarray]]:
+    """(split "extra", picture, points) of the YouTube Faces frames, if they are there."""
+    table = data / "ytf68" / "ytf68.csv"
+    if not table.exists():
+        return []
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    axes = [[f"{axis}{i}" for axis in "xy"] for i in range(68)]
+    return [
+        ("extra", data / "ytf68" / row["file"], np.array([[float(row[a]) for a in pair] for pair in axes]))
+        for row in rows
+    ]
+
+
+def looks_like_held_out(splits: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Mask of the faces whose hash is near that of a validation or test face."""
+    held = hashes[np.isin(splits, ["val", "test"])]
+    return (hashes[:, None, :] != held[None, :, :]).sum(-1).min(1) <= HASH_DISTANCE
+
+
+def listed_duplicates(data: Path, held: set[str]) -> set[str]:
+    """Faces that the data's own list pairs with one of `held` (names such as lfpw/train/image_0003)."""
+    table = data / "300w_test" / "near_duplicates.csv"
+    if not table.exists():
+        return set()
+    with open(table, newline="") as file:
+        pairs = [(row["face_a"], row["face_b"]) for row in csv.DictReader(file)]
+    return {a for a, b in pairs if b in held} | {b for a, b in pairs if a in held}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--side", type=int, default=256)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+    faces = list_300w(args.data) + list_ytf68(args.data)
+    packed = [pack_face(cv2.imread(str(path)), points, args.side) for _, path, points in faces]
+    images = np.stack([image for image, _ in packed])[..., ::-1]
+    points = np.stack([points for _, points in packed]).astype(np.float32)
+    splits = np.array([split for split, _, _ in faces])
+    names = np.array([str(path.relative_to(args.data)) for _, path, _ in faces])
+    hashes = np.stack([perceptual_hash(image) for image, _ in packed])
+    keys = np.array([name.split("/", 1)[1].removesuffix(".jpg") for name in names])
+    is_training = np.isin(splits, ["train", "extra"])
+    listed = listed_duplicates(args.data, set(keys[~is_training]))
+    drop = is_training & (looks_like_held_out(splits, hashes) | np.isin(keys, list(listed)))
+    log.info("left out as near-duplicates: %d", drop.sum())
+    keep = ~drop
+    np.savez(args.out, images=images[keep], points=points[keep], splits=splits[keep], names=names[keep])
+    for split in np.unique(splits):
+        log.info("%s: %d faces", split, (splits[keep] == split).sum())
+
+
+if __name__ == "__main__":
+    main()

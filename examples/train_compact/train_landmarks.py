@@ -1,0 +1,243 @@
+"""Train the 68-point model on a packed file of faces.
+
+    python train_landmarks.py faces.npz RUN [--samples 400000] [--threads 2] [--device cpu]
+
+`RUN/last.pt` holds everything needed to go on: call the same command again after a stop. `RUN/log.csv` has a row an evaluation.
+The number of samples sets the learning rate's cosine; the first part of the run uses smaller crops, which are cheaper.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from augment import augment, plain
+from facelandmarks.nn.compact import CompactLandmarkNet
+
+# fmt: off
+MIRROR = np.array([  # 68-point iBUG order, mirrored
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+])
+# fmt: on
+EYE_CORNERS = (36, 45)
+WING_WIDTH, WING_CURVE = 5.0, 1.0  # pixels of a 128 px crop
+
+
+@dataclass
+class Faces:
+    images: np.ndarray  # (N, S, S, 3) uint8 RGB
+    points: np.ndarray  # (N, 68, 2) float32
+    splits: np.ndarray  # (N,) "train", "extra", "val", "test"
+
+    @classmethod
+    def load(cls, path: Path) -> "Faces":
+        with np.load(path) as data:
+            return cls(data["images"], data["points"], data["splits"])
+
+    def rows(self, *splits: str) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.splits, splits))
+
+
+def profile_weight(points: np.ndarray) -> np.ndarray:
+    """1 for a frontal face, up to 3 for a profile: profiles are few and fail most."""
+    nose, left, right = points[:, 30, 0], points[:, 36, 0], points[:, 45, 0]
+    eyes = np.hypot(*(points[:, 45] - points[:, 36]).T)
+    height = np.hypot(*(points[:, 8] - points[:, 27]).T)
+    turned = np.abs((nose - left) - (right - nose)) / np.maximum(eyes, 1)
+    narrow = np.maximum(0, height / np.maximum(eyes, 1) - 1.5)
+    return 1 + np.minimum(2, turned + narrow)
+
+
+class Views(Dataset):
+    """Sample number `i` of the run: which face and which view of it follow from the seed and `i` alone."""
+
+    def __init__(self, faces: Faces, seed: int, small_until: int, extra_until: int, extra_share: float) -> None:
+        self.faces, self.seed, self.small_until = faces, seed, small_until
+        self.extra_until, self.extra_share = extra_until, extra_share
+        self.train, self.extra = faces.rows("train"), faces.rows("extra")
+        weight = profile_weight(faces.points[self.train])
+        self.cumulative = np.cumsum(weight) / weight.sum()
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, index))
+        size = 96 if index < self.small_until else 128
+        use_extra = len(self.extra) and index < self.extra_until and rng.random() < self.extra_share
+        row = rng.choice(self.extra) if use_extra else self.train[np.searchsorted(self.cumulative, rng.random())]
+        other = self.faces.images[rng.choice(self.train)]
+        crop, points = augment(rng, self.faces.images[row], self.faces.points[row], other, size, MIRROR)
+        return torch.from_numpy(crop), torch.from_numpy((points + 0.5) / size)
+
+
+class Span(Sampler[list[int]]):
+    """Batches of consecutive sample numbers; a batch never crosses the change of size."""
+
+    def __init__(self, start: int, stop: int, batch: int) -> None:
+        self.starts = range(start, stop - batch + 1, batch)
+        self.batch = batch
+
+    def __iter__(self):
+        return (list(range(s, s + self.batch)) for s in self.starts)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def normalise(crops: Tensor) -> Tensor:
+    return crops.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
+
+
+def expectation(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (N, K, 2) as fractions of the crop's side, and log probabilities (N, K, H, W)."""
+    n, k, h, w = logits.shape
+    log_p = F.log_softmax(logits.float().flatten(2), -1).view(n, k, h, w)
+    p = log_p.exp()
+    xs = (torch.arange(w, device=p.device) + 0.5) / w
+    ys = (torch.arange(h, device=p.device) + 0.5) / h
+    return torch.stack([(p.sum(2) * xs).sum(-1), (p.sum(3) * ys).sum(-1)], -1), log_p
+
+
+def wing(error: Tensor) -> Tensor:
+    near = WING_WIDTH * torch.log1p(error / WING_CURVE)
+    return torch.where(error < WING_WIDTH, near, error - WING_WIDTH + WING_WIDTH * np.log1p(WING_WIDTH / WING_CURVE))
+
+
+def gaussian_cross_entropy(log_p: Tensor, target: Tensor, sigma: float) -> Tensor:
+    """Cross entropy with a Gaussian of `sigma` cells around each point inside the crop."""
+    n, k, h, w = log_p.shape
+    xs = torch.arange(w, device=log_p.device) + 0.5
+    ys = torch.arange(h, device=log_p.device) + 0.5
+    gx = F.softmax(-0.5 * ((xs - target[..., :1] * w) / sigma) ** 2, -1)
+    gy = F.softmax(-0.5 * ((ys - target[..., 1:] * h) / sigma) ** 2, -1)
+    inside = ((target > 0) & (target < 1)).all(-1).float()
+    crossed = -torch.einsum("nkh,nkhw,nkw->nk", gy, log_p, gx)
+    return (crossed * inside).sum() / inside.sum().clamp(min=1)
+
+
+def loss_of(logits: Tensor, target: Tensor, sigma: float) -> Tensor:
+    points, log_p = expectation(logits)
+    return wing((points - target).abs() * 128).mean() + gaussian_cross_entropy(log_p, target, sigma)
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, faces: Faces, split: str, device: str) -> np.ndarray:
+    """Interocular NME in percent of each face of a split, box = tight box of the truth."""
+    net.eval()
+    rows = faces.rows(split)
+    views = [plain(faces.images[r], faces.points[r], 128) for r in rows]
+    found = []
+    for start in range(0, len(views), 32):
+        crops = normalise(torch.from_numpy(np.stack([v for v, _ in views[start : start + 32]]))).to(device)
+        found.append(expectation(net(crops))[0].cpu().numpy())
+    truth = np.stack([p for _, p in views])
+    error = np.linalg.norm(np.concatenate(found) * 128 - 0.5 - truth, axis=-1).mean(1)
+    between = np.linalg.norm(truth[:, EYE_CORNERS[0]] - truth[:, EYE_CORNERS[1]], axis=-1)
+    return 100 * error / between
+
+
+def average_into(ema: nn.Module, net: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for a, b in zip(ema.state_dict().values(), net.state_dict().values(), strict=True):
+            if a.is_floating_point():
+                a.lerp_(b, 1 - decay)
+            else:
+                a.copy_(b)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--samples", type=int, default=400_000)
+    parser.add_argument("--small", type=float, default=0.45, help="share of the samples at 96 px")
+    parser.add_argument("--extra", type=float, default=0.15, help="share of 'extra' faces in the first 60 %% of the run")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--init", type=Path, help="start from the averaged weights of this checkpoint")
+    parser.add_argument("--evaluate-every", type=float, default=300, help="seconds")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    args.run.mkdir(parents=True, exist_ok=True)
+    faces = Faces.load(args.faces)
+    net, ema = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
+    if args.init:
+        net.load_state_dict(torch.load(args.init, weights_only=True)["ema"])
+    ema.load_state_dict(net.state_dict())
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99))
+    done = 0
+    last = args.run / "last.pt"
+    if last.exists():
+        state = torch.load(last, weights_only=True)
+        net.load_state_dict(state["net"])
+        ema.load_state_dict(state["ema"])
+        optimiser.load_state_dict(state["optimiser"])
+        done = state["samples"]
+
+    small_until = int(args.small * args.samples) // args.batch * args.batch
+    views = Views(faces, args.seed, small_until, int(0.6 * args.samples), args.extra)
+    loader = DataLoader(
+        views,
+        batch_sampler=Span(done, args.samples, args.batch),
+        num_workers=args.workers,
+        prefetch_factor=4 if args.workers else None,
+        worker_init_fn=lambda _: __import__("cv2").setNumThreads(0),
+    )
+
+    def save() -> None:
+        state = {"net": net.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict(), "samples": done}
+        torch.save(state, last.with_suffix(".part"))
+        last.with_suffix(".part").replace(last)
+
+    def report(loss: float, rate: float) -> None:
+        scores = {name: evaluate(model, faces, "val", args.device) for name, model in (("ema", ema), ("net", net))}
+        row = [done, round(loss, 4), round(rate, 1), *(round(float(s.mean()), 3) for s in scores.values())]
+        with open(args.run / "log.csv", "a", newline="") as file:
+            csv.writer(file).writerow(row)
+        print("samples %d loss %.3f %.1f/s val: averaged %.3f raw %.3f" % tuple(row), file=sys.stderr, flush=True)
+
+    mean_loss, since, since_samples = 0.0, time.monotonic(), done
+    for crops, target in loader:
+        progress = done / args.samples
+        warm = min(1.0, (done + args.batch) / (200 * args.batch))
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + np.cos(np.pi * progress)))
+        net.train()
+        logits = net(normalise(crops.to(args.device, non_blocking=True)))
+        loss = loss_of(logits, target.to(args.device), 1.0 if progress < 0.8 else 0.8)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+        optimiser.step()
+        done += len(crops)
+        steps = done // args.batch
+        average_into(ema, net, min(0.999 if progress > 0.5 else 0.998, (1 + steps) / (10 + steps)))
+        mean_loss = 0.98 * mean_loss + 0.02 * loss.item() if mean_loss else loss.item()
+        if time.monotonic() - since > args.evaluate_every:
+            rate = (done - since_samples) / (time.monotonic() - since)
+            report(mean_loss, rate)
+            save()
+            since, since_samples = time.monotonic(), done
+    save()
+    report(mean_loss, 0.0)
+
+
+if __name__ == "__main__":
+    main()

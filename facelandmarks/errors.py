@@ -1,0 +1,53 @@
+"""Every error of the package. Each also derives from the builtin that people would catch."""
+
+
+class FaceLandmarksError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+    def __str__(self) -> str:
+        # KeyError would quote the message.
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownModelError(FaceLandmarksError, KeyError):
+    """No model, detector or option of that name."""
+
+
+class InvalidImageError(FaceLandmarksError, ValueError):
+    """A picture that cannot be read, or an array that is no picture."""
+
+
+class InvalidBoxError(FaceLandmarksError, ValueError):
+    """A box that cannot hold a face: wrong shape, not finite, no area, or wholly outside the picture."""
+
+
+class InvalidOptionError(FaceLandmarksError, ValueError):
+    """An argument outside its documented values."""
+
+
+class DeviceError(FaceLandmarksError, RuntimeError):
+    """A device or engine that was asked for and cannot be had."""
+
+
+class DownloadError(FaceLandmarksError, OSError):
+    """A file of weights that could not be fetched."""
+
+
+class ChecksumError(DownloadError):
+    """A file whose bytes are not the ones the manifest promises."""
+
+
+class OfflineError(DownloadError):
+    """A file that is not in the cache while the network must not be used."""
+
+
+class CheckpointError(FaceLandmarksError, ValueError):
+    """A checkpoint that cannot be read or does not fit the model."""
+
+
+class MissingDependencyError(FaceLandmarksError, ImportError):
+    """An optional package that is needed and not installed; the message names the extra."""
+
+
+class DatasetError(FaceLandmarksError, ValueError):
+    """Annotations or pictures of a data set that are missing or not as published."""

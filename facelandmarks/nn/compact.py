@@ -1,0 +1,100 @@
+"""The network of the built-in landmark models: a small residual pyramid with dense 3x3 convolutions.
+
+Plain 3x3 convolutions are used throughout because on CPUs they run near the arithmetic peak of the machine,
+where depthwise ones are bound by memory. One map per landmark at a quarter of the input size; a landmark is the
+expectation of its map (`facelandmarks.decode.integral`), so the map may be coarse.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def conv_bn(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution without bias, padded to keep the size at stride 1, and its batch norm."""
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; a stride halves the shortcut by average pooling."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv_bn(channels_in, channels_out, stride=stride)
+        self.conv2 = conv_bn(channels_out, channels_out)
+        # A branch that starts at zero makes the block start as its shortcut.
+        nn.init.zeros_(self.conv2[1].weight)
+        steps: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
+        if channels_in != channels_out:
+            steps.append(conv_bn(channels_in, channels_out, kernel=1))
+        self.shortcut = nn.Sequential(*steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.shortcut(x) + self.conv2(F.relu(self.conv1(x))))
+
+
+class CompactLandmarkNet(nn.Module):
+    """Crop to one map of logits per landmark.
+
+    Parameters
+    ----------
+    landmarks
+        Number of landmarks K.
+    stem
+        Channels of the two stride-2 convolutions at the input.
+    widths
+        Channels of the residual stages; the first runs at a quarter of the input size, each next at half of the last.
+    blocks
+        Residual blocks in each stage.
+    neck
+        Channels of the top-down pyramid.
+
+    Notes
+    -----
+    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, H / 4, W / 4).
+    """
+
+    def __init__(
+        self,
+        landmarks: int,
+        stem: Sequence[int] = (24, 48),
+        widths: Sequence[int] = (48, 128, 192, 224),
+        blocks: Sequence[int] = (2, 2, 2, 2),
+        neck: int = 64,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
+        )
+        self.stages = nn.ModuleList()
+        channels = stem[1]
+        for index, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            strides = [2 if index else 1] + [1] * (count - 1)
+            inputs = [channels] + [width] * (count - 1)
+            stage = [ResidualBlock(i, width, s) for i, s in zip(inputs, strides, strict=True)]
+            self.stages.append(nn.Sequential(*stage))
+            channels = width
+        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
+        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
+        self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), nn.Conv2d(neck, landmarks, 1))
+        nn.init.normal_(self.head[2].weight, std=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        top: Tensor | None = None
+        for level, lateral, smooth in zip(
+            reversed(levels), reversed(self.lateral), reversed(self.smooth), strict=True
+        ):
+            merged = lateral(level)
+            if top is not None:
+                merged = merged + F.interpolate(top, scale_factor=2.0, mode="nearest")
+            top = F.relu(smooth(F.relu(merged)))
+        assert top is not None
+        return torch.as_tensor(self.head(top))
