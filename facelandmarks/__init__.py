@@ -1,0 +1,83 @@
+"""Landmarks from pictures, with known accuracy.
+
+>>> import facelandmarks as fl
+>>> faces = fl.predict("photo.jpg")  # doctest: +SKIP
+>>> faces.points.shape  # doctest: +SKIP
+(1, 68, 2)
+
+Names are imported when they are first used: `import facelandmarks` loads neither torch nor OpenCV.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from facelandmarks.api import load_model, predict
+    from facelandmarks.catalogue import list_models, model_info
+    from facelandmarks.errors import (
+        CheckpointError,
+        ChecksumError,
+        DatasetError,
+        DeviceError,
+        DownloadError,
+        FaceLandmarksError,
+        InvalidBoxError,
+        InvalidImageError,
+        InvalidOptionError,
+        MissingDependencyError,
+        OfflineError,
+        UnknownModelError,
+    )
+    from facelandmarks.model import Model
+    from facelandmarks.results import Crops, Face, Landmarks
+    from facelandmarks.schemes import Scheme, get_scheme
+
+__all__ = [
+    "CheckpointError",
+    "ChecksumError",
+    "Crops",
+    "DatasetError",
+    "DeviceError",
+    "DownloadError",
+    "Face",
+    "FaceLandmarksError",
+    "InvalidBoxError",
+    "InvalidImageError",
+    "InvalidOptionError",
+    "Landmarks",
+    "MissingDependencyError",
+    "Model",
+    "OfflineError",
+    "Scheme",
+    "UnknownModelError",
+    "get_scheme",
+    "list_models",
+    "load_model",
+    "model_info",
+    "predict",
+]
+
+_HOMES = {
+    "load_model": "api",
+    "predict": "api",
+    "list_models": "catalogue",
+    "model_info": "catalogue",
+    "Model": "model",
+    "Crops": "results",
+    "Face": "results",
+    "Landmarks": "results",
+    "Scheme": "schemes",
+    "get_scheme": "schemes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

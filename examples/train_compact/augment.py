@@ -1,12 +1,12 @@
 """Random views of a packed face: one warp, one colour table, blur, noise and things in front of the face.
 
 Everything is drawn from one generator a sample, so that a run is repeatable whatever the number of workers.
-Coordinates are those of MMPose's classic crop: the middle of the box falls on index `size / 2`, not on `(size - 1) / 2`.
+Coordinates are those of MMPose's classic crop: the middle of the box falls on index `size / 2`,
+not on `(size - 1) / 2`.
 """
 
 import cv2
 import numpy as np
-
 from pack import COVER
 
 PADDING = 1.25  # crop side / longer side of the tight box, at inference
@@ -31,7 +31,7 @@ def crop_matrix(rng: Rng, packed_side: int, size: int) -> np.ndarray:
 
 
 def bend(rng: Rng, size: int) -> np.ndarray:
-    """A smooth displacement (size, size, 2) in crop pixels: other proportions, expressions and a little turning of the head."""
+    """A smooth displacement (size, size, 2) in crop pixels: other proportions, a little turning of the head."""
     coarse = np.zeros((5, 5, 2), np.float32)
     if chance(rng, 0.5):
         coarse += rng.normal(0, 0.022 * size, coarse.shape).astype(np.float32)

@@ -4,8 +4,8 @@
 
 `DATA` holds `300w/` (`index.csv` with a column `val`, and `{afw,helen,lfpw}/train/*.{jpg,pts}`, points one-based),
 `300w_test/{lfpw,helen}/test` and, optionally, `ytf68/` (`ytf68.csv`, zero-based).
-Each face becomes a `--side` px square that covers 1.9 times the longer side of the tight box of its points, which is all that
-the augmentation ever reads. Near-duplicates of validation and test faces are left out of training.
+Each face becomes a `--side` px square that covers 1.9 times the longer side of the tight box of its points,
+which is all that the augmentation ever reads. Near-duplicates of validation and test faces are left out of training.
 """
 
 import argparse
@@ -51,25 +51,13 @@ def perceptual_hash(crop: np.ndarray) -> np.ndarray:
 
 
 def list_300w(data: Path) -> list[tuple[str, Path, np.ndarray]]:
-    """(split, picture, points) of every 300-W face, test faces of LFPW and HELEN included."""
+    """(split, picture, points) of the train faces of AFW, HELEN and LFPW, and of the test faces of HELEN and LFPW."""
     with open(data / "300w" / "index.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    faces = []
-    for row in rows:
-        name = row["file"]
-        root = "300w" if "/train/" in name else "300w_test"
-        is_common = name.split("/")[0] in ("lfpw", "helen")
-        path = data / root / name
-        if root == "300w":
-            faces.append(("val" if row["val"] == "1" else "train", path, read_pts(path.with_suffix(".pts"))))
-        elif is_common:
-            faces.append(("test", path, read_pts(path.with_suffix(".pts"))))
-    if any(split == "test" for split, _, _ in faces):
-        return faces
+        rows = [row for row in csv.DictReader(file) if "/train/" in row["file"]]
+    found = [("val" if row["val"] == "1" else "train", data / "300w" / row["file"]) for row in rows]
     for source in ("lfpw", "helen"):
-        for path in sorted((data / "300w_test" / source / "test").glob("*.jpg")):
-            faces.append(("test", path, read_pts(path.with_suffix(".pts"))))
-    return faces
+        found += [("test", path) for path in sorted((data / "300w_test" / source / "test").glob("*.jpg"))]
+    return [(split, path, read_pts(path.with_suffix(".pts"))) for split, path in found]
 
 
 def list_ytf68(data: Path) -> list[tuple[str, Path, np.ndarray]]:

@@ -2,7 +2,8 @@
 
     python train_landmarks.py faces.npz RUN [--samples 400000] [--threads 2] [--device cpu]
 
-`RUN/last.pt` holds everything needed to go on: call the same command again after a stop. `RUN/log.csv` has a row an evaluation.
+`RUN/last.pt` holds everything needed to go on: call the same command again after a stop.
+`RUN/log.csv` has a row an evaluation.
 The number of samples sets the learning rate's cosine; the first part of the run uses smaller crops, which are cheaper.
 """
 
@@ -15,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from augment import augment, plain
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from augment import augment, plain
 from facelandmarks.nn.compact import CompactLandmarkNet
 
 # fmt: off
@@ -113,7 +114,7 @@ def wing(error: Tensor) -> Tensor:
 
 def gaussian_cross_entropy(log_p: Tensor, target: Tensor, sigma: float) -> Tensor:
     """Cross entropy with a Gaussian of `sigma` cells around each point inside the crop."""
-    n, k, h, w = log_p.shape
+    h, w = log_p.shape[2:]
     xs = torch.arange(w, device=log_p.device) + 0.5
     ys = torch.arange(h, device=log_p.device) + 0.5
     gx = F.softmax(-0.5 * ((xs - target[..., :1] * w) / sigma) ** 2, -1)
@@ -159,7 +160,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--samples", type=int, default=400_000)
     parser.add_argument("--small", type=float, default=0.45, help="share of the samples at 96 px")
-    parser.add_argument("--extra", type=float, default=0.15, help="share of 'extra' faces in the first 60 %% of the run")
+    parser.add_argument("--extra", type=float, default=0.15, help="share of 'extra' faces in the first 60 %%")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
@@ -211,7 +212,7 @@ def main() -> None:
         row = [done, round(loss, 4), round(rate, 1), *(round(float(s.mean()), 3) for s in scores.values())]
         with open(args.run / "log.csv", "a", newline="") as file:
             csv.writer(file).writerow(row)
-        print("samples %d loss %.3f %.1f/s val: averaged %.3f raw %.3f" % tuple(row), file=sys.stderr, flush=True)
+        print("samples {} loss {} {}/s val: averaged {} raw {}".format(*row), file=sys.stderr, flush=True)
 
     mean_loss, since, since_samples = 0.0, time.monotonic(), done
     for crops, target in loader:

@@ -1,0 +1,1 @@
+"""Networks: plain torch modules, numbers in the constructor."""

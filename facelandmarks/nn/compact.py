@@ -88,13 +88,11 @@ class CompactLandmarkNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        top: Tensor | None = None
-        for level, lateral, smooth in zip(
-            reversed(levels), reversed(self.lateral), reversed(self.smooth), strict=True
-        ):
-            merged = lateral(level)
-            if top is not None:
-                merged = merged + F.interpolate(top, scale_factor=2.0, mode="nearest")
+        steps = list(zip(levels, self.lateral, self.smooth, strict=True))
+        level, lateral, smooth = steps.pop()
+        top = F.relu(smooth(F.relu(lateral(level))))
+        for level, lateral, smooth in reversed(steps):
+            merged = lateral(level) + F.interpolate(top, scale_factor=2.0, mode="nearest")
             top = F.relu(smooth(F.relu(merged)))
-        assert top is not None
-        return torch.as_tensor(self.head(top))
+        logits: Tensor = self.head(top)
+        return logits

@@ -1,0 +1,112 @@
+"""Checks of boxes, and the named conventions that say what a box holds.
+
+Boxes are (x1, y1, x2, y2) in pixels of the upright picture; (0, 0) is the centre of the top-left pixel.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.errors import InvalidBoxError, InvalidOptionError
+
+Boxes = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BoxConvention:
+    """How far each edge of a box lies beyond the tight box of the 68 points.
+
+    `left` and `right` are fractions of the tight box's width, `top` and `bottom` of its height, positive beyond it.
+    `faces` is the number of real faces the fractions were fitted on, `residual` the mean over faces and edges
+    of what is left, as a fraction of the side.
+    """
+
+    name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    faces: int
+    residual: float
+
+
+_TABLE = (
+    # The bounding box of the landmarks themselves: no forehead.
+    BoxConvention("tight", 0.0, 0.0, 0.0, 0.0, faces=0, residual=0.0),
+    # OpenCV's YuNet at score 0.3 on photos of AFW, HELEN and LFPW; medians.
+    BoxConvention("yunet", -0.013, 0.305, -0.009, -0.007, faces=537, residual=0.043),
+)
+CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record for record in _TABLE})
+
+
+def get_convention(name: str) -> BoxConvention:
+    """The box convention of that name; `InvalidOptionError` if there is none."""
+    if name not in CONVENTIONS:
+        raise InvalidOptionError(f"no box convention {name!r}; there are: {', '.join(CONVENTIONS)}")
+    return CONVENTIONS[name]
+
+
+def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
+    """Boxes as float64 (N, 4), if each of them can hold a face.
+
+    Parameters
+    ----------
+    boxes
+        One box (4,) or several (N, 4), xyxy in pixels. An empty sequence is no box.
+    width, height
+        Size of the picture in pixels.
+
+    Raises
+    ------
+    InvalidBoxError
+        For a wrong shape, values that are no finite numbers, boxes without area, and boxes wholly outside the picture.
+    """
+    try:
+        array = np.array(boxes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidBoxError(f"boxes must be numbers (x1, y1, x2, y2), got {boxes!r}") from error
+    if array.size == 0:
+        return array.reshape(0, 4)
+    if array.ndim not in (1, 2) or array.shape[-1] != 4:
+        raise InvalidBoxError(f"boxes must have shape (4,) or (N, 4) as x1, y1, x2, y2; got shape {array.shape}")
+    array = array.reshape(-1, 4)
+    sides = array[:, 2:] - array[:, :2]
+    # The picture reaches half a pixel beyond the centres of its outermost pixels.
+    outside = (array[:, 2:] < -0.5) | (array[:, :2] > np.array([width, height]) - 0.5)
+    _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
+    _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
+    _refuse(array, outside.any(1), f"lies wholly outside the picture of {width} x {height} px")
+    return array
+
+
+def _refuse(boxes: Boxes, bad: NDArray[np.bool_], reason: str) -> None:
+    if bad.any():
+        index = int(np.flatnonzero(bad)[0])
+        values = ", ".join(f"{value:g}" for value in boxes[index])
+        raise InvalidBoxError(f"box {index} of {len(boxes)} ({values}) {reason}")
+
+
+def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
+    """Boxes (N, 4) of one convention as another would give them; exact for boxes of the average face only."""
+    if source == target:
+        return boxes
+    given, wanted = get_convention(source), get_convention(target)
+    width = (boxes[:, 2] - boxes[:, 0]) / (1 + given.left + given.right)
+    height = (boxes[:, 3] - boxes[:, 1]) / (1 + given.top + given.bottom)
+    return np.stack(
+        [
+            boxes[:, 0] + (given.left - wanted.left) * width,
+            boxes[:, 1] + (given.top - wanted.top) * height,
+            boxes[:, 2] + (wanted.right - given.right) * width,
+            boxes[:, 3] + (wanted.bottom - given.bottom) * height,
+        ],
+        axis=1,
+    )
+
+
+def tight_boxes(points: NDArray[np.floating]) -> Boxes:
+    """Bounding boxes (N, 4) of points (N, K, 2): the convention `tight`."""
+    return np.concatenate([points.min(1), points.max(1)], axis=1).astype(np.float64)

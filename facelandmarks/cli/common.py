@@ -1,0 +1,58 @@
+"""What the commands share: exit codes, and errors as one line on stderr."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from facelandmarks.errors import (
+    CheckpointError,
+    DeviceError,
+    DownloadError,
+    FaceLandmarksError,
+    InvalidBoxError,
+    InvalidOptionError,
+    UnknownModelError,
+)
+
+DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+EXIT_CODES = (
+    ((DownloadError, CheckpointError), WEIGHTS),
+    ((UnknownModelError, InvalidOptionError, InvalidBoxError, DeviceError), USAGE),
+    ((FaceLandmarksError,), NOTHING_DONE),
+)
+
+
+def complain(message: object) -> None:
+    """One line on stderr."""
+    print(f"error: {message}", file=sys.stderr)
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command; an error of ours becomes a line on stderr and an exit code, Ctrl-C becomes 130."""
+    try:
+        return command()
+    except FaceLandmarksError as error:
+        complain(error)
+        return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes private files; a result is an ordinary one.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,116 @@
+"""PyTorch, eager: batch norms folded into the convolutions, channels last."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from facelandmarks.engines.base import EngineInfo
+from facelandmarks.errors import DeviceError, InvalidOptionError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device of that name; `"auto"` takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If a device was asked for that this machine or this build of PyTorch does not have.
+    """
+    if wanted == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f"device {wanted!r} cannot be used here: {reason}. Try device='cpu' or 'auto'") from error
+    return device
+
+
+def fold_batch_norms(module: nn.Module) -> nn.Module:
+    """Fold each batch norm that directly follows a convolution in an `nn.Sequential` into it, in place."""
+    for parent in module.modules():
+        if not isinstance(parent, nn.Sequential):
+            continue
+        for index in range(len(parent) - 1):
+            conv, norm = parent[index], parent[index + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                parent[index], parent[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return module
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    if count is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class TorchEngine:
+    """A network on a device.
+
+    Parameters
+    ----------
+    network
+        With its weights loaded; changed in place.
+    mean, std
+        Per channel, on the scale 0 to 255.
+    device
+        `"auto"`, or a name that PyTorch knows.
+    dtype
+        `"float32"`, `"bfloat16"` or `"float16"`.
+    threads
+        CPU threads of one call; None leaves PyTorch's setting alone.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        *,
+        device: str = "auto",
+        dtype: str = "float32",
+        threads: int | None = None,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise InvalidOptionError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
+        if threads is not None and threads < 1:
+            raise InvalidOptionError(f"threads must be at least 1; got {threads}")
+        self._device, self._dtype, self._thread_count = pick_device(device), DTYPES[dtype], threads
+        network = fold_batch_norms(network.eval()).requires_grad_(False)
+        self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._mean = torch.tensor(mean, device=self._device).view(3, 1, 1)
+        self._inverse_std = 1.0 / torch.tensor(std, device=self._device).view(3, 1, 1)
+
+    @property
+    def info(self) -> EngineInfo:
+        """What really runs."""
+        threads = self._thread_count or torch.get_num_threads()
+        name = str(self._dtype).removeprefix("torch.")
+        return EngineInfo("torch", torch.__version__, str(self._device), name, threads)
+
+    def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
+        with torch.inference_mode(), _threads(self._thread_count):
+            crops = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
+            output: Tensor = self._network(self._normalise(crops))
+            return output.float().cpu().numpy()
+
+    def _normalise(self, crops: Tensor) -> Tensor:
+        # A permuted channels-last array is already in the memory order that the convolutions want.
+        return ((crops.permute(0, 3, 1, 2).float() - self._mean) * self._inverse_std).to(self._dtype)

@@ -1,0 +1,255 @@
+"""A loaded model: picture and boxes -> crops -> network output -> landmarks."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.boxes import Boxes, check_boxes, convert_boxes
+from facelandmarks.decode import argmax, dark, integral
+from facelandmarks.detection import load_detector
+from facelandmarks.detection.base import Detector
+from facelandmarks.engines.base import Engine, EngineInfo
+from facelandmarks.errors import InvalidBoxError, InvalidOptionError
+from facelandmarks.geometry import classic
+from facelandmarks.geometry.warp import warp_crops
+from facelandmarks.images import load_image
+from facelandmarks.results import Crops, Landmarks
+from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.zoo.spec import ModelSpec
+
+Decoder = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
+DECODERS: Mapping[str, Decoder] = MappingProxyType(
+    {"argmax": argmax.decode, "dark": dark.decode, "integral": integral.decode}
+)
+GEOMETRIES = MappingProxyType({"classic": classic})
+BATCH = 64  # crops in one call of the network
+
+
+class Model:
+    """One published model, run the way its record says. Immutable; may be used from many threads.
+
+    Parameters
+    ----------
+    spec
+        The record of the model.
+    engine
+        Runs the network.
+    flip_test, decode
+        Other than the record's; None means as published.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, engine: Engine, *, flip_test: bool | None = None, decode: str | None = None
+    ) -> None:
+        if decode is not None and decode not in DECODERS:
+            raise InvalidOptionError(f"decode must be one of {', '.join(DECODERS)}; got {decode!r}")
+        changes = {"flip_test": flip_test, "decode": decode}
+        self.spec = replace(spec, **{name: value for name, value in changes.items() if value is not None})
+        options = {} if decode is not None and decode != spec.decode else spec.decode_options
+        self._decode = partial(DECODERS[self.spec.decode], **options)
+        self._geometry = GEOMETRIES[spec.geometry]
+        self._engine = engine
+        self._detectors: dict[str, Detector] = {}
+        self._detectors_lock = threading.Lock()
+
+    @property
+    def scheme(self) -> Scheme:
+        """The point layout of the output."""
+        return get_scheme(self.spec.scheme)
+
+    def engine_info(self) -> EngineInfo:
+        """What really runs: engine, device, number type, threads."""
+        return self._engine.info
+
+    def __repr__(self) -> str:
+        info = self.engine_info()
+        return f"Model({self.spec.name!r}, {len(self.scheme)} landmarks, {info.engine} {info.dtype} on {info.device})"
+
+    def predict(
+        self,
+        image: Any,
+        bbox: ArrayLike | None = None,
+        *,
+        detector: str | Detector = "auto",
+        box_convention: str | None = None,
+        color: str = "rgb",
+        min_score: float | None = None,
+    ) -> Landmarks:
+        """Landmarks of the faces of one picture.
+
+        Parameters
+        ----------
+        image
+            Path, bytes of a picture file, PIL image, array (H, W), (H, W, 3) or (H, W, 4) of uint8, uint16 or floats in
+            0..1, or tensor (C, H, W). Files are read upright (EXIF).
+        bbox
+            One box (4,) or several (N, 4): x1, y1, x2, y2 in pixels of the upright picture. None: faces are detected.
+        detector
+            Name of a detector, or an object with its `detect` method.
+        box_convention
+            What the given boxes hold (`facelandmarks.boxes.CONVENTIONS`); None takes them as the model's own.
+        color
+            `"rgb"` or `"bgr"`: channel order of arrays and tensors.
+        min_score
+            Leave out detected faces whose score is lower; None is the detector's own threshold.
+
+        Returns
+        -------
+        Landmarks
+            Without faces it is empty. In pixels of the upright picture.
+
+        Raises
+        ------
+        InvalidImageError
+            If the picture cannot be read.
+        InvalidBoxError
+            If a box cannot hold a face.
+        """
+        picture = load_image(image, color=color)
+        boxes, scores = self._find_boxes(picture, bbox, detector, box_convention, min_score)
+        points, point_scores = self._landmarks(self.prepare(picture, boxes))
+        return self._result(picture, boxes, scores, points, point_scores)
+
+    def predict_batch(
+        self,
+        images: Iterable[Any],
+        bboxes: Sequence[ArrayLike | None] | None = None,
+        *,
+        detector: str | Detector = "auto",
+        box_convention: str | None = None,
+        color: str = "rgb",
+        min_score: float | None = None,
+    ) -> list[Landmarks]:
+        """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
+
+        Parameters are those of `predict`; `bboxes` has one entry a picture, each a box, several, or None to detect.
+        """
+        pictures = [load_image(image, color=color) for image in images]
+        given = [None] * len(pictures) if bboxes is None else list(bboxes)
+        if len(given) != len(pictures):
+            raise InvalidBoxError(
+                f"bboxes must have one entry a picture: {len(pictures)} pictures, {len(given)} entries"
+            )
+        found = [
+            self._find_boxes(picture, boxes, detector, box_convention, min_score)
+            for picture, boxes in zip(pictures, given, strict=True)
+        ]
+        crops = [self.prepare(picture, boxes) for picture, (boxes, _) in zip(pictures, found, strict=True)]
+        points, scores = self._landmarks(_join(crops)) if crops else self._empty()
+        ends = np.cumsum([len(part) for part in crops])[:-1]
+        rows = zip(pictures, found, np.split(points, ends), np.split(scores, ends), strict=True) if crops else ()
+        return [self._result(picture, boxes, box_scores, p, s) for picture, (boxes, box_scores), p, s in rows]
+
+    def prepare(
+        self,
+        image: Any,
+        bboxes: ArrayLike | None = None,
+        *,
+        center: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
+        color: str = "rgb",
+    ) -> Crops:
+        """First stage: the regions that the network will see.
+
+        Parameters
+        ----------
+        image, color
+            As in `predict`.
+        bboxes
+            (N, 4) xyxy in pixels, in the model's own convention.
+        center, scale
+            (N, 2) each, in place of boxes: middle, width and height of the regions in pixels.
+        """
+        picture = load_image(image, color=color)
+        if (bboxes is None) == (center is None) or (center is None) != (scale is None):
+            raise InvalidBoxError("give either bboxes, or center and scale")
+        if bboxes is not None:
+            boxes = check_boxes(bboxes, picture.shape[1], picture.shape[0])
+            centers, scales = self._geometry.boxes_to_center_scale(boxes, self.spec.input_size, self.spec.box_padding)
+        else:
+            centers, scales = _check_regions(center, scale)
+        matrices = self._geometry.crop_matrices(centers, scales, self.spec.input_size)
+        return Crops(warp_crops(picture, matrices, self.spec.input_size), centers, scales)
+
+    def forward(self, crops: Crops) -> NDArray[np.float32]:
+        """Second stage: the raw output of the network for each crop, float32, first axis N."""
+        return np.concatenate([self._engine.run(pixels) for pixels in _chunks(crops.pixels)])
+
+    def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
+        points, scores = self._decode(outputs, self.spec.input_size)
+        return self._geometry.to_image(points, crops.center, crops.scale, self.spec.input_size), scores
+
+    def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if not len(crops):
+            return self._empty()
+        outputs = self.forward(crops)
+        if self.spec.flip_test:
+            mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
+            outputs = (outputs + mirrored[:, self.scheme.mirror, :, ::-1]) * np.float32(0.5)
+        return self.decode(outputs, crops)
+
+    def _find_boxes(
+        self,
+        picture: NDArray[np.uint8],
+        bbox: ArrayLike | None,
+        detector: str | Detector,
+        box_convention: str | None,
+        min_score: float | None,
+    ) -> tuple[Boxes, NDArray[np.float32]]:
+        height, width = picture.shape[:2]
+        own = self.spec.box_convention
+        if bbox is not None:
+            boxes = check_boxes(bbox, width, height)
+            return convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32)
+        finder = self._detector(detector) if isinstance(detector, str) else detector
+        found, scores = finder.detect(picture, min_score=min_score)
+        return convert_boxes(found.astype(np.float64), finder.convention, own), scores
+
+    def _detector(self, name: str) -> Detector:
+        with self._detectors_lock:
+            if name not in self._detectors:
+                self._detectors[name] = load_detector(name)
+            return self._detectors[name]
+
+    def _empty(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        count = len(self.scheme)
+        return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
+
+    def _result(
+        self,
+        picture: NDArray[np.uint8],
+        boxes: Boxes,
+        box_scores: NDArray[np.float32],
+        points: NDArray[np.float32],
+        scores: NDArray[np.float32],
+    ) -> Landmarks:
+        size = (picture.shape[1], picture.shape[0])
+        return Landmarks(points, scores, boxes.astype(np.float32), box_scores, self.scheme, size)
+
+
+def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    return (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
+
+
+def _join(parts: Sequence[Crops]) -> Crops:
+    return Crops(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.center for part in parts]),
+        np.concatenate([part.scale for part in parts]),
+    )
+
+
+def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    centers, scales = (np.array(value, np.float64).reshape(-1, 2) for value in (center, scale))
+    if centers.shape != scales.shape:
+        raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
+    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
+        raise InvalidBoxError("center and scale must be finite, and scale positive")
+    return centers, scales

@@ -1,0 +1,127 @@
+"""What a prediction is made of: the crops a network sees, and the landmarks that come out."""
+
+import json
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.schemes import Scheme
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Regions of a picture, warped to the input size of a network.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (N, H, W, 3), RGB.
+    center, scale
+        float64 (N, 2): middle and width/height of each region in pixels of the picture.
+    """
+
+    pixels: NDArray[np.uint8]
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face: `points` (K, 2), `scores` (K,), `box` (4,), `box_score` (NaN for a box that was given)."""
+
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    box: NDArray[np.float32]
+    box_score: float
+    scheme: Scheme
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, as in the JSON files; a box that was given has `box_score` None."""
+        return {
+            "box": _rounded(self.box),
+            "box_score": None if np.isnan(self.box_score) else round(self.box_score, 4),
+            "points": _rounded(self.points),
+            "scores": _rounded(self.scores, 4),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """The faces of one picture.
+
+    Attributes
+    ----------
+    points
+        float32 (N, K, 2): x right, y down, in pixels of the upright picture;
+        (0, 0) is the centre of the top-left pixel.
+    scores
+        float32 (N, K): how sure the network is of each point, 0 to 1.
+    boxes
+        float32 (N, 4): xyxy, as given or as detected, in the convention of the model.
+    box_scores
+        float32 (N,): the detector's score of each face; NaN for boxes that were given.
+    scheme
+        Names, mirror pairs and contours of the K points.
+    image_size
+        Width and height of the upright picture in pixels.
+    """
+
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    boxes: NDArray[np.float32]
+    box_scores: NDArray[np.float32]
+    scheme: Scheme
+    image_size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[Face]:
+        return (self._face(index) for index in range(len(self)))
+
+    def __getitem__(self, index: Any) -> "Face | Landmarks":
+        """A `Face` for a whole number, `Landmarks` for a slice, a mask or a list of indices."""
+        try:
+            number = operator.index(index)
+        except TypeError:
+            return self._select(index)
+        return self._face(number)
+
+    def _face(self, index: int) -> Face:
+        return Face(
+            self.points[index], self.scores[index], self.boxes[index], float(self.box_scores[index]), self.scheme
+        )
+
+    def _select(self, index: Any) -> "Landmarks":
+        rows = index if isinstance(index, slice) else np.asarray(index)
+        return Landmarks(
+            self.points[rows], self.scores[rows], self.boxes[rows], self.box_scores[rows], self.scheme, self.image_size
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers: `width`, `height`, `scheme`, `faces`."""
+        width, height = self.image_size
+        faces = [face.to_dict() for face in self]
+        return {"width": width, "height": height, "scheme": self.scheme.name, "faces": faces}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def draw(self, image: Any) -> NDArray[np.uint8]:
+        """A copy of the picture with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
+        from facelandmarks.draw import draw_landmarks
+        from facelandmarks.images import load_image
+
+        return draw_landmarks(load_image(image), self)
+
+
+def _rounded(array: NDArray[np.float32], digits: int = 3) -> Any:
+    return np.round(array.astype(np.float64), digits).tolist()

@@ -1,0 +1,27 @@
+"""Every model, one frozen record each. No code and no torch here: to add a model is to add a record."""
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from facelandmarks.errors import UnknownModelError
+from facelandmarks.zoo import builtin
+from facelandmarks.zoo.spec import ModelSpec
+
+MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in builtin.MODELS})
+DEFAULT_MODEL = "compact_300w"
+
+
+def get_spec(name: str) -> ModelSpec:
+    """The record of a model.
+
+    Raises
+    ------
+    UnknownModelError
+        If there is none; the message lists near matches.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    near = difflib.get_close_matches(str(name), MODELS, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(MODELS))}"
+    raise UnknownModelError(f"no model {name!r}; {hint}")
