@@ -1,0 +1,1 @@
+"""From the raw output of a network to points in pixels of its crop."""

@@ -1,0 +1,116 @@
+"""Cut crops out of a picture with OpenCV 4's integer warp, byte for byte, under every OpenCV version.
+
+All published models were trained and measured with OpenCV 4's `warpAffine`, which is integer arithmetic; OpenCV 5's
+gives other bytes. The source positions that OpenCV 4 would use are computed here and handed to `cv2.remap`, whose
+fixed-point maps do the same blend in both versions.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+# cv2.remap takes int16 positions and refuses pictures with a side of this size.
+_SIDE_LIMIT = 32767
+# Positions are counted in 1/1024 px. Beyond int16 pixels, and beyond what keeps the sum of two terms exact:
+_INT16_EDGE = 32768 * 1024
+_FAR = 2.0**60
+
+
+def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Cut one crop per matrix out of a picture; what lies outside of the picture is black.
+
+    Parameters
+    ----------
+    image
+        uint8 (height, width, 3), of any memory layout.
+    matrices
+        float64 (N, 2, 3), finite: pixels of the image to pixels of the crop.
+    size
+        Width and height of the crops in pixels.
+
+    Returns
+    -------
+    ndarray
+        uint8 (N, H, W, 3).
+
+    Notes
+    -----
+    Source: OpenCV 4.x `modules/imgproc/src/imgwarp.cpp` (`warpAffine`, `WarpAffineInvoker`) with `INTER_LINEAR` and a
+    constant border of 0. Positions are multiples of 1/32 px. A matrix without an inverse shows the pixel at (0, 0)
+    everywhere, as there. OpenCV raises for pictures with a side of 32,767 px or more; here they are cut all the same.
+    """
+    width, height = size
+    crops = np.empty((len(matrices), height, width, 3), np.uint8)
+    image = np.ascontiguousarray(image)
+    cut = _cut_with_remap if max(image.shape[:2]) < _SIDE_LIMIT else _cut_with_numpy
+    for crop, *terms in zip(crops, *_position_terms(matrices, width, height), strict=True):
+        cut(image, *terms, crop)
+    return crops
+
+
+def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Source positions as terms to be added: x of rows (N, H, 1) and columns (N, 1, W), then y, in 1/1024 px."""
+    m = np.asarray(matrices, np.float64)
+    determinant = m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0]
+    d = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=determinant != 0)
+    # The inverse in OpenCV's own order of operations: another order moves positions that lie on a rounding tie.
+    a11, a12, a21, a22 = m[:, 1, 1] * d, m[:, 0, 1] * -d, m[:, 1, 0] * -d, m[:, 0, 0] * d
+    b1 = -a11 * m[:, 0, 2] - a12 * m[:, 1, 2]
+    b2 = -a21 * m[:, 0, 2] - a22 * m[:, 1, 2]
+    u, v = np.arange(width), np.arange(height)
+    half = 16  # of 32: positions are cut, not rounded, to 1/32 px
+    return (
+        _fixed(np.multiply.outer(a12, v) + b1[:, None])[:, :, None] + half,
+        _fixed(np.multiply.outer(a11, u))[:, None, :],
+        _fixed(np.multiply.outer(a22, v) + b2[:, None])[:, :, None] + half,
+        _fixed(np.multiply.outer(a21, u))[:, None, :],
+    )
+
+
+def _fixed(position: NDArray[np.float64]) -> Ints:
+    """Pixels to 1/1024 px, a tie to the even number as in OpenCV."""
+    return np.rint(np.clip(position * 1024, -_FAR, _FAR)).astype(np.int64)
+
+
+def _cut_with_remap(
+    image: NDArray[np.uint8], x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, crop: NDArray[np.uint8]
+) -> None:
+    """Fill `crop` (H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx of 5 bits each."""
+    x, y = _within_int16(x_rows, x_columns), _within_int16(y_rows, y_columns)
+    pixel = np.empty((*x.shape, 2), np.int16)
+    np.right_shift(x, 10, out=pixel[..., 0], casting="unsafe")
+    np.right_shift(y, 10, out=pixel[..., 1], casting="unsafe")
+    x >>= 5
+    x &= 31
+    y &= 31 << 5  # fy, already times 32
+    x |= y
+    cv2.remap(image, pixel, x.astype(np.uint16), cv2.INTER_LINEAR, crop, cv2.BORDER_CONSTANT, 0)
+
+
+def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
+    """Sum of the terms, clipped to int16 pixels: a cast alone would wrap and show a far picture again."""
+    if np.abs(rows).max() + np.abs(columns).max() < _INT16_EDGE:
+        return rows.astype(np.int32) + columns.astype(np.int32)
+    return np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
+
+
+def _cut_with_numpy(
+    image: NDArray[np.uint8], x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, crop: NDArray[np.uint8]
+) -> None:
+    """Fill `crop` (H, W, 3) without OpenCV: the same blend, slower, for pictures too large for `cv2.remap`."""
+    x, y = (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5
+    fx, fy = (x & 31)[..., None], (y & 31)[..., None]
+    x, y = x >> 5, y >> 5
+    top = _pixels(image, x, y) * (32 - fx) + _pixels(image, x + 1, y) * fx
+    bottom = _pixels(image, x, y + 1) * (32 - fx) + _pixels(image, x + 1, y + 1) * fx
+    crop[:] = (top * (32 - fy) + bottom * fy + 512) >> 10
+
+
+def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
+    """Values (H, W, 3) of the picture at integer positions, 0 outside of it."""
+    height, width = image.shape[:2]
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    values = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)
+    return values * inside[..., None]
