@@ -155,7 +155,9 @@ def load_empty(data: Path, held_out: bool) -> list[Photo]:
 
 
 def make_yunet(data: Path) -> cv2.FaceDetectorYN:
-    return cv2.FaceDetectorYN.create(str(next((data / "detection" / "yunet").glob("*.onnx"))), "", (320, 320), 0.3, 0.3, 5000)
+    return cv2.FaceDetectorYN.create(
+        str(next((data / "detection" / "yunet").glob("*.onnx"))), "", (320, 320), 0.3, 0.3, 5000
+    )
 
 
 def run_yunet(yunet: cv2.FaceDetectorYN, image: np.ndarray) -> np.ndarray:

@@ -78,7 +78,9 @@ def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     overlap = common / (side_a.prod(-1) + side_b.prod(-1) - common)
     hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
     apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) ** 2).sum(-1) / 4 / (hull**2).sum(-1).clamp(min=1e-6)
-    bent = 4 / np.pi**2 * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
+    bent = (
+        4 / np.pi**2 * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
+    )
     with torch.no_grad():
         share = bent / (1 - overlap + bent + 1e-6)
     return overlap, apart + share * bent
@@ -121,9 +123,7 @@ def loss_of(outputs: Tensor, batch: Batch, strides: tuple[int, ...]) -> Tensor:
     for canvas, box in zip(batch.unsure_of.tolist(), batch.unsure, strict=True):
         weight[canvas][((centres >= box[:2]) & (centres <= box[2:])).all(1)] = 0
     if len(batch.faces):
-        canvas, cell, face = assign(
-            logits.sigmoid(), boxes, centres, cell_strides, batch.faces, batch.face_of
-        )
+        canvas, cell, face = assign(logits.sigmoid(), boxes, centres, cell_strides, batch.faces, batch.face_of)
         overlap, penalty = pair_iou(boxes[canvas, cell], batch.faces[face])
         quality = overlap.detach().clamp(0.05, 1)
         target[canvas, cell], weight[canvas, cell] = quality, 1.0
@@ -219,7 +219,11 @@ def main() -> None:
         row = [samples, round(minutes, 1), round(loss, 4), round(rate, 1), *evaluate(ema, scenes, empty)]
         with open(args.run / "log.csv", "a", newline="") as file:
             csv.writer(file).writerow(row)
-        print("samples %d minutes %.1f loss %.3f %.1f/s recall %.2f %.2f %.2f alarms %.3f %.3f" % tuple(row), file=sys.stderr, flush=True)
+        print(
+            "samples %d minutes %.1f loss %.3f %.1f/s recall %.2f %.2f %.2f alarms %.3f %.3f" % tuple(row),
+            file=sys.stderr,
+            flush=True,
+        )
 
     mean_loss, clock = 0.0, time.monotonic()
     since, since_samples = clock, samples

@@ -13,7 +13,18 @@ from torch.nn import functional as F
 from facelandmarks.nn.compact import ResidualBlock, conv_bn
 
 USUAL_SIDE = 3.0  # strides: the box side that an output of zero stands for
+FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background
 LARGEST_LOG_SIDE = 4.0  # exp of it, times the usual side and the stride, is beyond any picture; keeps exp finite
+
+
+def output_layer(channels: int) -> nn.Conv2d:
+    """Score and box of each cell; starts from the same small score and the same box everywhere."""
+    layer = nn.Conv2d(channels, 5, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    bias = torch.zeros(5)
+    bias[0] = FIRST_LOGIT
+    layer.bias = nn.Parameter(bias)
+    return layer
 
 
 class CompactDetectorNet(nn.Module):
@@ -52,17 +63,12 @@ class CompactDetectorNet(nn.Module):
         self.stages = nn.ModuleList()
         channels = stem[1]
         for width, count in zip(widths, blocks, strict=True):
-            inputs = [channels] + [width] * (count - 1)
-            strides = [2] + [1] * (count - 1)
-            self.stages.append(nn.Sequential(*(ResidualBlock(i, width, s) for i, s in zip(inputs, strides, strict=True))))
+            first = ResidualBlock(channels, width, 2)
+            self.stages.append(nn.Sequential(first, *(ResidualBlock(width, width, 1) for _ in range(count - 1))))
             channels = width
         self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
         self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
-        self.head = nn.ModuleList(nn.Conv2d(neck, 5, 1) for _ in widths)
-        for layer in self.head:
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
-            layer.bias.data[0] = -4.6  # one face in a hundred cells, so that the first steps are not all about background
+        self.head = nn.ModuleList(output_layer(neck) for _ in widths)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
