@@ -1,13 +1,18 @@
 """Pictures with faces, as records, and random canvases made of them.
 
-Labels are `tight` boxes: the smallest box around the 68 points, no forehead. Where only YuNet's box is known it is converted;
-detections of which YuNet is unsure are neither faces nor background. A face is kept as an outline, so that its box can be
-turned with the picture: the 68 points where they are known, else the ellipse inside its box.
+`DATA` holds `scenes/` (whole photos, `scenes.csv` with tight boxes and a column `val`), `300w/` and `ytf68/` as `pack.py`
+reads them, and `detection/`: `scenes_yunet.csv` (YuNet's boxes of the scenes from 0.3 on), `yunet/*.onnx` and
+`noface/images/`.
+
+Labels are `tight` boxes: the smallest box around the 68 points, no forehead. Where only YuNet's box is known it is
+converted; detections of which YuNet is unsure are neither faces nor background. A face is kept as an outline, so that its
+box can be turned with the picture: the 68 points where they are known, else the ellipse inside its box.
 """
 
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -99,7 +104,7 @@ def load_scenes(data: Path, val: bool) -> dict[str, Photo]:
         yunet[row["file"]].append(numbers(row, "x1", "y1", "x2", "y2", "score"))
     crops = {row["file"].removesuffix(".jpg"): row for row in read_rows(data / "300w" / "index.csv")}
     points: dict[str, list[np.ndarray]] = defaultdict(list)
-    rows = [row for row in read_rows(data / "scenes" / "scenes.csv")]
+    rows = read_rows(data / "scenes" / "scenes.csv")
     held = {row["photo"] for row in rows if row["val"] == "1"}
     for row in rows:
         if (row["photo"] in held) == val:
@@ -273,8 +278,8 @@ def canvas_of(rng: Rng, pool: Pool, size: int) -> tuple[np.ndarray, np.ndarray, 
     columns, rows = cuts(rng, size, tiles), cuts(rng, size, tiles)
     kinds, weights = zip(*pool.weights.items(), strict=True)
     faces, unsure = [], []
-    for x, right in zip(columns, columns[1:], strict=False):
-        for y, bottom in zip(rows, rows[1:], strict=False):
+    for x, right in pairwise(columns):
+        for y, bottom in pairwise(rows):
             photos = pool.photos[kinds[rng.choice(len(kinds), p=weights)]]
             tile, found, doubtful = view(rng, pool, photos[rng.integers(len(photos))], right - x, bottom - y)
             canvas[y:bottom, x:right] = tile

@@ -1,7 +1,8 @@
-"""The network of the built-in face detector: one stage, no anchors, dense 3x3 convolutions from a quarter of the size on.
+"""The network of the built-in face detector: one stage, no anchors, dense 3x3 convolutions.
 
-As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it and gives its box.
-The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a thing like a face.
+As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives its
+box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a thing
+like a face.
 """
 
 from collections.abc import Sequence
@@ -43,9 +44,9 @@ class CompactDetectorNet(nn.Module):
 
     Notes
     -----
-    Input float32 (N, 3, H, W), H and W multiples of `strides[-1]`. Output float32 (N, L, 5), L the cells of all levels, fine to coarse,
-    row by row: logit of the score, offset of the box's centre from the cell's centre in strides (x, y), and the logarithm
-    of the box's width and height in units of `USUAL_SIDE` strides. `boxes_of` gives pixels.
+    Input float32 (N, 3, H, W), H and W multiples of `strides[-1]`. Output float32 (N, L, 5), L the cells of all levels,
+    fine to coarse, row by row: logit of the score, offset of the box's centre from the cell's centre in strides (x, y),
+    and the logarithm of the box's width and height in units of `USUAL_SIDE` strides. `boxes_of` gives pixels.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class CompactDetectorNet(nn.Module):
 
 
 def cells_of(height: int, width: int, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Centres (L, 2) and strides (L,) of the cells of an input of this size, in pixels; (0, 0) is the centre of the first pixel."""
+    """Centres (L, 2) and strides (L,) of an input's cells, in pixels; (0, 0) is the centre of the top-left pixel."""
     centres, sizes = [], []
     for stride in strides:
         rows, columns = height // stride, width // stride

@@ -1,7 +1,7 @@
 """The packed weights that ship in the wheel: an `.npz` of small arrays, read without pickle and without torch.
 
-Each tensor is stored under its own name, as float16 (float32 where float16 would lose it) or as int8; an int8 tensor has beside
-it `NAME.scale`, float32, one number for each entry along its first axis, and stands for `int8 * scale`.
+Each tensor is stored under its own name, as float16 (float32 where float16 would lose it) or as int8; an int8 tensor
+has beside it `NAME.scale`, float32, one number for each entry along its first axis, and stands for `int8 * scale`.
 """
 
 import os
@@ -25,18 +25,9 @@ NOT_NEEDED = "num_batches_tracked"  # batch norm counts its batches; inference n
 KEPT_EXACT = "running_var"  # divided by, so a small value must not lose its digits
 HALF_SMALLEST = float(np.finfo(np.float16).smallest_normal)
 HALF_LARGEST = float(np.finfo(np.float16).max)
-# What NumPy raises depends on where a file is broken; AttributeError: a bare .npy array has no `files`.
-BROKEN = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-)
-BROKEN += (zlib.error, struct.error)
+# What NumPy raises depends on where a file is broken; TypeError: a bare .npy array is no archive.
+BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
+BROKEN_CONTENT = (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError)
 
 
 def pack(state: Mapping[str, Array]) -> dict[str, Array]:
@@ -50,8 +41,8 @@ def pack(state: Mapping[str, Array]) -> dict[str, Array]:
     Returns
     -------
     dict
-        Weights of two or more axes as int8 with a symmetric scale for each output channel (the first axis); the rest as float16,
-        or as float32 where float16 would lose range.
+        Weights of two or more axes as int8 with a symmetric scale for each output channel (the first axis); the rest as
+        float16, or as float32 where float16 would lose range.
     """
     packed: dict[str, Array] = {}
     for name, value in state.items():
@@ -93,7 +84,7 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}
-    except BROKEN as error:
+    except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the packed weights {path}: {error}; reinstall the package") from error
     return {name: _to_float(path, name, stored) for name in stored if not _is_scale(name, stored)}
 
