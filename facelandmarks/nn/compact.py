@@ -7,7 +7,6 @@ expectation of its map (`facelandmarks.decode.integral`), so the map may be coar
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -1,0 +1,106 @@
+"""The network of the built-in face detector: one stage, no anchors, dense 3x3 convolutions.
+
+As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives its
+box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a thing
+like a face.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facelandmarks.nn.compact import ResidualBlock, conv_bn
+
+USUAL_SIDE = 3.0  # strides: the box side that an output of zero stands for
+FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background
+LARGEST_LOG_SIDE = 4.0  # exp of it, times the usual side and the stride, is beyond any picture; keeps exp finite
+
+
+def output_layer(channels: int) -> nn.Conv2d:
+    """Score and box of each cell; starts from the same small score and the same box everywhere."""
+    layer = nn.Conv2d(channels, 5, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    bias = torch.zeros(5)
+    bias[0] = FIRST_LOGIT
+    layer.bias = nn.Parameter(bias)
+    return layer
+
+
+class CompactDetectorNet(nn.Module):
+    """Picture to a face score and a box per cell.
+
+    Parameters
+    ----------
+    stem
+        Channels of the two stride-2 convolutions at the input.
+    widths
+        Channels of the residual stages, at strides 8, 16, 32, ...
+    blocks
+        Residual blocks in each stage.
+    neck
+        Channels of the top-down pyramid and of the head that its levels share.
+
+    Notes
+    -----
+    Input float32 (N, 3, H, W), H and W multiples of `strides[-1]`. Output float32 (N, L, 5), L the cells of all levels,
+    fine to coarse, row by row: logit of the score, offset of the box's centre from the cell's centre in strides (x, y),
+    and the logarithm of the box's width and height in units of `USUAL_SIDE` strides. `boxes_of` gives pixels.
+    """
+
+    def __init__(
+        self,
+        stem: Sequence[int] = (8, 16),
+        widths: Sequence[int] = (32, 64, 96, 96),
+        blocks: Sequence[int] = (1, 1, 2, 1),
+        neck: int = 32,
+    ) -> None:
+        super().__init__()
+        self.strides = tuple(8 * 2**level for level in range(len(widths)))
+        self.stem = nn.Sequential(
+            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
+        )
+        self.stages = nn.ModuleList()
+        channels = stem[1]
+        for width, count in zip(widths, blocks, strict=True):
+            first = ResidualBlock(channels, width, 2)
+            self.stages.append(nn.Sequential(first, *(ResidualBlock(width, width, 1) for _ in range(count - 1))))
+            channels = width
+        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
+        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
+        self.head = nn.ModuleList(output_layer(neck) for _ in widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        outputs: list[Tensor] = []
+        top: Tensor | None = None
+        for level in reversed(range(len(levels))):
+            merged = self.lateral[level](levels[level])
+            if top is not None:
+                merged = merged + F.interpolate(top, scale_factor=2.0, mode="nearest")
+            top = F.relu(self.smooth[level](F.relu(merged)))
+            outputs.append(self.head[level](top).flatten(2).transpose(1, 2))
+        return torch.cat(outputs[::-1], 1)
+
+
+def cells_of(height: int, width: int, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Centres (L, 2) and strides (L,) of an input's cells, in pixels; (0, 0) is the centre of the top-left pixel."""
+    centres, sizes = [], []
+    for stride in strides:
+        rows, columns = height // stride, width // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        centres.append((torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride - 0.5)
+        sizes.append(torch.full((rows * columns,), float(stride)))
+    return torch.cat(centres), torch.cat(sizes)
+
+
+def boxes_of(outputs: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
+    """Boxes (..., L, 4), xyxy in pixels, of network outputs (..., L, 5)."""
+    middle = centres + outputs[..., 1:3] * strides[:, None]
+    half = outputs[..., 3:5].clamp(max=LARGEST_LOG_SIDE).exp() * (strides[:, None] * USUAL_SIDE / 2)
+    return torch.cat([middle - half, middle + half], -1)
