@@ -9,6 +9,7 @@ The number of samples sets the learning rate's cosine; the first part of the run
 
 import argparse
 import csv
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def main() -> None:
         progress = done / args.samples
         warm = min(1.0, (done + args.batch) / (200 * args.batch))
         for group in optimiser.param_groups:
-            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + np.cos(np.pi * progress)))
+            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
         net.train()
         logits = net(normalise(crops.to(args.device, non_blocking=True)))
         loss = loss_of(logits, target.to(args.device), 1.0 if progress < 0.8 else 0.8)
