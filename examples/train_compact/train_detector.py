@@ -10,6 +10,7 @@ a face. With `--minutes` the learning rate follows the clock, else the number of
 
 import argparse
 import csv
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
     apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) ** 2).sum(-1) / 4 / (hull**2).sum(-1).clamp(min=1e-6)
     bent = (
-        4 / np.pi**2 * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
+        4 / math.pi**2 * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
     )
     with torch.no_grad():
         share = bent / (1 - overlap + bent + 1e-6)
@@ -231,7 +232,7 @@ def main() -> None:
             break
         warm = min(1.0, (steps + 1) / 150)
         for group in optimiser.param_groups:
-            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + np.cos(np.pi * progress)))
+            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
         net.train()
         loss = loss_of(net(normalise(batch.canvases)), batch, net.strides)
         optimiser.zero_grad()

@@ -1,0 +1,28 @@
+"""Put the averaged weights of a training run into a file for the package.
+
+    python export.py RUN/last.pt facelandmarks/assets/compact_detector.npz
+
+Works for every network here: only the state dict under the key `ema` is read. Convolutions become int8.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from facelandmarks.weights.packed import save_packed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["ema"]
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    save_packed(args.out, {name: tensor.contiguous().numpy() for name, tensor in state.items()})
+    print(f"{args.out}: {len(state)} tensors, {args.out.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The built-in detector: our own small network, shipped in the wheel.
+
+Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels *at that
+size* to the whole picture are found.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.errors import InvalidImageError
+from facelandmarks.weights.packed import load_packed
+
+if TYPE_CHECKING:
+    from facelandmarks.nn.compact_detector import CompactDetectorNet
+
+Boxes = NDArray[np.float32]
+Scores = NDArray[np.float32]
+
+ASSET = Path(__file__).parent.parent / "assets" / "compact_detector.npz"
+THRESHOLD = 0.4
+LONG_SIDE = 640  # pixels: longer pictures are made smaller
+MOST_ENLARGED = 2.0  # an enlarged picture has no new detail, only faces large enough for the network
+SAME_FACE = 0.45  # overlap (IoU) from which the weaker of two boxes is dropped
+MOST_CELLS = 2000  # looked at in one picture
+
+
+class CompactDetector:
+    """The built-in face detector.
+
+    Parameters
+    ----------
+    threshold
+        Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
+    weights
+        Packed weights; by default those of the package.
+    device
+        Torch device that the network runs on.
+    """
+
+    name = "compact"
+    convention = "tight"
+
+    def __init__(
+        self, threshold: float = THRESHOLD, weights: str | os.PathLike[str] = ASSET, device: str = "cpu"
+    ) -> None:
+        self.threshold = threshold
+        self.device = device
+        self._net = load_net(weights, device)
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
+        """Boxes and scores of the faces, best first; see `Detector`."""
+        check(image)
+        seen, scale = resized(image)
+        boxes, scores = self._forward(padded(seen, self._net.strides[-1]))
+        boxes = ((boxes + 0.5) / np.tile(scale, 2) - 0.5).astype(np.float32)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = ((middle > -0.5) & (middle < np.subtract(image.shape[1::-1], 0.5))).all(1)
+        boxes, scores = boxes[inside], scores[inside]
+        kept = suppress(boxes, scores, SAME_FACE)
+        return boxes[kept], scores[kept]
+
+    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
+        """All boxes from the threshold on, in pixels of the network's input, before suppression."""
+        import torch
+
+        from facelandmarks.nn.compact_detector import boxes_of, cells_of
+
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).to(self.device)[None].permute(0, 3, 1, 2).float() / 127.5 - 1.0
+            outputs = self._net(x.contiguous(memory_format=torch.channels_last))[0].float().cpu()
+            scores = outputs[:, 0].sigmoid()
+            best = scores.topk(min(MOST_CELLS, len(scores)))
+            cells = best.indices[best.values >= self.threshold]
+            centres, strides = cells_of(pixels.shape[0], pixels.shape[1], self._net.strides)
+            boxes = boxes_of(outputs[cells], centres[cells], strides[cells])
+        return boxes.numpy(), scores[cells].numpy()
+
+
+def load_net(weights: str | os.PathLike[str], device: str) -> "CompactDetectorNet":
+    """The network with packed weights, ready for inference."""
+    import torch
+
+    from facelandmarks.nn.compact_detector import CompactDetectorNet
+    from facelandmarks.nn.fuse import fuse_batch_norm
+
+    net = CompactDetectorNet()
+    net.load_state_dict({name: torch.from_numpy(array) for name, array in load_packed(weights).items()})
+    net.eval().requires_grad_(False)
+    fuse_batch_norm(net)
+    return net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def check(image: NDArray[Any]) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InvalidImageError(f"expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}")
+
+
+def resized(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The picture at the network's size, and the exact factors (x, y): new = (old + 0.5) * factor - 0.5."""
+    size = np.array(image.shape[1::-1])
+    factor = min(LONG_SIDE / size.max(), MOST_ENLARGED)
+    wanted = np.maximum(1, np.rint(size * factor)).astype(int)
+    if (wanted == size).all():
+        return image, np.ones(2)
+    flags = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    result: NDArray[Any] = cv2.resize(image, wanted.tolist(), interpolation=flags)
+    return result, wanted / size
+
+
+def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
+    """A copy with black below and to the right, so that both sides are multiples."""
+    height, width = image.shape[:2]
+    result = np.zeros((-(-height // multiple) * multiple, -(-width // multiple) * multiple, 3), np.uint8)
+    result[:height, :width] = image
+    return result
+
+
+def suppress(boxes: Boxes, scores: Scores, same: float) -> NDArray[np.intp]:
+    """Indices of the boxes that no better box overlaps by more than `same`, best first."""
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    kept = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(best)
+        low, high = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
+        common = (high - low).clip(0).prod(1)
+        order = order[common <= same * (areas[best] + areas[order] - common)]
+    return np.array(kept, dtype=np.intp)
