@@ -82,7 +82,9 @@ def main() -> None:
     }
     found = measure(tasks, args.repeats)
     cpu = next((line for line in _cpu_info() if line.startswith("model name")), platform.processor())
-    print(f"{cpu.split(':')[-1].strip()}, {args.threads} threads, torch {torch.__version__}, OpenCV {cv2.__version__}\n")
+    print(
+        f"{cpu.split(':')[-1].strip()}, {args.threads} threads, torch {torch.__version__}, OpenCV {cv2.__version__}\n"
+    )
     print(f"| what | ms | {hrnet} is this many times slower |\n| --- | --- | --- |")
     for name, value in found.items():
         print(f"| {name} | {value:.1f} | {found[hrnet] / value:.1f} |")

@@ -6,6 +6,7 @@ Boxes are (x1, y1, x2, y2) in pixels of the upright picture; (0, 0) is the centr
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,7 +83,7 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     return array
 
 
-def _refuse(boxes: Boxes, bad: NDArray[np.bool_], reason: str) -> None:
+def _refuse(boxes: Boxes, bad: Any, reason: str) -> None:
     if bad.any():
         index = int(np.flatnonzero(bad)[0])
         values = ", ".join(f"{value:g}" for value in boxes[index])

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.image_files import check_size, decode, pil_to_array, read_file
 
-__all__ = ["MAX_PIXELS", "load_image"]
+__all__ = ["MAX_PIXELS", "ColorOrder", "load_image"]
+
+ColorOrder = Literal["rgb", "bgr"]
 
 MAX_PIXELS = 178_956_970
 """Pixels a picture may have unless the caller says otherwise: half a gigabyte as RGB, and where Pillow stops too."""
@@ -29,7 +31,7 @@ _CHANNELS = (1, 3, 4)
 _SLACK = 1e-3
 
 
-def load_image(image: Any, *, color: Literal["rgb", "bgr"] = "rgb", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Bring any picture to 8-bit RGB.
 
     Parameters

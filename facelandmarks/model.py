@@ -18,7 +18,7 @@ from facelandmarks.engines.base import Engine, EngineInfo
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.geometry import classic
 from facelandmarks.geometry.warp import warp_crops
-from facelandmarks.images import load_image
+from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.results import Crops, Landmarks
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
@@ -49,10 +49,10 @@ class Model:
     ) -> None:
         if decode is not None and decode not in DECODERS:
             raise InvalidOptionError(f"decode must be one of {', '.join(DECODERS)}; got {decode!r}")
-        changes = {"flip_test": flip_test, "decode": decode}
-        self.spec = replace(spec, **{name: value for name, value in changes.items() if value is not None})
-        options = {} if decode is not None and decode != spec.decode else spec.decode_options
-        self._decode = partial(DECODERS[self.spec.decode], **options)
+        self.spec = replace(spec, flip_test=spec.flip_test if flip_test is None else flip_test)
+        if decode is not None and decode != spec.decode:
+            self.spec = replace(self.spec, decode=decode, decode_options={})
+        self._decode = partial(DECODERS[self.spec.decode], **self.spec.decode_options)
         self._geometry = GEOMETRIES[spec.geometry]
         self._engine = engine
         self._detectors: dict[str, Detector] = {}
@@ -78,7 +78,7 @@ class Model:
         *,
         detector: str | Detector = "auto",
         box_convention: str | None = None,
-        color: str = "rgb",
+        color: ColorOrder = "rgb",
         min_score: float | None = None,
     ) -> Landmarks:
         """Landmarks of the faces of one picture.
@@ -123,7 +123,7 @@ class Model:
         *,
         detector: str | Detector = "auto",
         box_convention: str | None = None,
-        color: str = "rgb",
+        color: ColorOrder = "rgb",
         min_score: float | None = None,
     ) -> list[Landmarks]:
         """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
@@ -153,7 +153,7 @@ class Model:
         *,
         center: ArrayLike | None = None,
         scale: ArrayLike | None = None,
-        color: str = "rgb",
+        color: ColorOrder = "rgb",
     ) -> Crops:
         """First stage: the regions that the network will see.
 

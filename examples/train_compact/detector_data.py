@@ -17,7 +17,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from augment import Rng, add_noise, chance, recolour
 from pack import listed_duplicates, read_pts
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-
 from detector_data import HELD_OUT_EVERY, iou, numbers, read_rgb, read_rows, tight_from_yunet
+
 from facelandmarks.detection.compact import ASSET, THRESHOLD, CompactDetector
 from facelandmarks.nn.compact_detector import CompactDetectorNet
 from facelandmarks.weights.packed import save_packed
@@ -55,7 +55,9 @@ def faces_of_scenes(data: Path) -> tuple[dict[str, np.ndarray], set[str]]:
 
 def faces_of_wider(data: Path) -> dict[str, np.ndarray]:
     """YuNet's boxes of at least 30 px (short side of YuNet's own box), as tight boxes, by photo."""
-    boxes: dict[str, list[list[float]]] = {path.name: [] for path in (data / "detection" / "wider" / "images").iterdir()}
+    boxes: dict[str, list[list[float]]] = {
+        path.name: [] for path in (data / "detection" / "wider" / "images").iterdir()
+    }
     for row in read_rows(data / "detection" / "wider" / "yunet_06.csv"):
         box = numbers(row, "x1", "y1", "x2", "y2")
         if min(box[2] - box[0], box[3] - box[1]) >= WIDER_SHORT_SIDE:
@@ -163,10 +165,12 @@ def main() -> None:
     seen = {
         "validation scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n in val}),
         "AFW scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n.startswith("afw_")}),
-        "wider, YuNet's >= 30 px": look(detector, args.data / "detection" / "wider" / "images", faces_of_wider(args.data)),
+        "wider, YuNet's >= 30 px": look(
+            detector, args.data / "detection" / "wider" / "images", faces_of_wider(args.data)
+        ),
     }
     without = {
-        "no face, held out": look(detector, empty / "images", {n: nothing for n in held}),
+        "no face, held out": look(detector, empty / "images", dict.fromkeys(held, nothing)),
         "no face, trained on": look(detector, empty / "images", {n: f for n, f in photos.items() if n not in held}),
         "no face, hard": look(detector, empty / "hard", hard),
     }

@@ -6,10 +6,14 @@ Works for every network here: only the state dict under the key `ema` is read. C
 """
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 
 import torch
 
+from facelandmarks.weights.builtin import ASSETS
+from facelandmarks.weights.manifest import manifest_path
 from facelandmarks.weights.packed import save_packed
 
 
@@ -22,6 +26,22 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_packed(args.out, {name: tensor.contiguous().numpy() for name, tensor in state.items()})
     print(f"{args.out}: {len(state)} tensors, {args.out.stat().st_size:,} bytes")
+    if args.out.parent.resolve() == ASSETS:
+        list_in_manifest(args.out)
+
+
+def list_in_manifest(path: Path) -> None:
+    """Write size and digest into `weights_manifest.json`: the package loads nothing else."""
+    manifest = manifest_path()
+    document = json.loads(manifest.read_text())
+    content = path.read_bytes()
+    document["files"][path.name] = {
+        "dialect": "packed",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "asset": True,
+    }
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

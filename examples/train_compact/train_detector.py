@@ -20,13 +20,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from detector_data import Photo, Pool, boxes_around, canvas_of, iou, load_empty, load_scenes, load_training
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
-
-from detector_data import Photo, Pool, canvas_of, boxes_around, iou, load_empty, load_scenes, load_training
-from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
 from train_landmarks import average_into, normalise
+
+from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
 
 SIZES = {256: 24, 320: 16, 448: 8}  # canvas side in pixels, a multiple of the largest stride: canvases a step
 SIZE_SHARES = (0.35, 0.45, 0.20)
@@ -81,7 +81,9 @@ def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
     apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) ** 2).sum(-1) / 4 / (hull**2).sum(-1).clamp(min=1e-6)
     bent = (
-        4 / math.pi**2 * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
+        4
+        / math.pi**2
+        * (torch.atan(side_a[..., 0] / side_a[..., 1]) - torch.atan(side_b[..., 0] / side_b[..., 1])) ** 2
     )
     with torch.no_grad():
         share = bent / (1 - overlap + bent + 1e-6)

@@ -20,18 +20,23 @@ class Detector(Protocol):
     name: str
     convention: str
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Boxes and scores of the faces, best first.
 
         Parameters
         ----------
         image
             uint8 RGB (H, W, 3), any size from 1x1 on; never modified.
+        min_score
+            Least score of a face; None is the detector's own threshold.
 
         Returns
         -------
         boxes
-            float32 (N, 4) xyxy in pixels of `image`, (0, 0) the centre of the top-left pixel; may reach over the border.
+            float32 (N, 4) xyxy in pixels of `image`, (0, 0) the centre of the top-left pixel;
+            may reach over the border.
         scores
             float32 (N,), 0..1, falling. No face: (0, 4) and (0,).
         """

@@ -1,11 +1,10 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
-Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels *at that
-size* to the whole picture are found.
+Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels
+*at that size* to the whole picture are found.
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import InvalidImageError
+from facelandmarks.weights.builtin import load_builtin
 from facelandmarks.weights.packed import load_packed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
-ASSET = Path(__file__).parent.parent / "assets" / "compact_detector.npz"
+ASSET = "compact_detector.npz"
 THRESHOLD = 0.4
 LONG_SIDE = 640  # pixels: longer pictures are made smaller
 MOST_ENLARGED = 2.0  # an enlarged picture has no new detail, only faces large enough for the network
@@ -37,7 +37,7 @@ class CompactDetector:
     threshold
         Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
     weights
-        Packed weights; by default those of the package.
+        A file of packed weights in place of those of the package.
     device
         Torch device that the network runs on.
     """
@@ -46,17 +46,19 @@ class CompactDetector:
     convention = "tight"
 
     def __init__(
-        self, threshold: float = THRESHOLD, weights: str | os.PathLike[str] = ASSET, device: str = "cpu"
+        self, threshold: float = THRESHOLD, weights: str | os.PathLike[str] | None = None, device: str = "cpu"
     ) -> None:
         self.threshold = threshold
         self.device = device
         self._net = load_net(weights, device)
 
-    def detect(self, image: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
+    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
         """Boxes and scores of the faces, best first; see `Detector`."""
         check(image)
         seen, scale = resized(image)
-        boxes, scores = self._forward(padded(seen, self._net.strides[-1]))
+        boxes, scores = self._forward(
+            padded(seen, self._net.strides[-1]), self.threshold if min_score is None else min_score
+        )
         boxes = ((boxes + 0.5) / np.tile(scale, 2) - 0.5).astype(np.float32)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         inside = ((middle > -0.5) & (middle < np.subtract(image.shape[1::-1], 0.5))).all(1)
@@ -64,8 +66,8 @@ class CompactDetector:
         kept = suppress(boxes, scores, SAME_FACE)
         return boxes[kept], scores[kept]
 
-    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Boxes, Scores]:
-        """All boxes from the threshold on, in pixels of the network's input, before suppression."""
+    def _forward(self, pixels: NDArray[np.uint8], threshold: float) -> tuple[Boxes, Scores]:
+        """All boxes from a score on, in pixels of the network's input, before suppression."""
         import torch
 
         from facelandmarks.nn.compact_detector import boxes_of, cells_of
@@ -75,27 +77,29 @@ class CompactDetector:
             outputs = self._net(x.contiguous(memory_format=torch.channels_last))[0].float().cpu()
             scores = outputs[:, 0].sigmoid()
             best = scores.topk(min(MOST_CELLS, len(scores)))
-            cells = best.indices[best.values >= self.threshold]
+            cells = best.indices[best.values >= threshold]
             centres, strides = cells_of(pixels.shape[0], pixels.shape[1], self._net.strides)
             boxes = boxes_of(outputs[cells], centres[cells], strides[cells])
         return boxes.numpy(), scores[cells].numpy()
 
 
-def load_net(weights: str | os.PathLike[str], device: str) -> "CompactDetectorNet":
+def load_net(weights: str | os.PathLike[str] | None, device: str) -> "CompactDetectorNet":
     """The network with packed weights, ready for inference."""
     import torch
 
     from facelandmarks.nn.compact_detector import CompactDetectorNet
-    from facelandmarks.nn.fuse import fuse_batch_norm
+    from facelandmarks.nn.fuse import fuse_batch_norms
+    from facelandmarks.weights.checkpoint import load_state
 
     net = CompactDetectorNet()
-    net.load_state_dict({name: torch.from_numpy(array) for name, array in load_packed(weights).items()})
+    load_state(net, load_builtin(ASSET) if weights is None else load_packed(weights), "the compact detector")
     net.eval().requires_grad_(False)
-    fuse_batch_norm(net)
+    fuse_batch_norms(net)
     return net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def check(image: NDArray[Any]) -> None:
+    """Refuse what is not uint8 RGB (H, W, 3)."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InvalidImageError(f"expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}")
 

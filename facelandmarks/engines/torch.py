@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facelandmarks.engines.base import EngineInfo
 from facelandmarks.errors import DeviceError, InvalidOptionError
+from facelandmarks.nn.fuse import fuse_batch_norms
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -33,18 +33,6 @@ def pick_device(wanted: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise DeviceError(f"device {wanted!r} cannot be used here: {reason}. Try device='cpu' or 'auto'") from error
     return device
-
-
-def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """Fold each batch norm that directly follows a convolution in an `nn.Sequential` into it, in place."""
-    for parent in module.modules():
-        if not isinstance(parent, nn.Sequential):
-            continue
-        for index in range(len(parent) - 1):
-            conv, norm = parent[index], parent[index + 1]
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                parent[index], parent[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
-    return module
 
 
 @contextmanager
@@ -92,7 +80,8 @@ class TorchEngine:
         if threads is not None and threads < 1:
             raise InvalidOptionError(f"threads must be at least 1; got {threads}")
         self._device, self._dtype, self._thread_count = pick_device(device), DTYPES[dtype], threads
-        network = fold_batch_norms(network.eval()).requires_grad_(False)
+        network.eval().requires_grad_(False)
+        fuse_batch_norms(network)
         self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(mean, device=self._device).view(3, 1, 1)
         self._inverse_std = 1.0 / torch.tensor(std, device=self._device).view(3, 1, 1)

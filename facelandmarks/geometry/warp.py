@@ -45,8 +45,9 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
     image = np.ascontiguousarray(image)
     cut = _cut_with_remap if max(image.shape[:2]) < _SIDE_LIMIT else _cut_with_numpy
-    for crop, *terms in zip(crops, *_position_terms(matrices, width, height), strict=True):
-        cut(image, *terms, crop)
+    x_rows, x_columns, y_rows, y_columns = _position_terms(matrices, width, height)
+    for n, crop in enumerate(crops):
+        cut(image, x_rows[n], x_columns[n], y_rows[n], y_columns[n], crop)
     return crops
 
 
@@ -93,7 +94,8 @@ def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     """Sum of the terms, clipped to int16 pixels: a cast alone would wrap and show a far picture again."""
     if np.abs(rows).max() + np.abs(columns).max() < _INT16_EDGE:
         return rows.astype(np.int32) + columns.astype(np.int32)
-    return np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
+    clipped: NDArray[np.int32] = np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
+    return clipped
 
 
 def _cut_with_numpy(
@@ -112,5 +114,6 @@ def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
     """Values (H, W, 3) of the picture at integer positions, 0 outside of it."""
     height, width = image.shape[:2]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    values = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)
-    return values * inside[..., None]
+    values: Ints = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)
+    values *= inside[..., None]
+    return values

@@ -25,7 +25,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = conv_bn(channels_in, channels_out, stride=stride)
         self.conv2 = conv_bn(channels_out, channels_out)
         # A branch that starts at zero makes the block start as its shortcut.
-        nn.init.zeros_(self.conv2[1].weight)
+        nn.init.zeros_(next(self.conv2[1].parameters()))
         steps: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
         if channels_in != channels_out:
             steps.append(conv_bn(channels_in, channels_out, kernel=1))
@@ -33,6 +33,17 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.conv2(F.relu(self.conv1(x))))
+
+
+def top_down(levels: Sequence[Tensor], lateral: nn.ModuleList, smooth: nn.ModuleList) -> list[Tensor]:
+    """A feature pyramid: each level, finest first, with what the coarser ones saw."""
+    steps = list(zip(levels, lateral, smooth, strict=True))
+    level, narrow, blend = steps.pop()
+    outputs = [F.relu(blend(F.relu(narrow(level))))]
+    for level, narrow, blend in reversed(steps):
+        merged = narrow(level) + F.interpolate(outputs[-1], scale_factor=2.0, mode="nearest")
+        outputs.append(F.relu(blend(F.relu(merged))))
+    return outputs[::-1]
 
 
 class CompactLandmarkNet(nn.Module):
@@ -78,8 +89,9 @@ class CompactLandmarkNet(nn.Module):
             channels = width
         self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
         self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
-        self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), nn.Conv2d(neck, landmarks, 1))
-        nn.init.normal_(self.head[2].weight, std=0.01)
+        output = nn.Conv2d(neck, landmarks, 1)
+        nn.init.normal_(output.weight, std=0.01)
+        self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), output)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -87,11 +99,5 @@ class CompactLandmarkNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        steps = list(zip(levels, self.lateral, self.smooth, strict=True))
-        level, lateral, smooth = steps.pop()
-        top = F.relu(smooth(F.relu(lateral(level))))
-        for level, lateral, smooth in reversed(steps):
-            merged = lateral(level) + F.interpolate(top, scale_factor=2.0, mode="nearest")
-            top = F.relu(smooth(F.relu(merged)))
-        logits: Tensor = self.head(top)
+        logits: Tensor = self.head(top_down(levels, self.lateral, self.smooth)[0])
         return logits

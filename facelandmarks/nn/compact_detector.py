@@ -1,17 +1,16 @@
 """The network of the built-in face detector: one stage, no anchors, dense 3x3 convolutions.
 
-As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives its
-box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a thing
-like a face.
+As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives
+its box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a
+thing like a face.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from facelandmarks.nn.compact import ResidualBlock, conv_bn
+from facelandmarks.nn.compact import ResidualBlock, conv_bn, top_down
 
 USUAL_SIDE = 3.0  # strides: the box side that an output of zero stands for
 FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background
@@ -77,15 +76,9 @@ class CompactDetectorNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        outputs: list[Tensor] = []
-        top: Tensor | None = None
-        for level in reversed(range(len(levels))):
-            merged = self.lateral[level](levels[level])
-            if top is not None:
-                merged = merged + F.interpolate(top, scale_factor=2.0, mode="nearest")
-            top = F.relu(self.smooth[level](F.relu(merged)))
-            outputs.append(self.head[level](top).flatten(2).transpose(1, 2))
-        return torch.cat(outputs[::-1], 1)
+        pyramid = top_down(levels, self.lateral, self.smooth)
+        outputs = [head(level).flatten(2).transpose(1, 2) for head, level in zip(self.head, pyramid, strict=True)]
+        return torch.cat(outputs, 1)
 
 
 def cells_of(height: int, width: int, strides: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -4,12 +4,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def fuse_batch_norm(net: nn.Module) -> None:
-    """Put each batch norm that follows a convolution inside a `Sequential` of the two into the convolution's weights, in place.
+def fuse_batch_norms(network: nn.Module) -> None:
+    """Put each batch norm that directly follows a convolution in an `nn.Sequential` into its weights, in place.
 
-    `net` has to be in evaluation mode.
+    The network has to be in evaluation mode.
     """
-    pairs = [m for m in net.modules() if isinstance(m, nn.Sequential) and len(m) == 2]
-    for pair in pairs:
-        if isinstance(pair[0], nn.Conv2d) and isinstance(pair[1], nn.BatchNorm2d):
-            pair[0], pair[1] = fuse_conv_bn_eval(pair[0], pair[1]), nn.Identity()
+    for parent in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for index in range(len(parent) - 1):
+            conv, norm = parent[index], parent[index + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                parent[index], parent[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()

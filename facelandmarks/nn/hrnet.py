@@ -90,6 +90,7 @@ class ExchangeModule(nn.Module):
         branches = [branch(x) for branch, x in zip(self.branches, inputs, strict=True)]
         outputs = []
         for paths in self.fuse_layers:
+            assert isinstance(paths, nn.ModuleList)  # noqa: S101 - told to the type checker
             # Summed from branch 0 on, as the originals do: float addition has an order.
             parts = [path(x) for path, x in zip(paths, branches, strict=True)]
             total = parts[0]

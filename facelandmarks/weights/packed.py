@@ -61,7 +61,7 @@ def pack(state: Mapping[str, Array]) -> dict[str, Array]:
 def save_packed(path: str | os.PathLike[str], state: Mapping[str, Array]) -> None:
     """Pack a state dict into a file; the file is either wholly there or not at all."""
     path = Path(path)
-    packed = pack(state)
+    packed: dict[str, Any] = {**pack(state)}
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
