@@ -33,6 +33,9 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
     8: (True, 0),
 }
 
+# Pillow has the same libraries here, and fills up with black what a damaged PNG lacks: OpenCV's word is final.
+_OPENCV_ONLY = frozenset({"JPEG", "PNG", "WebP"})
+
 _INSTALL_PILLOW = 'pip install "facelandmarks-zoo[images]"'
 # Pictures only: other plugins of Pillow read documents, and the one for EPS starts an external program.
 _PILLOW_FORMATS = (
@@ -135,7 +138,11 @@ def decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
         return _decode_with_pillow(data, name, None, max_pixels)
     check_size((header.width, header.height), name, max_pixels)
     picture = _decode_with_opencv(header) if header.opencv else None
-    return _decode_with_pillow(data, name, header, max_pixels) if picture is None else picture
+    if picture is not None:
+        return picture
+    if header.opencv and header.format in _OPENCV_ONLY:
+        raise InvalidImageError(f"{name} cannot be decoded: the {header.format} data is damaged")
+    return _decode_with_pillow(data, name, header, max_pixels)
 
 
 def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:

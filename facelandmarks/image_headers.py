@@ -23,8 +23,10 @@ _EXIF_PREFIX = b"Exif\0\0"
 
 _PNG_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
-_PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
-_PNM = re.compile(rb"P[1-6]" + _PNM_GAP + rb"(\d{1,9})" + _PNM_GAP + rb"(\d{1,9})\s")
+_PNM_NUMBER = rb"(?:\s|#[^\n]*\n)+(\d{1,9})"
+_PNM_BITMAP = re.compile(rb"P[14]" + 2 * _PNM_NUMBER + rb"()\s")
+_PNM_GREY_OR_COLOUR = re.compile(rb"P[2356]" + 3 * _PNM_NUMBER + rb"\s")
+_PNM_WHITES = frozenset({b"", b"255", b"65535"})
 
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 258, 274, 338
@@ -209,10 +211,11 @@ def _tiff(data: bytes) -> Header:
 
 
 def _pnm(data: bytes) -> Header:
-    found = _PNM.match(data)
+    found = _PNM_BITMAP.match(data) or _PNM_GREY_OR_COLOUR.match(data)
     if found is None:
         raise ValueError("no width and height after the magic number")
-    return Header("PNM", int(found[1]), int(found[2]), data)
+    # OpenCV does not scale other whites than these.
+    return Header("PNM", int(found[1]), int(found[2]), data, opencv=found[3] in _PNM_WHITES)
 
 
 def _jpeg2000(data: bytes) -> Header:
