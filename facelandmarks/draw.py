@@ -11,6 +11,7 @@ POINT = (255, 255, 255)
 POINT_EDGE = (20, 20, 20)
 BOX = (255, 190, 60)
 FRACTION_BITS = 4  # OpenCV draws at sixteenths of a pixel
+LARGEST_SIDE = 8000.0  # pixels: OpenCV refuses lines of more than some hundred pixels
 
 
 def draw_landmarks(image: NDArray[np.uint8], faces: Landmarks, *, boxes: bool = True) -> NDArray[np.uint8]:
@@ -32,15 +33,15 @@ def draw_landmarks(image: NDArray[np.uint8], faces: Landmarks, *, boxes: bool = 
 
 
 def _draw_face(canvas: NDArray[np.uint8], face: Face, boxes: bool) -> None:
-    side = float(np.max(face.box[2:] - face.box[:2]))
+    side = min(float(np.max(face.box[2:] - face.box[:2])), LARGEST_SIDE)
     thickness = max(1, round(side / 250))
-    corners = _fixed_point(face.box.reshape(2, 2))
     if boxes:
-        cv2.rectangle(canvas, corners[0], corners[1], BOX, thickness, cv2.LINE_AA, FRACTION_BITS)
+        first, second = _fixed_point(face.box.reshape(2, 2))
+        cv2.rectangle(canvas, first, second, BOX, thickness, cv2.LINE_AA, FRACTION_BITS)
     for contour in face.scheme.contours:
         line = _fixed_point(face.points[list(contour.points)])
         cv2.polylines(canvas, [line], contour.closed, LINE, thickness, cv2.LINE_AA, FRACTION_BITS)
-    radius = max(1.0, side / 110) * (1 << FRACTION_BITS)
+    radius = max(0.8, side / 140) * (1 << FRACTION_BITS)
     for point in _fixed_point(face.points):
         cv2.circle(canvas, point, round(radius * 1.4), POINT_EDGE, -1, cv2.LINE_AA, FRACTION_BITS)
         cv2.circle(canvas, point, round(radius), POINT, -1, cv2.LINE_AA, FRACTION_BITS)

@@ -247,8 +247,8 @@ def _join(parts: Sequence[Crops]) -> Crops:
 
 
 def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    centers, scales = (np.array(value, np.float64).reshape(-1, 2) for value in (center, scale))
-    if centers.shape != scales.shape:
+    centers, scales = (np.atleast_2d(np.array(value, np.float64)) for value in (center, scale))
+    if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
     if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
         raise InvalidBoxError("center and scale must be finite, and scale positive")
