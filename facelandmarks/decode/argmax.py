@@ -92,9 +92,7 @@ def neighbours(
     return values
 
 
-def _quarter_shift(
-    heatmaps: NDArray[np.float32], places: NDArray[np.float32], variant: Variant
-) -> NDArray[np.float32]:
+def _quarter_shift(heatmaps: NDArray[np.float32], places: NDArray[np.float32], variant: Variant) -> NDArray[np.float32]:
     """A quarter of a map pixel towards the higher neighbour, on each axis; 0 between equals and near the border."""
     height, width = heatmaps.shape[2:]
     right, left, below, above = np.moveaxis(neighbours(heatmaps, places, [1, -1, 0, 0], [0, 0, 1, -1]), -1, 0)

@@ -93,4 +93,4 @@ def _blur(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
     tall = np.zeros((k, h + gap, w), np.float32)
     tall[:, :h] = maps
     blurred = cv2.GaussianBlur(tall.reshape(-1, w), (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
-    return blurred.reshape(tall.shape)[:, :h]
+    return blurred.reshape(tall.shape)[:, :h].astype(np.float32, copy=False)

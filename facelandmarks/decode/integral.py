@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 _SCORE_REACH = 1.5
 
 
-def decode(
-    logits: NDArray[np.float32], input_size: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def decode(logits: NDArray[np.float32], input_size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of a batch of maps of logits.
 
     Parameters
