@@ -1,7 +1,5 @@
 """Heatmaps to points by DARK: a Taylor step on the logarithm of the blurred map (MMPose `unbiased`)."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -94,5 +92,5 @@ def _blur(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
     # upstream: the goldens of 1.x come out bit for bit.
     tall = np.zeros((k, h + gap, w), np.float32)
     tall[:, :h] = maps
-    blurred: NDArray[Any] = cv2.GaussianBlur(tall.reshape(-1, w), (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
-    return blurred.reshape(tall.shape)[:, :h]
+    blurred = cv2.GaussianBlur(tall.reshape(-1, w), (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
+    return blurred.reshape(tall.shape)[:, :h].astype(np.float32, copy=False)

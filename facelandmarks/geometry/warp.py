@@ -16,6 +16,9 @@ _SIDE_LIMIT = 32767
 # Positions are counted in 1/1024 px. Beyond int16 pixels, and beyond what keeps the sum of two terms exact:
 _INT16_EDGE = 32768 * 1024
 _FAR = 2.0**60
+# Rows of a crop that are cut at a time. Maps of a whole crop are so large that malloc takes fresh pages from the system
+# for each, which costs more than the blend.
+_BAND = 64
 
 
 def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -45,9 +48,9 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
     image = np.ascontiguousarray(image)
     cut = _cut_with_remap if max(image.shape[:2]) < _SIDE_LIMIT else _cut_with_numpy
-    x_rows, x_columns, y_rows, y_columns = _position_terms(matrices, width, height)
-    for n, crop in enumerate(crops):
-        cut(image, x_rows[n], x_columns[n], y_rows[n], y_columns[n], crop)
+    terms = _position_terms(matrices, width, height)
+    for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
+        cut(image, x_rows, x_columns, y_rows, y_columns, crop)
     return crops
 
 
@@ -79,23 +82,27 @@ def _cut_with_remap(
     image: NDArray[np.uint8], x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, crop: NDArray[np.uint8]
 ) -> None:
     """Fill `crop` (H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx of 5 bits each."""
-    x, y = _within_int16(x_rows, x_columns), _within_int16(y_rows, y_columns)
-    pixel = np.empty((*x.shape, 2), np.int16)
-    np.right_shift(x, 10, out=pixel[..., 0], casting="unsafe")
-    np.right_shift(y, 10, out=pixel[..., 1], casting="unsafe")
-    x >>= 5
-    x &= 31
-    y &= 31 << 5  # fy, already times 32
-    x |= y
-    cv2.remap(image, pixel, x.astype(np.uint16), cv2.INTER_LINEAR, crop, cv2.BORDER_CONSTANT, 0)
+    for top in range(0, len(crop), _BAND):
+        band = slice(top, top + _BAND)
+        x, y = _within_int16(x_rows[band], x_columns), _within_int16(y_rows[band], y_columns)
+        pixel = np.empty((*x.shape, 2), np.int16)
+        np.right_shift(x, 10, out=pixel[..., 0], casting="unsafe")
+        np.right_shift(y, 10, out=pixel[..., 1], casting="unsafe")
+        x >>= 5
+        x &= 31  # fx
+        y &= 31 << 5  # fy, already times 32
+        x |= y
+        cv2.remap(image, pixel, x.astype(np.uint16), cv2.INTER_LINEAR, crop[band], cv2.BORDER_CONSTANT, 0)
 
 
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     """Sum of the terms, clipped to int16 pixels: a cast alone would wrap and show a far picture again."""
+    total: NDArray[np.int32]
     if np.abs(rows).max() + np.abs(columns).max() < _INT16_EDGE:
-        return rows.astype(np.int32) + columns.astype(np.int32)
-    clipped: NDArray[np.int32] = np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
-    return clipped
+        total = rows.astype(np.int32) + columns.astype(np.int32)
+    else:
+        total = np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
+    return total
 
 
 def _cut_with_numpy(
@@ -115,5 +122,5 @@ def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
     height, width = image.shape[:2]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     values: Ints = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)
-    values *= inside[..., None]
+    values[~inside] = 0
     return values

@@ -1,0 +1,70 @@
+"""Reading of end-to-end goldens and the rule by which points are compared with them (goldens/README.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Part:
+    """Stored network outputs of some samples and landmarks, and upstream's points for them."""
+
+    what: str
+    output: NDArray[np.float32]
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    points: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    sens: NDArray[np.float64]
+    margin: NDArray[np.float64]
+
+
+def picture(folder: Path, name: str) -> NDArray[np.uint8]:
+    """RGB picture of a golden."""
+    bgr = cv2.imread(str(folder / "images" / f"{name}.png"))
+    assert bgr is not None, name
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def e2e(folder: Path, model: str) -> dict[str, NDArray]:
+    """All fields of an end-to-end file; `scale` in pixels of the image."""
+    with np.load(folder / "public" / f"e2e_{folder.name}_{model}.npz") as file:
+        fields = {name: file[name] for name in file.files}
+    if folder.name == "mmpose0x":
+        fields["scale"] = fields["scale"] * np.float32(200)
+    return fields
+
+
+def parts(fields: dict[str, NDArray]) -> Iterator[Part]:
+    """The parts of an end-to-end file whose network outputs are stored."""
+    everything = slice(None)
+    for name, suffix in (
+        ("output", ""),
+        ("output_sub", ""),
+        ("output_flipmerged", "_flip"),
+        ("output_flipmerged_sub", "_flip"),
+    ):
+        if name not in fields:
+            continue
+        output = fields[name]
+        samples = np.arange(len(output)) if name != "output_sub" else fields["output_sub_idx"]
+        if name == "output":
+            samples = fields.get("output_idx", samples)
+        landmarks = fields["output_sub_keypoints"] if name.endswith("_sub") else everything
+        values = [fields[f + suffix][samples][:, landmarks] for f in ("points", "scores", "sens", "top2margin")]
+        yield Part(name, output, fields["center"][samples], fields["scale"][samples], *values)
+
+
+def compare(points: NDArray, part: Part) -> tuple[int, int]:
+    """Number of points compared and left out; fails on a point further off than 0.01 px and than 4 * sens."""
+    unclear = part.margin < 1e-3  # the highest pixel may be another one
+    distance = np.linalg.norm(points - part.points, axis=-1)
+    allowed = np.maximum(0.01, 4 * part.sens)
+    # Not `distance <= allowed`: NaN must fail.
+    wrong = ~(distance <= allowed) & ~unclear
+    assert not wrong.any(), f"{part.what}: {wrong.sum()} points off by up to {distance[wrong].max()} px"
+    return int((~unclear).sum()), int(unclear.sum())

@@ -1,0 +1,121 @@
+"""decode.dark against MMPose 0.x and 1.x, and on maps whose truth is known."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from golden_points import compare, e2e, parts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facelandmarks.decode import dark
+from facelandmarks.decode.argmax import Variant
+from facelandmarks.geometry.classic import to_image
+
+MODELS: list[tuple[Variant, str]] = [
+    ("mmpose0x", "hrnetv2_w18_aflw_dark"),
+    ("mmpose0x", "hrnetv2_w18_wflw_dark"),
+    ("mmpose1x", "hrnetv2_w18_wflw_dark"),
+]
+
+
+@pytest.mark.parametrize(("variant", "model"), MODELS)
+def test_points_of_stored_outputs(shared: Path, variant: Variant, model: str) -> None:
+    compared = left_out = 0
+    for part in parts(e2e(shared / "goldens" / variant, model)):
+        points, scores = dark.decode(part.output, (256, 256), variant=variant)
+        np.testing.assert_array_equal(scores, part.scores)
+        counts = compare(to_image(points, part.center, part.scale, (256, 256), variant), part)
+        compared, left_out = compared + counts[0], left_out + counts[1]
+    print(f"{compared} points compared, {left_out} left out")
+    assert compared > 0
+    assert left_out <= 0.06 * (compared + left_out)
+
+
+@pytest.mark.parametrize("size", ["64x64", "64x48"])
+@pytest.mark.parametrize("kernel", [11, 17])
+@pytest.mark.parametrize("batched", [True, False])
+def test_synthetic_maps_of_mmpose_0x(shared: Path, size: str, kernel: int, batched: bool) -> None:
+    """Peaks inside, at borders and in corners, two peaks, plateaus, negative maps, NaN, inf."""
+    with np.load(shared / "goldens/mmpose0x/decode_mmpose0x.npz") as golden:
+        maps = golden[f"maps_{size}"]
+        batch = maps[None] if batched else maps[:, None]
+        points, scores = dark.decode(batch, (maps.shape[2], maps.shape[1]), kernel)
+        expected = golden[f"heatmap_points_{size}_dark_k{kernel}"]
+        # White noise has peaks of almost no curvature, which blow a last bit up.
+        noise = (golden[f"kind_{size}"] == "white_noise") & (kernel == 17)
+        for rows, tolerance in ((noise, 5e-3), (~noise, 2e-4)):
+            np.testing.assert_allclose(points.reshape(-1, 2)[rows], expected[rows], rtol=0, atol=tolerance)
+        np.testing.assert_array_equal(scores.ravel(), golden[f"scores_{size}_dark_k{kernel}"].ravel())
+
+
+@pytest.mark.parametrize("size", ["64x64", "64x48"])
+def test_synthetic_maps_of_mmpose_1x(shared: Path, size: str) -> None:
+    with np.load(shared / "goldens/mmpose1x/decode_mmpose1x.npz") as golden:
+        maps = golden[f"{size}_maps"][None]
+        points, scores = dark.decode(maps, (maps.shape[3] * 4, maps.shape[2] * 4), variant="mmpose1x")
+        np.testing.assert_allclose(points[0], golden[f"{size}_msra_dark_points"], rtol=0, atol=2e-4)
+        np.testing.assert_array_equal(scores[0], golden[f"{size}_msra_dark_scores"])
+
+
+def gaussians(centers: np.ndarray, height: int = 64, width: int = 48, sigma: float = 2.0) -> np.ndarray:
+    """float32 (N, K, h, w) with the peaks at `centers` (N, K, 2)."""
+    y, x = np.mgrid[:height, :width]
+    dx, dy = x - centers[..., 0, None, None], y - centers[..., 1, None, None]
+    return np.exp(-(dx**2 + dy**2) / (2 * sigma**2)).astype(np.float32)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1.5, 2.0, 3.0]))
+def test_finds_gaussians_inside_the_map(seed: int, sigma: float) -> None:
+    # Within the reach of the blurred Gaussian from the border, the zeros beyond it would bend the peak.
+    margin = 8 + sigma
+    centers = np.random.default_rng(seed).uniform([margin, margin], [47 - margin, 63 - margin], (2, 5, 2))
+    points, _ = dark.decode(gaussians(centers, sigma=sigma), (48, 64))
+    assert np.abs(points - centers).max() < 0.02
+
+
+def test_blur_of_many_maps_is_the_blur_of_each() -> None:
+    """The maps share one call of OpenCV; none must see its neighbour. Upstream pads each map with zeros."""
+    maps = np.random.default_rng(0).random((7, 20, 30), np.float32)
+    for kernel in (3, 11, 17):
+        gap = kernel // 2
+        alone = [cv2.GaussianBlur(np.pad(m, gap), (kernel, kernel), 0)[gap:-gap, gap:-gap] for m in maps]
+        np.testing.assert_allclose(dark._blur(maps, kernel), np.stack(alone), rtol=2e-6)
+
+
+def test_a_broken_map_leaves_the_others_alone() -> None:
+    maps = gaussians(np.array([[[20.3, 30.2], [20.3, 30.2], [20.3, 30.2]]]))
+    expected, _ = dark.decode(maps, (192, 256))
+    for value in (np.nan, np.inf):
+        broken = maps.copy()
+        broken[0, 1, -1, :] = value
+        broken[0, 1, 0, :] = value
+        points, _ = dark.decode(broken, (192, 256))
+        np.testing.assert_array_equal(points[0, [0, 2]], expected[0, [0, 2]])
+
+
+def test_no_step_within_two_pixels_of_the_border() -> None:
+    centers = np.array([[[1.3, 20.0], [2.3, 20.0], [44.7, 20.0], [45.8, 20.0], [20.3, 1.2], [20.3, 61.8]]])
+    points, _ = dark.decode(gaussians(centers), (48, 64))
+    places = np.rint(centers)[0]
+    stepped = (points[0] != places).any(axis=-1)
+    np.testing.assert_array_equal(stepped, [False, True, True, False, False, False])
+
+
+def test_maps_without_a_peak() -> None:
+    maps = np.stack([np.full((16, 16), value, np.float32) for value in (-1, 0)])[None]
+    points, scores = dark.decode(maps, (64, 64))
+    np.testing.assert_array_equal(points, np.full((1, 2, 2), -4))
+    np.testing.assert_array_equal(scores, [[-1, 0]])
+
+
+def test_no_crops_and_input_left_alone() -> None:
+    points, scores = dark.decode(np.zeros((0, 98, 64, 64), np.float32), (256, 256))
+    assert points.shape == (0, 98, 2)
+    assert scores.shape == (0, 98)
+    maps = gaussians(np.array([[[20.3, 30.2]]]))
+    maps.setflags(write=False)
+    points, _ = dark.decode(maps, (192, 256))
+    assert points.dtype == np.float32
