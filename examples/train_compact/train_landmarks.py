@@ -23,6 +23,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.weights.checkpoint import load_state
+from facelandmarks.weights.packed import load_packed
 
 # fmt: off
 MIRROR = np.array([  # 68-point iBUG order, mirrored
@@ -168,7 +170,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--init", type=Path, help="start from the averaged weights of this checkpoint")
+    parser.add_argument("--init", type=Path, help="start from these packed weights, such as those of the package")
     parser.add_argument("--evaluate-every", type=float, default=300, help="seconds")
     args = parser.parse_args()
 
@@ -178,7 +180,7 @@ def main() -> None:
     faces = Faces.load(args.faces)
     net, ema = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
     if args.init:
-        net.load_state_dict(torch.load(args.init, weights_only=True)["ema"])
+        load_state(net, load_packed(args.init), "the network")
     ema.load_state_dict(net.state_dict())
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
