@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks.cli.common import DONE, NOTHING_DONE, SOME_FAILED, USAGE, complain, run_command, write_file
-from facelandmarks.errors import InvalidBoxError, InvalidImageError
+from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -205,9 +205,9 @@ def run(args: argparse.Namespace) -> int:
     for target in targets:
         try:
             records.append(predict_one(model, args, target))
-        except InvalidBoxError:
-            raise
-        except (InvalidImageError, OSError) as error:
+        except (InvalidBoxError, DownloadError):
+            raise  # not this picture's fault
+        except (InvalidImageError, MissingDependencyError, OSError) as error:
             complain(f"{target.image}: {error}")
             records.append(entry(target.image, args.model, None, str(error)))
     failed = sum(record["error"] is not None for record in records)
