@@ -43,7 +43,8 @@ _PILLOW_FORMATS = (
     *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "DDS", "SGI", "PCX", "QOI"),
 )
 _CURES: dict[str | None, str] = {
-    "HEIC": "install pillow-heif and call pillow_heif.register_heif_opener(), or convert it to PNG"
+    "AVIF": "install Pillow 11.3 or newer, or convert it to PNG",
+    "HEIC": "install pillow-heif and call pillow_heif.register_heif_opener(), or convert it to PNG",
 }
 _PILLOW_MAGIC = {
     "GIF": rb"GIF8[79]a",

@@ -48,7 +48,7 @@ def load_image(image: Any, *, color: Literal["rgb", "bgr"] = "rgb", max_pixels: 
     color : {"rgb", "bgr"}
         Order of the channels in arrays and tensors. Files and PIL images know their own; it does not concern them.
     max_pixels : int
-        Files and PIL images with more pixels are refused, files before they are decoded.
+        Files and PIL images with more pixels are refused, files before they are decoded. OpenCV's own limit is 2**30.
 
     Returns
     -------

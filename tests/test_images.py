@@ -378,10 +378,11 @@ def test_files_are_read_upright(orientation, order):
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("kind", ["WEBP", "TIFF", "AVIF"])
 def test_other_formats_are_read_upright(kind, orientation):
-    pillow = pytest.importorskip("PIL")
-    if kind == "AVIF" and not pillow.features.check("avif"):
-        pytest.skip("this Pillow has no AVIF")
-    tags = pillow.Image.Exif()
+    image = pytest.importorskip("PIL.Image")
+    image.init()
+    if kind not in image.SAVE:
+        pytest.skip(f"this Pillow has no {kind}")
+    tags = image.Exif()
     tags[274] = orientation
     options = {"TIFF": {"tiffinfo": {274: orientation}}, "WEBP": {"exif": tags, "lossless": True}}.get(
         kind, {"exif": tags}
@@ -405,6 +406,14 @@ def test_16_bit_tiffs_are_read_upright(orientation):
 def test_damaged_and_undefined_orientation_means_upright(block):
     jpeg = encode(".jpg")
     np.testing.assert_array_equal(load_image(jpeg_with_exif(block, jpeg)), load_image(jpeg))
+
+
+def test_an_exif_block_that_is_cut_after_the_orientation():
+    more_entries_than_there_are = exif(6)[:8] + b"\x09\0" + exif(6)[10:]
+    jpeg = encode(".jpg")
+    np.testing.assert_array_equal(
+        load_image(jpeg_with_exif(more_entries_than_there_are, jpeg)), UPRIGHT[6](load_image(jpeg))
+    )
 
 
 # --- cut, damaged, too large ----------------------------------------------------------------------------------------
