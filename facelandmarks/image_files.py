@@ -1,7 +1,8 @@
 """Encoded pictures -> upright RGB arrays of the depth they are stored in.
 
-OpenCV reads the formats that all its versions from 4.8 on read alike, Pillow the rest. Orientation is always applied
-here, so that a file gives the same picture under every version, from a path as from bytes.
+OpenCV reads the formats that all its versions from 4.8 on read alike. Pillow reads the rest, among it JPEG 2000, where
+a damaged file crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same
+picture under every version, from a path as from bytes.
 """
 
 import os
@@ -48,6 +49,7 @@ _CURES: dict[str | None, str] = {
 }
 _PILLOW_MAGIC = {
     "GIF": rb"GIF8[79]a",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "AVIF": rb"....ftypavi[fs]",
     "HEIC": rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
     "ICO": rb"\0\0\x01\0[^\0]\0",

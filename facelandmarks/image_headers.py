@@ -199,7 +199,9 @@ def _bmp(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    tags = dict(_tiff_tags(data))
+    tags: dict[int, tuple[int, int]] = {}
+    for tag, value in _tiff_tags(data):
+        tags.setdefault(tag, value)  # of a tag that is there twice, the first counts for the decoders
     width, height = (tags.get(tag, (0, 0))[0] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT))
     orientation, where = tags.get(_TIFF_ORIENTATION, (1, 0))
     if where and orientation != 1:
@@ -218,15 +220,6 @@ def _pnm(data: bytes) -> Header:
     return Header("PNM", int(found[1]), int(found[2]), data, opencv=found[3] in _PNM_WHITES)
 
 
-def _jpeg2000(data: bytes) -> Header:
-    """The codestream's own size (marker SIZ), which the decoder allocates, not that of the box around it."""
-    codestream = data.find(b"\xff\x4f\xff\x51")
-    if codestream < 0:
-        raise ValueError(_CUT)
-    right, bottom, left, top = struct.unpack_from(">4I", data, codestream + 8)
-    return Header("JPEG 2000", right - left, bottom - top, data)
-
-
 _WEBP_SIZES: dict[bytes, Callable[[bytes, int], tuple[int, int]]] = {
     b"VP8X": _webp_canvas,
     b"VP8 ": _webp_lossy,
@@ -240,5 +233,4 @@ _PARSERS: tuple[tuple[bytes, Callable[[bytes], Header]], ...] = (
     (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _bmp),
     (rb"II\*\0|MM\0\*", _tiff),
     (rb"P[1-6][\s#]", _pnm),
-    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", _jpeg2000),
 )

@@ -36,8 +36,8 @@ def load_image(image: Any, *, color: Literal["rgb", "bgr"] = "rgb", max_pixels: 
     ----------
     image : path, bytes, PIL image, ndarray or torch tensor
         - Path (str or os.PathLike), or bytes, bytearray or memoryview of an encoded file: judged by content, not by
-          name; turned upright (EXIF); the first frame or page. OpenCV reads JPEG, PNG, WebP, BMP, TIFF, PNM and
-          JPEG 2000; Pillow (extra ``images``) GIF, AVIF, animated WebP and others.
+          name; turned upright (EXIF); the first frame or page. OpenCV reads JPEG, PNG, WebP, BMP, TIFF and PNM;
+          Pillow (extra ``images``) GIF, AVIF, JPEG 2000, animated WebP and others.
         - PIL image: its pixels as they are, since coordinates refer to them; its EXIF orientation is not applied
           (``PIL.ImageOps.exif_transpose`` does that). Mode I holds 0..65535, mode F 0..1.
         - ndarray (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
