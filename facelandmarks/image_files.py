@@ -41,7 +41,7 @@ _INSTALL_PILLOW = 'pip install "facelandmarks-zoo[images]"'
 # Pictures only: other plugins of Pillow read documents, and the one for EPS starts an external program.
 _PILLOW_FORMATS = (
     *("PNG", "JPEG", "MPO", "BMP", "DIB", "PPM", "TIFF", "WEBP", "JPEG2000", "GIF"),
-    *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "DDS", "SGI", "PCX", "QOI"),
+    *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "SGI", "PCX", "QOI"),
 )
 _CURES: dict[str | None, str] = {
     "AVIF": "install Pillow 11.3 or newer, or convert it to PNG",
@@ -54,7 +54,6 @@ _PILLOW_MAGIC = {
     "HEIC": rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
     "ICO": rb"\0\0\x01\0[^\0]\0",
     "Photoshop": rb"8BPS",
-    "DDS": rb"DDS ",
     "QOI": rb"qoif",
     "BigTIFF": rb"II\+\0|MM\0\+",
 }
