@@ -30,6 +30,7 @@ _PNM_WHITES = frozenset({b"", b"255", b"65535"})
 
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 258, 274, 338
+_TIFF_USED = frozenset({_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES})
 # Kind of value -> its code in struct, and how many fit into the directory itself.
 _TIFF_INTEGERS = {3: ("H", 2), 4: ("I", 1)}
 
@@ -199,9 +200,10 @@ def _bmp(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    tags: dict[int, tuple[int, int]] = {}
-    for tag, value in _tiff_tags(data):
-        tags.setdefault(tag, value)  # of a tag that is there twice, the first counts for the decoders
+    entries = [(tag, value) for tag, value in _tiff_tags(data) if tag in _TIFF_USED]
+    tags = dict(entries)
+    if len(tags) < len(entries):  # decoders differ in which they follow, and one could hide a size beyond the limit
+        raise ValueError("a field of the header is there twice: the file is damaged")
     width, height = (tags.get(tag, (0, 0))[0] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT))
     orientation, where = tags.get(_TIFF_ORIENTATION, (1, 0))
     if where and orientation != 1:

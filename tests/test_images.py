@@ -495,6 +495,16 @@ def test_the_limit_holds_for_pillow_too(kind):
     refused(data, "48 x 32 pixels, more than max_pixels=1535", max_pixels=1535)
 
 
+def test_a_tiff_may_not_hide_a_second_size():
+    tiff = encode(".tif")
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    entries = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * tiff[start], 12)]
+    width = next(entry for entry in entries if entry[:2] == b"\0\1")
+    twice = tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:]
+    twice += struct.pack("<H", len(entries) + 1) + b"".join([width, *entries]) + bytes(4)
+    refused(twice, "there twice")
+
+
 def test_declared_sizes_are_refused_before_decoding():
     png = bytearray(encode(".png"))
     png[8:33] = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
