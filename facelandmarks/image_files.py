@@ -1,7 +1,8 @@
 """Encoded pictures -> upright RGB arrays of the depth they are stored in.
 
-OpenCV reads the formats that all its versions from 4.8 on read alike, Pillow the rest. Orientation is always applied
-here, so that a file gives the same picture under every version, from a path as from bytes.
+OpenCV reads the formats that all its versions from 4.8 on read alike. Pillow reads the rest, among it JPEG 2000, where
+a damaged file crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same
+picture under every version, from a path as from bytes.
 """
 
 import os
@@ -40,18 +41,19 @@ _INSTALL_PILLOW = 'pip install "facelandmarks-zoo[images]"'
 # Pictures only: other plugins of Pillow read documents, and the one for EPS starts an external program.
 _PILLOW_FORMATS = (
     *("PNG", "JPEG", "MPO", "BMP", "DIB", "PPM", "TIFF", "WEBP", "JPEG2000", "GIF"),
-    *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "DDS", "SGI", "PCX", "QOI"),
+    *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "SGI", "PCX", "QOI"),
 )
 _CURES: dict[str | None, str] = {
-    "HEIC": "install pillow-heif and call pillow_heif.register_heif_opener(), or convert it to PNG"
+    "AVIF": "install Pillow 11.3 or newer, or convert it to PNG",
+    "HEIC": "install pillow-heif and call pillow_heif.register_heif_opener(), or convert it to PNG",
 }
 _PILLOW_MAGIC = {
     "GIF": rb"GIF8[79]a",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "AVIF": rb"....ftypavi[fs]",
     "HEIC": rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
     "ICO": rb"\0\0\x01\0[^\0]\0",
     "Photoshop": rb"8BPS",
-    "DDS": rb"DDS ",
     "QOI": rb"qoif",
     "BigTIFF": rb"II\+\0|MM\0\+",
 }

@@ -7,7 +7,7 @@ header claims, and turns pictures upright in some formats of some versions only.
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 __all__ = ["Header", "read_header"]
@@ -30,7 +30,9 @@ _PNM_WHITES = frozenset({b"", b"255", b"65535"})
 
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES = 256, 257, 258, 274, 338
-_TIFF_SHORT = 3
+_TIFF_USED = frozenset({_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_EXTRA_SAMPLES})
+# Kind of value -> its code in struct, and how many fit into the directory itself.
+_TIFF_INTEGERS = {3: ("H", 2), 4: ("I", 1)}
 
 
 @dataclass(frozen=True)
@@ -86,25 +88,24 @@ def read_header(data: bytes) -> Header | None:
         raise ValueError(_CUT) from error
 
 
-def _tiff_tags(data: bytes) -> dict[int, tuple[int, int]]:
-    """First directory of a TIFF structure (TIFF files, EXIF blocks): tag -> (first value, where it stands)."""
+def _tiff_tags(data: bytes) -> Iterator[tuple[int, tuple[int, int]]]:
+    """First directory of a TIFF structure (TIFF files, EXIF blocks): tag, (first value, where it stands)."""
     order = _TIFF_ORDERS[data[:4]]
     (start,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, start)
-    tags = {}
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, length, offset = struct.unpack_from(order + "HHII", data, entry)
-        code, inside = ("H", 2) if kind == _TIFF_SHORT else ("I", 1)
+        code, inside = _TIFF_INTEGERS.get(kind, ("", 0))
         where = entry + 8 if length <= inside else offset
-        if kind in (_TIFF_SHORT, _TIFF_SHORT + 1) and where + 4 <= len(data):
-            tags[tag] = (struct.unpack_from(order + code, data, where)[0], where)
-    return tags
+        if code and where + struct.calcsize(code) <= len(data):
+            yield tag, (struct.unpack_from(order + code, data, where)[0], where)
 
 
 def _exif_orientation(exif: bytes) -> int:
     """Orientation of an EXIF block; a missing, damaged or undefined one means upright, as in every viewer."""
-    try:
-        orientation, _ = _tiff_tags(exif.removeprefix(_EXIF_PREFIX)).get(_TIFF_ORIENTATION, (1, 0))
+    tags = _tiff_tags(exif.removeprefix(_EXIF_PREFIX))
+    try:  # a block that is cut after the orientation still has it
+        orientation = next((value for tag, (value, _) in tags if tag == _TIFF_ORIENTATION), 1)
     except (struct.error, KeyError):
         return 1
     return orientation if 1 <= orientation <= 8 else 1
@@ -199,7 +200,10 @@ def _bmp(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    tags = _tiff_tags(data)
+    entries = [(tag, value) for tag, value in _tiff_tags(data) if tag in _TIFF_USED]
+    tags = dict(entries)
+    if len(tags) < len(entries):  # decoders differ in which they follow, and one could hide a size beyond the limit
+        raise ValueError("a field of the header is there twice: the file is damaged")
     width, height = (tags.get(tag, (0, 0))[0] for tag in (_TIFF_WIDTH, _TIFF_HEIGHT))
     orientation, where = tags.get(_TIFF_ORIENTATION, (1, 0))
     if where and orientation != 1:
@@ -218,15 +222,6 @@ def _pnm(data: bytes) -> Header:
     return Header("PNM", int(found[1]), int(found[2]), data, opencv=found[3] in _PNM_WHITES)
 
 
-def _jpeg2000(data: bytes) -> Header:
-    """The codestream's own size (marker SIZ), which the decoder allocates, not that of the box around it."""
-    codestream = data.find(b"\xff\x4f\xff\x51")
-    if codestream < 0:
-        raise ValueError(_CUT)
-    right, bottom, left, top = struct.unpack_from(">4I", data, codestream + 8)
-    return Header("JPEG 2000", right - left, bottom - top, data)
-
-
 _WEBP_SIZES: dict[bytes, Callable[[bytes, int], tuple[int, int]]] = {
     b"VP8X": _webp_canvas,
     b"VP8 ": _webp_lossy,
@@ -240,5 +235,4 @@ _PARSERS: tuple[tuple[bytes, Callable[[bytes], Header]], ...] = (
     (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", _bmp),
     (rb"II\*\0|MM\0\*", _tiff),
     (rb"P[1-6][\s#]", _pnm),
-    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", _jpeg2000),
 )

@@ -38,8 +38,8 @@ def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_P
     ----------
     image : path, bytes, PIL image, ndarray or torch tensor
         - Path (str or os.PathLike), or bytes, bytearray or memoryview of an encoded file: judged by content, not by
-          name; turned upright (EXIF); the first frame or page. OpenCV reads JPEG, PNG, WebP, BMP, TIFF, PNM and
-          JPEG 2000; Pillow (extra ``images``) GIF, AVIF, animated WebP and others.
+          name; turned upright (EXIF); the first frame or page. OpenCV reads JPEG, PNG, WebP, BMP, TIFF and PNM;
+          Pillow (extra ``images``) GIF, AVIF, JPEG 2000, animated WebP and others.
         - PIL image: its pixels as they are, since coordinates refer to them; its EXIF orientation is not applied
           (``PIL.ImageOps.exif_transpose`` does that). Mode I holds 0..65535, mode F 0..1.
         - ndarray (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
@@ -50,7 +50,7 @@ def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_P
     color : {"rgb", "bgr"}
         Order of the channels in arrays and tensors. Files and PIL images know their own; it does not concern them.
     max_pixels : int
-        Files and PIL images with more pixels are refused, files before they are decoded.
+        Files and PIL images with more pixels are refused, files before they are decoded. OpenCV's own limit is 2**30.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """load_image: what it takes, what it gives, what it refuses and with which words."""
 
+import contextlib
 import io
 import os
 import struct
@@ -295,11 +296,9 @@ def test_paths(tmp_path):
         np.testing.assert_array_equal(load_image(name, color="bgr"), RGB)  # a file knows its colours
 
 
-@pytest.mark.parametrize("extension", [".png", ".bmp", ".tif", ".ppm", ".jp2"])
+@pytest.mark.parametrize("extension", [".png", ".bmp", ".tif", ".ppm"])
 def test_lossless_formats(extension):
-    large = cv2.resize(RGB, (70, 50))
-    options = (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000) if extension == ".jp2" else ()
-    np.testing.assert_array_equal(load_image(encode(extension, large, *options)), large)
+    np.testing.assert_array_equal(load_image(encode(extension, RGB)), RGB)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +337,9 @@ def test_alpha_in_files_is_dropped_not_blended():
         np.testing.assert_array_equal(load_image(buffer.getvalue()), RGB, err_msg=kind)
 
 
-@pytest.mark.parametrize(("kind", "options"), [("GIF", {}), ("ICO", {"sizes": [(48, 32)]}), ("TGA", {}), ("PCX", {})])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("GIF", {}), ("ICO", {"sizes": [(48, 32)]}), ("TGA", {}), ("PCX", {}), ("JPEG2000", {})]
+)
 def test_formats_that_only_pillow_reads(kind, options):
     data = encode_with_pillow(kind, **options)
     assert np.abs(load_image(data).astype(int) - SMOOTH).mean() < 8  # GIF has 256 colours
@@ -378,10 +379,11 @@ def test_files_are_read_upright(orientation, order):
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("kind", ["WEBP", "TIFF", "AVIF"])
 def test_other_formats_are_read_upright(kind, orientation):
-    pillow = pytest.importorskip("PIL")
-    if kind == "AVIF" and not pillow.features.check("avif"):
-        pytest.skip("this Pillow has no AVIF")
-    tags = pillow.Image.Exif()
+    image = pytest.importorskip("PIL.Image")
+    image.init()
+    if kind not in image.SAVE:
+        pytest.skip(f"this Pillow has no {kind}")
+    tags = image.Exif()
     tags[274] = orientation
     options = {"TIFF": {"tiffinfo": {274: orientation}}, "WEBP": {"exif": tags, "lossless": True}}.get(
         kind, {"exif": tags}
@@ -407,10 +409,18 @@ def test_damaged_and_undefined_orientation_means_upright(block):
     np.testing.assert_array_equal(load_image(jpeg_with_exif(block, jpeg)), load_image(jpeg))
 
 
+def test_an_exif_block_that_is_cut_after_the_orientation():
+    more_entries_than_there_are = exif(6)[:8] + b"\x09\0" + exif(6)[10:]
+    jpeg = encode(".jpg")
+    np.testing.assert_array_equal(
+        load_image(jpeg_with_exif(more_entries_than_there_are, jpeg)), UPRIGHT[6](load_image(jpeg))
+    )
+
+
 # --- cut, damaged, too large ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm", ".jp2"])
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm"])
 def test_cut_files_are_refused_wherever_they_end(extension):
     data = encode(extension, cv2.resize(SMOOTH, (96, 64)))
     for length in {1, 2, 3, 4, 8, 12, 20, 33, *range(40, len(data) - 1, max(1, len(data) // 40)), len(data) - 1}:
@@ -419,11 +429,20 @@ def test_cut_files_are_refused_wherever_they_end(extension):
         refused(data[:length], "the encoded picture")
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TGA", "ICO"])
+@pytest.mark.parametrize("kind", ["GIF", "TGA", "ICO", "JPEG2000"])
 def test_cut_files_are_refused_by_pillow_too(kind):
     data = encode_with_pillow(kind)
     for length in range(30, len(data) - 60, len(data) // 20):
         refused(data[:length], "the encoded picture")
+
+
+def test_a_damaged_jpeg_2000_does_not_crash_the_process():
+    """OpenCV 4.10 did on this one: the size of the box is not that of the data within."""
+    data = encode_with_pillow("JPEG2000")
+    box = data.index(b"ihdr") + 4
+    for height in (1, 31, 33, 0x3C0020):
+        with contextlib.suppress(InvalidImageError):
+            assert load_image(data[:box] + struct.pack(">I", height) + data[box + 4 :]).shape[2] == 3
 
 
 def test_progressive_jpegs_and_restart_markers_are_read():
@@ -463,17 +482,27 @@ def test_png_without_all_of_its_data():
     np.testing.assert_array_equal(load_image(full), np.zeros((6, 8, 3), np.uint8))
 
 
-@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm", ".jp2"])
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm"])
 def test_the_limit_counts_the_pixels_of_the_header(extension):
     data = encode(extension)
     assert load_image(data, max_pixels=32 * 48).shape == (32, 48, 3)
     refused(data, "48 x 32 pixels, more than max_pixels=1535", max_pixels=1535)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TGA", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["GIF", "TGA", "JPEG2000", "WEBP", "TIFF"])
 def test_the_limit_holds_for_pillow_too(kind):
     data = encode_with_pillow(kind, mode="RGBA" if kind in ("WEBP", "TIFF") else "RGB")
     refused(data, "48 x 32 pixels, more than max_pixels=1535", max_pixels=1535)
+
+
+def test_a_tiff_may_not_hide_a_second_size():
+    tiff = encode(".tif")
+    (start,) = struct.unpack_from("<I", tiff, 4)
+    entries = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * tiff[start], 12)]
+    width = next(entry for entry in entries if entry[:2] == b"\0\1")
+    twice = tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:]
+    twice += struct.pack("<H", len(entries) + 1) + b"".join([width, *entries]) + bytes(4)
+    refused(twice, "there twice")
 
 
 def test_declared_sizes_are_refused_before_decoding():
@@ -591,7 +620,7 @@ def test_the_missing_extra_is_named(no_pillow, data, kind):
     assert isinstance(caught.value, ImportError)
 
 
-@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm", ".jp2"])
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm"])
 def test_the_common_formats_need_no_pillow(no_pillow, extension):
     assert load_image(encode(extension)).shape == (32, 48, 3)
 

@@ -178,7 +178,7 @@ def test_without_pillow_files_are_read_refused_or_name_the_extra(folder, rows, m
             extra.add(row["file"])
         else:
             assert is_read(row), row["file"]
-    assert extra == {"face.gif", "face_animated.gif", "face_animated.webp", "face.ico"}
+    assert extra == {"face.gif", "face_animated.gif", "face_animated.webp", "face.ico", "face.jp2", "face_lossless.jp2"}
 
 
 def test_the_limit_is_what_the_tables_say():
