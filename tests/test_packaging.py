@@ -33,7 +33,7 @@ def run_from(root):
     code = CHECK.format(root=str(root.resolve()))
     environment = {"PYTHONPATH": str(root.resolve()), "PATH": ""}
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=root.parent, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=root.parent, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout.split()
 

@@ -82,7 +82,8 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
         If the file is not there, is cut or damaged, or holds something else than packed weights.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves a broken archive open.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the packed weights {path}: {error}; reinstall the package") from error
