@@ -2,9 +2,9 @@
 
     python evaluate_detector.py DATA [--weights FILE.npz | RUN/last.pt] [--sheets FOLDER] [--threads 2]
 
-`DATA` is described in `detector_data.py`; measured besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet) and
-`detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box. `--sheets`
-writes contact sheets (PNG): green is found, red is missed, blue is a detection; yellow on top of it its score.
+`DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet) and
+`detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
+`--sheets` writes contact sheets (PNG): green is found, red is missed, blue is a detection, yellow its score.
 """
 
 import argparse
@@ -55,7 +55,9 @@ def faces_of_scenes(data: Path) -> tuple[dict[str, np.ndarray], set[str]]:
 
 def faces_of_wider(data: Path) -> dict[str, np.ndarray]:
     """YuNet's boxes of at least 30 px (short side of YuNet's own box), as tight boxes, by photo."""
-    boxes: dict[str, list[list[float]]] = {path.name: [] for path in (data / "detection" / "wider" / "images").iterdir()}
+    boxes: dict[str, list[list[float]]] = {
+        path.name: [] for path in (data / "detection" / "wider" / "images").iterdir()
+    }
     for row in read_rows(data / "detection" / "wider" / "yunet_06.csv"):
         box = numbers(row, "x1", "y1", "x2", "y2")
         if min(box[2] - box[0], box[3] - box[1]) >= WIDER_SHORT_SIDE:
@@ -96,8 +98,8 @@ def tile_of(photo: Seen, threshold: float) -> np.ndarray:
     tile = np.zeros((TILE, TILE, 3), np.uint8)
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
     tile[: small.shape[0], : small.shape[1]] = small
-    shown = photo.scores >= threshold
-    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(photo.faces, photo.best() >= threshold)]
+    shown, hits = photo.scores >= threshold, photo.best() >= threshold
+    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(photo.faces, hits, strict=True)]
     for box, colour in known + [(box, (0, 160, 255)) for box in photo.boxes[shown]]:
         x0, y0, x1, y1 = ((box + 0.5) * scale - 0.5).round().astype(int).tolist()
         cv2.rectangle(tile, (x0, y0), (x1, y1), colour, 1)
@@ -163,10 +165,12 @@ def main() -> None:
     seen = {
         "validation scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n in val}),
         "AFW scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n.startswith("afw_")}),
-        "wider, YuNet's >= 30 px": look(detector, args.data / "detection" / "wider" / "images", faces_of_wider(args.data)),
+        "wider, YuNet's >= 30 px": look(
+            detector, args.data / "detection" / "wider" / "images", faces_of_wider(args.data)
+        ),
     }
     without = {
-        "no face, held out": look(detector, empty / "images", {n: nothing for n in held}),
+        "no face, held out": look(detector, empty / "images", dict.fromkeys(held, nothing)),
         "no face, trained on": look(detector, empty / "images", {n: f for n, f in photos.items() if n not in held}),
         "no face, hard": look(detector, empty / "hard", hard),
     }

@@ -31,7 +31,7 @@ class Detector(Protocol):
         Returns
         -------
         boxes
-            float32 (N, 4) xyxy in pixels of `image`, (0, 0) the centre of the top-left pixel; may reach over the border.
+            float32 (N, 4) xyxy in pixels of `image`, (0, 0) the centre of the top-left pixel; may cross the border.
         scores
             float32 (N,), 0..1, falling. No face: (0, 4) and (0,).
         """

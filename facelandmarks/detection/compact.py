@@ -1,7 +1,7 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
-Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels *at that
-size* to the whole picture are found.
+Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels
+*at that size* to the whole picture are found.
 """
 
 import os

@@ -1,8 +1,8 @@
 """The network of the built-in face detector: one stage, no anchors, dense 3x3 convolutions.
 
-As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives its
-box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a thing
-like a face.
+As in FCOS (Tian et al., ICCV 2019) every cell of a few coarse maps says whether a face is centred near it, and gives
+its box. The capacity stands at strides 16 and 32, where a convolution is cheap and sees enough to tell a face from a
+thing like a face.
 """
 
 from collections.abc import Sequence

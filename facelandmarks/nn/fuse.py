@@ -5,7 +5,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fuse_batch_norm(net: nn.Module) -> None:
-    """Put each batch norm that follows a convolution inside a `Sequential` of the two into the convolution's weights, in place.
+    """Put the batch norm of each `Sequential` of a convolution and its batch norm into the convolution, in place.
 
     `net` has to be in evaluation mode.
     """

@@ -66,8 +66,8 @@ def save_packed(path: str | os.PathLike[str], state: Mapping[str, Array]) -> Non
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, allow_pickle=False, **packed)
-        os.chmod(partial, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(partial, path)
+        Path(partial).chmod(0o644)  # mkstemp makes files that only their owner may read
+        Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
