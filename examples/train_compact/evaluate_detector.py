@@ -4,10 +4,11 @@
 
 `DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet) and
 `detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
-`--sheets` writes contact sheets (PNG): green is found, red is missed, blue is a detection, yellow its score.
+`--sheets` writes contact sheets (PNG): green is found, red missed, blue a detection, yellow its score.
 """
 
 import argparse
+import re
 import tempfile
 import time
 from collections import defaultdict
@@ -191,8 +192,9 @@ def main() -> None:
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
         for name, group in {**seen, **without}.items():
+            stem = re.sub(r"\W+", "_", name)
             for start in range(0, len(group), 24):
-                file = args.sheets / f"{name.replace(' ', '_').replace(',', '')}_{start:03d}.png"
+                file = args.sheets / f"{stem}_{start:03d}.png"
                 cv2.imwrite(str(file), sheet(group[start : start + 24], args.threshold)[..., ::-1])
 
 
