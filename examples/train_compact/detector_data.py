@@ -1,12 +1,12 @@
 """Pictures with faces, as records, and random canvases made of them.
 
-`DATA` holds `scenes/` (whole photos, `scenes.csv` with tight boxes and a column `val`), `300w/` and `ytf68/` as `pack.py`
-reads them, and `detection/`: `scenes_yunet.csv` (YuNet's boxes of the scenes from 0.3 on), `yunet/*.onnx` and
+`DATA` holds `scenes/` (whole photos, `scenes.csv` with tight boxes and a column `val`), `300w/` and `ytf68/` as
+`pack.py` reads them, and `detection/`: `scenes_yunet.csv` (YuNet's boxes of the scenes from 0.3 on), `yunet/*.onnx` and
 `noface/images/`.
 
 Labels are `tight` boxes: the smallest box around the 68 points, no forehead. Where only YuNet's box is known it is
-converted; detections of which YuNet is unsure are neither faces nor background. A face is kept as an outline, so that its
-box can be turned with the picture: the 68 points where they are known, else the ellipse inside its box.
+converted; detections of which YuNet is unsure are neither faces nor background. A face is kept as an outline, so that
+its box can be turned with the picture: the 68 points where they are known, else the ellipse inside its box.
 """
 
 import csv
@@ -75,7 +75,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
+    with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -2,12 +2,13 @@
 
     python evaluate_detector.py DATA [--weights FILE.npz | RUN/last.pt] [--sheets FOLDER] [--threads 2]
 
-`DATA` is described in `detector_data.py`; measured besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet) and
-`detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box. `--sheets`
-writes contact sheets (PNG): green is found, red is missed, blue is a detection; yellow on top of it its score.
+`DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet) and
+`detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
+`--sheets` writes contact sheets (PNG): green is found, red missed, blue a detection, yellow its score.
 """
 
 import argparse
+import re
 import tempfile
 import time
 from collections import defaultdict
@@ -98,8 +99,8 @@ def tile_of(photo: Seen, threshold: float) -> np.ndarray:
     tile = np.zeros((TILE, TILE, 3), np.uint8)
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
     tile[: small.shape[0], : small.shape[1]] = small
-    shown = photo.scores >= threshold
-    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(photo.faces, photo.best() >= threshold)]
+    shown, hits = photo.scores >= threshold, photo.best() >= threshold
+    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(photo.faces, hits, strict=True)]
     for box, colour in known + [(box, (0, 160, 255)) for box in photo.boxes[shown]]:
         x0, y0, x1, y1 = ((box + 0.5) * scale - 0.5).round().astype(int).tolist()
         cv2.rectangle(tile, (x0, y0), (x1, y1), colour, 1)
@@ -191,8 +192,9 @@ def main() -> None:
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
         for name, group in {**seen, **without}.items():
+            stem = re.sub(r"\W+", "_", name)
             for start in range(0, len(group), 24):
-                file = args.sheets / f"{name.replace(' ', '_').replace(',', '')}_{start:03d}.png"
+                file = args.sheets / f"{stem}_{start:03d}.png"
                 cv2.imwrite(str(file), sheet(group[start : start + 24], args.threshold)[..., ::-1])
 
 

@@ -73,7 +73,7 @@ class From(Sampler[int]):
 
 
 def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU of boxes (..., 4) with boxes (..., 4), and what CIoU takes off it: for middles apart and for another shape."""
+    """IoU of boxes (..., 4) with boxes (..., 4), and what CIoU takes off it: for distance and for another shape."""
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     common = (high - low).clamp(min=0).prod(-1)
     side_a, side_b = (a[..., 2:] - a[..., :2]).clamp(min=1e-3), (b[..., 2:] - b[..., :2]).clamp(min=1e-3)
@@ -96,8 +96,8 @@ def assign(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which cells learn which face, as in task-aligned learning (TOOD, ICCV 2021) among the cells near its middle.
 
-    `scores` (N, L), `boxes` (N, L, 4). Returns the canvas, the cell and the face of each pair (P,); a cell learns at most
-    one face.
+    `scores` (N, L), `boxes` (N, L, 4). Returns the canvas, the cell and the face of each pair (P,); a cell learns at
+    most one face.
     """
     middle, side = (faces[:, :2] + faces[:, 2:]) / 2, (faces[:, 2:] - faces[:, :2]).amax(1)
     apart = (middle[:, None] - centres).abs().amax(-1) / strides
@@ -119,7 +119,7 @@ def assign(
 
 
 def loss_of(outputs: Tensor, batch: Batch, strides: tuple[int, ...]) -> Tensor:
-    """Quality focal loss (Li et al., NeurIPS 2020) of the scores, whose target is the box's IoU, and CIoU of the boxes."""
+    """Quality focal loss (Li et al., NeurIPS 2020) of the scores, whose target is the IoU, and CIoU of the boxes."""
     size = batch.canvases.shape[1]
     centres, cell_strides = cells_of(size, size, strides)
     boxes = boxes_of(outputs, centres, cell_strides)
@@ -222,9 +222,9 @@ def main() -> None:
 
     def report(loss: float, rate: float) -> None:
         row = [samples, round(minutes, 1), round(loss, 4), round(rate, 1), *evaluate(ema, scenes, empty)]
-        with open(args.run / "log.csv", "a", newline="") as file:
+        with (args.run / "log.csv").open("a", newline="") as file:
             csv.writer(file).writerow(row)
-        print("samples %d minutes %.1f loss %.3f %.1f/s" % tuple(row[:4]), "evaluation", *row[4:], file=sys.stderr)
+        print("samples {} minutes {} loss {} {}/s recall {} {} {} alarms {} {}".format(*row), file=sys.stderr)
 
     mean_loss, clock = 0.0, time.monotonic()
     since, since_samples = clock, samples
