@@ -41,14 +41,19 @@ def best_box(detector: Detector, image: np.ndarray) -> np.ndarray:
 
 def assert_none(found: tuple[np.ndarray, np.ndarray]) -> None:
     boxes, scores = found
-    assert boxes.shape == (0, 4) and boxes.dtype == np.float32
-    assert scores.shape == (0,) and scores.dtype == np.float32
+    assert boxes.shape == (0, 4)
+    assert boxes.dtype == np.float32
+    assert scores.shape == (0,)
+    assert scores.dtype == np.float32
 
 
 def test_finds_the_astronaut(detector: CompactDetector, astronaut: np.ndarray) -> None:
     boxes, scores = detector.detect(astronaut)
-    assert boxes.shape == (1, 4) and boxes.dtype == np.float32
-    assert scores.shape == (1,) and scores.dtype == np.float32 and 0 < scores[0] <= 1
+    assert boxes.shape == (1, 4)
+    assert boxes.dtype == np.float32
+    assert scores.shape == (1,)
+    assert scores.dtype == np.float32
+    assert 0 < scores[0] <= 1
     assert overlap(boxes[0], ASTRONAUT) >= 0.6
 
 

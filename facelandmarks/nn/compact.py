@@ -1,4 +1,4 @@
-"""The network of the built-in landmark models: a small residual pyramid with dense 3x3 convolutions.
+"""The network of the built-in landmark models, and the trunk that it shares with the built-in detector.
 
 Plain 3x3 convolutions are used throughout because on CPUs they run near the arithmetic peak of the machine,
 where depthwise ones are bound by memory. One map per landmark at a quarter of the input size; a landmark is the
@@ -35,32 +35,64 @@ class ResidualBlock(nn.Module):
         return F.relu(self.shortcut(x) + self.conv2(F.relu(self.conv1(x))))
 
 
-def top_down(levels: Sequence[Tensor], lateral: nn.ModuleList, smooth: nn.ModuleList) -> list[Tensor]:
-    """A feature pyramid: each level, finest first, with what the coarser ones saw."""
-    steps = list(zip(levels, lateral, smooth, strict=True))
-    level, narrow, blend = steps.pop()
-    outputs = [F.relu(blend(F.relu(narrow(level))))]
-    for level, narrow, blend in reversed(steps):
-        merged = narrow(level) + F.interpolate(outputs[-1], scale_factor=2.0, mode="nearest")
-        outputs.append(F.relu(blend(F.relu(merged))))
-    return outputs[::-1]
+class PyramidTrunk(nn.Module):
+    """Residual stages of falling resolution, and a top-down pyramid over them.
+
+    Parameters
+    ----------
+    stem
+        Channels of the two stride-2 convolutions at the input.
+    widths
+        Channels of the residual stages; each after the first runs at half the resolution of the one before.
+    blocks
+        Residual blocks in each stage.
+    neck
+        Channels of the pyramid.
+    first_stride
+        Stride of the first stage, after the 4 of the stem.
+    """
+
+    def __init__(
+        self, stem: Sequence[int], widths: Sequence[int], blocks: Sequence[int], neck: int, first_stride: int
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
+        )
+        self.stages = nn.ModuleList()
+        channels, stride = stem[1], first_stride
+        for width, count in zip(widths, blocks, strict=True):
+            more = (ResidualBlock(width, width, 1) for _ in range(count - 1))
+            self.stages.append(nn.Sequential(ResidualBlock(channels, width, stride), *more))
+            channels, stride = width, 2
+        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
+        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Each level, finest first, with what the coarser ones saw."""
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        steps = list(zip(levels, self.lateral, self.smooth, strict=True))
+        level, narrow, blend = steps.pop()
+        outputs = [F.relu(blend(F.relu(narrow(level))))]
+        for level, narrow, blend in reversed(steps):
+            merged = narrow(level) + F.interpolate(outputs[-1], scale_factor=2.0, mode="nearest")
+            outputs.append(F.relu(blend(F.relu(merged))))
+        return outputs[::-1]
 
 
-class CompactLandmarkNet(nn.Module):
+class CompactLandmarkNet(PyramidTrunk):
     """Crop to one map of logits per landmark.
 
     Parameters
     ----------
     landmarks
         Number of landmarks K.
-    stem
-        Channels of the two stride-2 convolutions at the input.
-    widths
-        Channels of the residual stages; the first runs at a quarter of the input size, each next at half of the last.
-    blocks
-        Residual blocks in each stage.
-    neck
-        Channels of the top-down pyramid.
+    stem, widths, blocks, neck
+        As in `PyramidTrunk`; the first stage runs at a quarter of the input size.
 
     Notes
     -----
@@ -75,29 +107,11 @@ class CompactLandmarkNet(nn.Module):
         blocks: Sequence[int] = (2, 2, 2, 2),
         neck: int = 64,
     ) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
-        )
-        self.stages = nn.ModuleList()
-        channels = stem[1]
-        for index, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            strides = [2 if index else 1] + [1] * (count - 1)
-            inputs = [channels] + [width] * (count - 1)
-            stage = [ResidualBlock(i, width, s) for i, s in zip(inputs, strides, strict=True)]
-            self.stages.append(nn.Sequential(*stage))
-            channels = width
-        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
-        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
+        super().__init__(stem, widths, blocks, neck, first_stride=1)
         output = nn.Conv2d(neck, landmarks, 1)
         nn.init.normal_(output.weight, std=0.01)
         self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), output)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        levels = []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
-        logits: Tensor = self.head(top_down(levels, self.lateral, self.smooth)[0])
+        logits: Tensor = self.head(self.pyramid(x)[0])
         return logits

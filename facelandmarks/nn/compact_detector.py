@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from facelandmarks.nn.compact import ResidualBlock, conv_bn, top_down
+from facelandmarks.nn.compact import PyramidTrunk
 
 USUAL_SIDE = 3.0  # strides: the box side that an output of zero stands for
 FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background
@@ -27,19 +27,13 @@ def output_layer(channels: int) -> nn.Conv2d:
     return layer
 
 
-class CompactDetectorNet(nn.Module):
+class CompactDetectorNet(PyramidTrunk):
     """Picture to a face score and a box per cell.
 
     Parameters
     ----------
-    stem
-        Channels of the two stride-2 convolutions at the input.
-    widths
-        Channels of the residual stages, at strides 8, 16, 32, ...
-    blocks
-        Residual blocks in each stage.
-    neck
-        Channels of the top-down pyramid and of the head that its levels share.
+    stem, widths, blocks, neck
+        As in `PyramidTrunk`; the stages run at strides 8, 16, 32, ...
 
     Notes
     -----
@@ -55,29 +49,14 @@ class CompactDetectorNet(nn.Module):
         blocks: Sequence[int] = (1, 1, 2, 1),
         neck: int = 32,
     ) -> None:
-        super().__init__()
+        super().__init__(stem, widths, blocks, neck, first_stride=2)
         self.strides = tuple(8 * 2**level for level in range(len(widths)))
-        self.stem = nn.Sequential(
-            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
-        )
-        self.stages = nn.ModuleList()
-        channels = stem[1]
-        for width, count in zip(widths, blocks, strict=True):
-            first = ResidualBlock(channels, width, 2)
-            self.stages.append(nn.Sequential(first, *(ResidualBlock(width, width, 1) for _ in range(count - 1))))
-            channels = width
-        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
-        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
         self.head = nn.ModuleList(output_layer(neck) for _ in widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        levels = []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
-        pyramid = top_down(levels, self.lateral, self.smooth)
-        outputs = [head(level).flatten(2).transpose(1, 2) for head, level in zip(self.head, pyramid, strict=True)]
+        outputs = [
+            head(level).flatten(2).transpose(1, 2) for head, level in zip(self.head, self.pyramid(x), strict=True)
+        ]
         return torch.cat(outputs, 1)
 
 
