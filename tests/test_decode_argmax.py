@@ -7,8 +7,8 @@ import pytest
 from golden_points import compare, e2e, parts
 
 from facelandmarks.decode import argmax
-from facelandmarks.decode.argmax import Variant
 from facelandmarks.geometry.classic import to_image
+from facelandmarks.zoo.spec import Variant
 
 MODELS: list[tuple[Variant, str]] = [
     ("mmpose0x", "hrnetv2_w18_300w"),

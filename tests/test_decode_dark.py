@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelandmarks.decode import dark
-from facelandmarks.decode.argmax import Variant
 from facelandmarks.geometry.classic import to_image
+from facelandmarks.zoo.spec import Variant
 
 MODELS: list[tuple[Variant, str]] = [
     ("mmpose0x", "hrnetv2_w18_aflw_dark"),
@@ -82,7 +82,7 @@ def test_blur_of_many_maps_is_the_blur_of_each() -> None:
     for kernel in (3, 11, 17):
         gap = kernel // 2
         alone = [cv2.GaussianBlur(np.pad(m, gap), (kernel, kernel), 0)[gap:-gap, gap:-gap] for m in maps]
-        np.testing.assert_allclose(dark._blur(maps, kernel), np.stack(alone), rtol=2e-6)
+        np.testing.assert_allclose(dark.blur_with_zeros(maps, kernel), np.stack(alone), rtol=2e-6)
 
 
 def test_a_broken_map_leaves_the_others_alone() -> None:

@@ -9,8 +9,9 @@ from golden_points import e2e, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelandmarks.geometry.classic import Variant, boxes_to_center_scale, crop_matrices, to_image
+from facelandmarks.geometry.classic import boxes_to_center_scale, crop_matrices, to_image
 from facelandmarks.geometry.warp import warp_crops
+from facelandmarks.zoo.spec import Variant
 
 CLASSIC_0X = [
     "deeppose_res50_wflw",

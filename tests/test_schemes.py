@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import UnknownModelError
+from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, get_scheme
 
 
@@ -23,12 +25,35 @@ def test_schemes_are_the_published_ones(shared, scheme):
     assert scheme.mirror.tolist() == facts["flip_indices"]
     found = [{"name": c.name, "points": list(c.points), "closed": c.closed} for c in scheme.contours]
     assert found == facts["contours"]
+    pair = facts["nme_normaliser"]["pair"]
+    assert scheme.normaliser == (None if pair is None else tuple(pair))
+    assert list(scheme.published_names) == (facts["point_names"] or [])
 
 
-def test_mirror_of_a_contour_is_a_contour():
-    scheme = get_scheme("ibug68")
+def test_all_published_schemes_are_here(shared):
+    assert set(SCHEMES) == set(json.loads((shared / "zoo" / "flip_pairs.json").read_text())["schemes"])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)
+def test_mirror_of_a_contour_is_a_contour(scheme):
     sets = {frozenset(c.points) for c in scheme.contours}
     assert {frozenset(scheme.mirror[list(c.points)].tolist()) for c in scheme.contours} == sets
+
+
+def test_names_of_points():
+    assert get_scheme("ibug68").names[36:38] == ("eye_left_0", "eye_left_1")
+    assert get_scheme("cofw29").names[22] == "lips_outer_0"  # a corner of the mouth, on both contours of the lips
+    assert get_scheme("deepfashion_lower").names == ("left waistline", "right waistline", "left hem", "right hem")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)
+def test_every_scheme_can_be_drawn(scheme):
+    count = len(scheme)
+    points = np.random.default_rng(0).uniform(20, 80, (1, count, 2)).astype(np.float32)
+    box = np.array([[20, 20, 80, 80]], np.float32)
+    faces = Landmarks(points, np.ones((1, count), np.float32), box, np.ones(1, np.float32), scheme, (100, 100))
+    assert draw_landmarks(np.zeros((100, 100, 3), np.uint8), faces).any()
+    assert list(faces[0].to_dict())
 
 
 def test_unknown_scheme_lists_the_known():

@@ -1,11 +1,9 @@
 """Heatmaps to points by their highest pixel, moved a quarter pixel towards the higher neighbour (MMPose `default`)."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Variant = Literal["mmpose0x", "mmpose1x"]
+from facelandmarks.zoo.spec import Variant
 
 
 def decode(

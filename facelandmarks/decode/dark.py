@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode.argmax import Variant, neighbours, peaks, to_crop
+from facelandmarks.decode.argmax import neighbours, peaks, to_crop
+from facelandmarks.zoo.spec import Variant
 
 # Offsets from the peak of the pixels that the step needs: itself, one and two pixels right, left, below and above,
 # then the corners below right, below left, above right, above left.
@@ -76,7 +77,7 @@ def _log_around(
     values = np.empty((*places.shape[:2], len(_DX)), np.float32)
     highest = np.empty(places.shape[:2], np.float32)
     for n, maps in enumerate(heatmaps):
-        blurred = _blur(maps, kernel)
+        blurred = blur_with_zeros(maps, kernel)
         values[n] = neighbours(blurred[None], places[n : n + 1], _DX, _DY)[0]
         highest[n] = blurred.max(axis=(1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
@@ -84,7 +85,7 @@ def _log_around(
         return np.log(np.maximum(values, np.float32(1e-10)))
 
 
-def _blur(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
     """Gaussian blur (K, h, w) with zeros around each map: one call of OpenCV for all maps of a crop."""
     k, h, w = maps.shape
     gap = kernel // 2

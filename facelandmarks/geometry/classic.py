@@ -8,19 +8,17 @@ MMPose 0.x and 1.x differ in roundings only; `variant` says whose are followed. 
 rounding ties, and other last bits of the matrix change bytes of 1 crop in 12.
 """
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Variant = Literal["mmpose0x", "mmpose1x"]
+from facelandmarks.zoo.spec import Variant
 
 # The second of the three points that define the warp, seen from the centre in units of half the width: above it in
 # 0.x, left of it in 1.x. Mathematically all the same.
 _SECOND_POINT: dict[Variant, tuple[float, float]] = {"mmpose0x": (0.0, -0.5), "mmpose1x": (-0.5, 0.0)}
 # 0.x stores centres and scales in float32, 1.x in the float64 of its boxes.
-_REGION_DTYPE: dict[Variant, type[np.floating]] = {"mmpose0x": np.float32, "mmpose1x": np.float64}
+REGION_DTYPE: dict[Variant, type[np.floating]] = {"mmpose0x": np.float32, "mmpose1x": np.float64}
 
 
 def boxes_to_center_scale(
@@ -102,7 +100,7 @@ def crop_matrices(
     the centre, one beside it at half the width, and a third at a right angle. The closed form is equal to 2e-4 only,
     and then bytes of the crop differ.
     """
-    dtype = _REGION_DTYPE[variant]
+    dtype = REGION_DTYPE[variant]
     center, scale = np.asarray(center, dtype), np.asarray(scale, dtype)
     direction = np.array(_SECOND_POINT[variant])
     width, height = input_size
@@ -153,7 +151,7 @@ def to_image(
     Source: 0.x `core/post_processing/post_transforms.py` (`transform_preds`), 1.x `models/pose_estimators/topdown.py`
     (`add_pred_to_datasample`). The inverse is exact where `scale` has the aspect ratio of the crop.
     """
-    dtype = _REGION_DTYPE[variant]
+    dtype = REGION_DTYPE[variant]
     center, scale = np.asarray(center, dtype)[:, None], np.asarray(scale, dtype)[:, None]
     size = np.array(input_size, dtype)
     if variant == "mmpose1x":

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+# The upstream implementation whose arithmetic is followed, where two run the same file.
+Variant = Literal["mmpose0x", "mmpose1x"]
 
 
 @dataclass(frozen=True)

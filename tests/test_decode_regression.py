@@ -1,0 +1,63 @@
+"""decode.regression against MMPose 0.x and 1.x."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_points import e2e
+
+from facelandmarks.decode import regression
+from facelandmarks.geometry.classic import to_image
+from facelandmarks.zoo.spec import Variant
+
+
+@pytest.mark.parametrize(("variant", "count"), [("mmpose0x", 24 * 98), ("mmpose1x", 6 * 98)])
+def test_points_of_stored_outputs(shared: Path, variant: Variant, count: int) -> None:
+    golden = e2e(shared / "goldens" / variant, "deeppose_res50_wflw")
+    compared = 0
+    for field, suffix in (("output", ""), ("output_flip", "_flip"), ("output_flipmerged", "_flip")):
+        if field not in golden:
+            continue
+        output = golden[field].reshape(-1, 98, 2)  # 1.x stores the merged ones with one axis more
+        samples = golden["output_idx"] if field == "output" and variant == "mmpose1x" else np.arange(len(output))
+        points, scores = regression.decode(output, (256, 256))
+        found = to_image(points, golden["center"][samples], golden["scale"][samples], (256, 256), variant)
+        # Two roundings of float32 at 800 px; goldens/README.md allows 0.01.
+        np.testing.assert_allclose(found, golden[f"points{suffix}"][samples], rtol=0, atol=1e-4)
+        np.testing.assert_array_equal(scores, golden[f"scores{suffix}"][samples])
+        compared += points[..., 0].size
+    assert compared == count
+
+
+@pytest.mark.parametrize("size", [(256, 256), (192, 256)])
+def test_synthetic_coordinates_of_mmpose_0x(shared: Path, size: tuple[int, int]) -> None:
+    key = f"{size[0]}x{size[1]}"
+    with np.load(shared / "goldens/mmpose0x/decode_mmpose0x.npz") as golden:
+        points, scores = regression.decode(golden["regression_input"], size)
+        scale = golden[f"regression_scale_{key}"] * np.float32(200)
+        # float32 at up to 1,200 px: an ulp is 1.2e-4.
+        found = to_image(points, golden["regression_center"], scale, size)
+        np.testing.assert_allclose(found, golden[f"regression_points_{key}"], rtol=0, atol=2e-4)
+        np.testing.assert_array_equal(scores, golden[f"regression_scores_{key}"][..., 0])
+
+
+def test_synthetic_coordinates_of_mmpose_1x(shared: Path) -> None:
+    with np.load(shared / "goldens/mmpose1x/decode_mmpose1x.npz") as golden:
+        points, scores = regression.decode(np.atleast_3d(golden["reg_in"]), (256, 256))
+        np.testing.assert_allclose(points, golden["reg_points"].reshape(points.shape), rtol=1e-7)
+        np.testing.assert_array_equal(scores, golden["reg_scores"].reshape(scores.shape))
+
+
+def test_fractions_of_the_crop_unclipped() -> None:
+    outputs = np.array([[[0.0, 0.0], [0.5, 0.25], [1.0, 1.0], [-0.25, 1.5]]], np.float32)
+    outputs.setflags(write=False)
+    points, scores = regression.decode(outputs, (192, 256))
+    np.testing.assert_array_equal(points, [[[0, 0], [96, 64], [192, 256], [-48, 384]]])
+    np.testing.assert_array_equal(scores, np.ones((1, 4)))
+    assert points.dtype == scores.dtype == np.float32
+
+
+def test_no_crops() -> None:
+    points, scores = regression.decode(np.zeros((0, 98, 2), np.float32), (256, 256))
+    assert points.shape == (0, 98, 2)
+    assert scores.shape == (0, 98)

@@ -1,0 +1,134 @@
+"""decode.udp against MMPose 0.x and 1.x, and on maps whose truth is known."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from golden_points import compare, e2e, parts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facelandmarks.decode import udp
+from facelandmarks.geometry.udp import to_image
+from facelandmarks.zoo.spec import Variant
+
+VARIANTS: list[Variant] = ["mmpose0x", "mmpose1x"]
+MODELS: list[tuple[Variant, str]] = [
+    *(("mmpose0x", f"hrnet_w48_udp_deepfashion_{part}") for part in ("upper", "lower", "full")),
+    *(("mmpose1x", f"hrnet_w48_deepfashion_{part}_udp.udp") for part in ("upper", "lower", "full")),
+]
+
+
+@pytest.mark.parametrize(("variant", "model"), MODELS)
+def test_points_of_stored_outputs(shared: Path, variant: Variant, model: str) -> None:
+    compared = left_out = 0
+    for part in parts(e2e(shared / "goldens" / variant, model)):
+        points, scores = udp.decode(part.output, (192, 256), variant=variant)
+        np.testing.assert_array_equal(scores, part.scores)
+        counts = compare(to_image(points, part.center, part.scale, (192, 256), variant), part)
+        compared, left_out = compared + counts[0], left_out + counts[1]
+    print(f"{compared} points compared, {left_out} left out")
+    assert compared > 0
+    assert left_out <= 0.06 * (compared + left_out)
+
+
+@pytest.mark.parametrize("size", ["64x64", "64x48"])
+@pytest.mark.parametrize("kernel", [11, 17])
+@pytest.mark.parametrize("batched", [True, False])
+def test_synthetic_maps_of_mmpose_0x(shared: Path, size: str, kernel: int, batched: bool) -> None:
+    """Peaks inside, at borders and in corners, two peaks, plateaus, inf; without a peak: (-1, -1)."""
+    with np.load(shared / "goldens/mmpose0x/decode_mmpose0x.npz") as golden:
+        maps = golden[f"maps_{size}"]
+        expected, expected_scores = (golden[f"{field}_{size}_udp_k{kernel}"] for field in ("heatmap_points", "scores"))
+    batch = maps[None] if batched else maps[:, None]
+    points, scores = udp.decode(batch, (maps.shape[2], maps.shape[1]), kernel)
+    np.testing.assert_array_equal(scores.ravel(), expected_scores.ravel())
+    # A NaN anywhere is no peak; upstream then reads beyond the map, and finds the NaN with some kernels.
+    peak = scores.ravel() > 0
+    np.testing.assert_allclose(points.reshape(-1, 2)[peak], expected[peak], rtol=0, atol=2e-4)
+    np.testing.assert_array_equal(points.reshape(-1, 2)[~peak], -1)
+    assert (peak.sum(), (~peak).sum()) == (124, 7)
+
+
+@pytest.mark.parametrize("size", ["64x64", "64x48"])
+def test_synthetic_maps_of_mmpose_1x(shared: Path, size: str) -> None:
+    with np.load(shared / "goldens/mmpose1x/decode_mmpose1x.npz") as golden:
+        maps = golden[f"{size}_maps"][None]
+        expected, expected_scores = golden[f"{size}_udp_points"], golden[f"{size}_udp_scores"]
+    height, width = maps.shape[2:]
+    crop = (4 * width, 4 * height)
+    points, scores = udp.decode(maps, crop, variant="mmpose1x")
+    np.testing.assert_array_equal(scores[0], expected_scores)
+    # Upstream's unit is W / (W - 1) pixels, see geometry.udp.
+    found = points[0] * np.array(crop) / (np.array(crop) - 1)
+    # Of a map without a positive value upstream makes what its neighbour in the batch is like.
+    no_peak = scores[0] <= 0
+    np.testing.assert_allclose(found[~no_peak], expected[~no_peak], rtol=0, atol=2e-4)
+    assert no_peak.sum() == 4
+
+
+def gaussians(centers: np.ndarray, height: int = 64, width: int = 48, sigma: float = 2.0) -> np.ndarray:
+    """float32 (N, K, h, w) with the peaks at `centers` (N, K, 2)."""
+    y, x = np.mgrid[:height, :width]
+    dx, dy = x - centers[..., 0, None, None], y - centers[..., 1, None, None]
+    return np.exp(-(dx**2 + dy**2) / (2 * sigma**2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1.5, 2.0, 3.0]))
+def test_finds_gaussians_inside_the_map(variant: Variant, seed: int, sigma: float) -> None:
+    # Within the reach of the blurred Gaussian from the border, what lies beyond it would bend the peak.
+    margin = 8 + sigma
+    centers = np.random.default_rng(seed).uniform([margin, margin], [47 - margin, 63 - margin], (2, 5, 2))
+    points, _ = udp.decode(gaussians(centers, sigma=sigma), (48, 64), variant=variant)
+    assert np.abs(points - centers).max() < 0.02
+
+
+def test_outer_pixels_of_the_map_are_those_of_the_crop() -> None:
+    for variant in VARIANTS:
+        points, _ = udp.decode(gaussians(np.array([[[20.0, 30.0]]])), (192, 256), variant=variant)
+        np.testing.assert_allclose(points, [[[20 * 191 / 47, 30 * 255 / 63]]], atol=1e-3)
+
+
+def test_mirrored_blur_of_many_maps_is_the_blur_of_each() -> None:
+    """The maps share one call of OpenCV; none must see its neighbour."""
+    maps = np.random.default_rng(0).random((7, 20, 30), np.float32)
+    for kernel in (3, 11, 17):
+        alone = [cv2.GaussianBlur(m, (kernel, kernel), 0) for m in maps]
+        np.testing.assert_allclose(udp._blur_mirrored(maps, kernel), np.stack(alone), rtol=2e-6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_broken_map_leaves_the_others_alone(variant: Variant) -> None:
+    maps = gaussians(np.array([[[20.3, 30.2], [20.3, 30.2], [20.3, 30.2]]]))
+    expected, _ = udp.decode(maps, (192, 256), variant=variant)
+    for value in (np.nan, np.inf, -1, 0):
+        broken = maps.copy()
+        broken[0, 1] = value
+        points, _ = udp.decode(broken, (192, 256), variant=variant)
+        np.testing.assert_array_equal(points[0, [0, 2]], expected[0, [0, 2]])
+
+
+def test_steps_at_the_border_too() -> None:
+    points, _ = udp.decode(gaussians(np.array([[[0.3, 20.0], [46.7, 20.0]]])), (48, 64))
+    assert (points[0, :, 0] != [0, 47]).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_maps_without_a_peak(variant: Variant) -> None:
+    maps = np.stack([np.full((16, 16), value, np.float32) for value in (-1, 0)])[None]
+    points, scores = udp.decode(maps, (61, 61), variant=variant)
+    np.testing.assert_array_equal(points, np.full((1, 2, 2), -4))
+    np.testing.assert_array_equal(scores, [[-1, 0]])
+
+
+def test_no_crops_and_input_left_alone() -> None:
+    points, scores = udp.decode(np.zeros((0, 98, 64, 64), np.float32), (256, 256))
+    assert points.shape == (0, 98, 2)
+    assert scores.shape == (0, 98)
+    maps = gaussians(np.array([[[20.3, 30.2]]]))
+    maps.setflags(write=False)
+    points, _ = udp.decode(maps, (192, 256))
+    assert points.dtype == np.float32
