@@ -27,7 +27,7 @@ ASSET = Path(__file__).parent.parent / "assets" / "compact_detector.npz"
 THRESHOLD = 0.55
 LONG_SIDE = 640  # pixels: longer pictures are made smaller
 MOST_ENLARGED = 1.5  # finds smaller faces; more than that finds skin in the textures of small pictures
-SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two people hardly overlap
+SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 MOST_CELLS = 2000  # looked at in one picture
 
 
