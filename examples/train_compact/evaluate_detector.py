@@ -2,8 +2,8 @@
 
     python evaluate_detector.py DATA [--weights FILE.npz | RUN/last.pt] [--sheets FOLDER] [--threads 2]
 
-`DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, found by YuNet) and
-`detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
+`DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet)
+and `detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
 `--sheets` writes contact sheets (PNG): green is found, red missed, blue a detection, yellow its score.
 """
 

@@ -22,10 +22,12 @@ Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
 ASSET = "compact_detector.npz"
-THRESHOLD = 0.4
+# The lowest step of 0.05 without a detection on the 64 photos without a face, whose highest score is 0.53. Of the 128
+# labelled faces of the validation scenes 126 are found at it, as at 0.5; 127 from 0.45 down.
+THRESHOLD = 0.55
 LONG_SIDE = 640  # pixels: longer pictures are made smaller
-MOST_ENLARGED = 2.0  # an enlarged picture has no new detail, only faces large enough for the network
-SAME_FACE = 0.45  # overlap (IoU) from which the weaker of two boxes is dropped
+MOST_ENLARGED = 1.5  # finds smaller faces; more than that finds skin in the textures of small pictures
+SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 MOST_CELLS = 2000  # looked at in one picture
 
 
