@@ -59,7 +59,7 @@ def test_finds_the_astronaut(detector: CompactDetector, astronaut: np.ndarray) -
 
 def test_is_a_detector(detector: CompactDetector) -> None:
     checked: Detector = detector
-    assert (checked.name, checked.convention) == ("compact", "tight")
+    assert (checked.name, checked.convention) == ("compact", "compact")
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])

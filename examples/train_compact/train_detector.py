@@ -9,7 +9,6 @@ a face. With `--minutes` the learning rate follows the clock, else the number of
 """
 
 import argparse
-import csv
 import math
 import sys
 import time
@@ -21,10 +20,10 @@ import cv2
 import numpy as np
 import torch
 from detector_data import Photo, Pool, boxes_around, canvas_of, iou, load_empty, load_scenes, load_training
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
-from train_landmarks import average_into, normalise
+from training import Run, average_decay, normalise
 
 from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
 
@@ -34,6 +33,7 @@ NEAR = 1.5  # strides: a face is learnt by cells this near its middle
 SIDE_RANGE = (0.9, 12.0)  # strides: longer sides of the faces that a level may learn
 MOST_CELLS = 9  # that learn one face
 BOX_WEIGHT = 2.0
+WARM_STEPS = 150
 
 
 @dataclass
@@ -165,14 +165,7 @@ def evaluate(net: CompactDetectorNet, scenes: list[Photo], empty: list[Photo]) -
     return [*(round(100 * float((best >= t).mean()), 2) for t in (0.5, 0.4, 0.3)), *(round(a, 3) for a in alarms[-2:])]
 
 
-def make_optimiser(net: nn.Module, rate: float) -> torch.optim.Optimizer:
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99))
-
-
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)
@@ -183,27 +176,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--evaluate-every", type=float, default=240, help="seconds")
-    args = parser.parse_args()
+    return parser.parse_args()
 
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(0)
-    torch.manual_seed(args.seed)
-    args.run.mkdir(parents=True, exist_ok=True)
-    net, ema = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
-    ema.load_state_dict(net.state_dict())
-    optimiser = make_optimiser(net, args.lr)
-    steps, samples, minutes = 0, 0, 0.0
-    last = args.run / "last.pt"
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        net.load_state_dict(state["net"])
-        ema.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-        steps, samples, minutes = state["steps"], state["samples"], state["minutes"]
 
-    scenes = list(load_scenes(args.data, val=True).values())
-    empty = load_empty(args.data, held_out=True)
-    loader = DataLoader(
+def make_loader(args: argparse.Namespace, steps: int) -> DataLoader:
+    """Batches from step number `steps` on."""
+    return DataLoader(
         Canvases(load_training(args.data), args.seed),
         sampler=From(steps),
         batch_size=None,
@@ -212,46 +190,41 @@ def main() -> None:
         worker_init_fn=lambda _: cv2.setNumThreads(0),
     )
 
-    def save() -> None:
-        state = {
-            "net": net.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict(),
-            "steps": steps, "samples": samples, "minutes": minutes,
-        }  # fmt: skip
-        torch.save(state, last.with_suffix(".part"))
-        last.with_suffix(".part").replace(last)
 
-    def report(loss: float, rate: float) -> None:
-        row = [samples, round(minutes, 1), round(loss, 4), round(rate, 1), *evaluate(ema, scenes, empty)]
-        with (args.run / "log.csv").open("a", newline="") as file:
-            csv.writer(file).writerow(row)
+def main() -> None:
+    args = parse_arguments()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(0)
+    torch.manual_seed(args.seed)
+    net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
+    run = Run(args.run, net, average, args.lr)
+    steps, samples, minutes = run.resume(steps=0, samples=0, minutes=0.0).values()
+    scenes = list(load_scenes(args.data, val=True).values())
+    empty = load_empty(args.data, held_out=True)
+
+    def report(rate: float) -> None:
+        row = [samples, round(minutes, 1), round(run.loss, 4), round(rate, 1), *evaluate(average, scenes, empty)]
+        run.log(row)
         print("samples {} minutes {} loss {} {}/s recall {} {} {} alarms {} {}".format(*row), file=sys.stderr)
 
-    mean_loss, clock = 0.0, time.monotonic()
-    since, since_samples = clock, samples
-    for batch in loader:
+    clock = since = time.monotonic()
+    since_samples = samples
+    for batch in make_loader(args, steps):
         progress = minutes / args.minutes if args.minutes else samples / args.samples
         if progress >= 1:
             break
-        warm = min(1.0, (steps + 1) / 150)
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
         net.train()
         loss = loss_of(net(normalise(batch.canvases)), batch, net.strides)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        optimiser.step()
         steps, samples = steps + 1, samples + len(batch.canvases)
-        average_into(ema, net, min(0.998, (1 + steps) / (10 + steps)))
-        mean_loss = 0.98 * mean_loss + 0.02 * loss.item() if mean_loss else loss.item()
+        run.step(loss, progress=progress, warm=min(1.0, steps / WARM_STEPS), decay=average_decay(steps, 0.998))
         now = time.monotonic()
         minutes, clock = minutes + (now - clock) / 60, now
         if now - since > args.evaluate_every:
-            report(mean_loss, (samples - since_samples) / (now - since))
-            save()
+            report((samples - since_samples) / (now - since))
+            run.save(steps=steps, samples=samples, minutes=minutes)
             since, since_samples = time.monotonic(), samples
-    save()
-    report(mean_loss, 0.0)
+    run.save(steps=steps, samples=samples, minutes=minutes)
+    report(0.0)
 
 
 if __name__ == "__main__":

@@ -8,32 +8,27 @@ The number of samples sets the learning rate's cosine; the first part of the run
 """
 
 import argparse
-import csv
-import math
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from augment import augment, plain
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
+from training import Run, average_decay, normalise
 
 from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.checkpoint import load_state
 from facelandmarks.weights.packed import load_packed
 
-# fmt: off
-MIRROR = np.array([  # 68-point iBUG order, mirrored
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
-])
-# fmt: on
-EYE_CORNERS = (36, 45)
+SCHEME = get_scheme("ibug68")
+WARM_STEPS = 200
 WING_WIDTH, WING_CURVE = 5.0, 1.0  # pixels of a 128 px crop
 
 
@@ -78,7 +73,7 @@ class Views(Dataset):
         use_extra = len(self.extra) and index < self.extra_until and rng.random() < self.extra_share
         row = rng.choice(self.extra) if use_extra else self.train[np.searchsorted(self.cumulative, rng.random())]
         other = self.faces.images[rng.choice(self.train)]
-        crop, points = augment(rng, self.faces.images[row], self.faces.points[row], other, size, MIRROR)
+        crop, points = augment(rng, self.faces.images[row], self.faces.points[row], other, size, SCHEME.mirror)
         return torch.from_numpy(crop), torch.from_numpy((points + 0.5) / size)
 
 
@@ -94,10 +89,6 @@ class Span(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return len(self.starts)
-
-
-def normalise(crops: Tensor) -> Tensor:
-    return crops.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
 
 
 def expectation(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,20 +135,12 @@ def evaluate(net: nn.Module, faces: Faces, split: str, device: str) -> np.ndarra
         found.append(expectation(net(crops))[0].cpu().numpy())
     truth = np.stack([p for _, p in views])
     error = np.linalg.norm(np.concatenate(found) * 128 - 0.5 - truth, axis=-1).mean(1)
-    between = np.linalg.norm(truth[:, EYE_CORNERS[0]] - truth[:, EYE_CORNERS[1]], axis=-1)
+    first, second = SCHEME.normaliser
+    between = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
     return 100 * error / between
 
 
-def average_into(ema: nn.Module, net: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for a, b in zip(ema.state_dict().values(), net.state_dict().values(), strict=True):
-            if a.is_floating_point():
-                a.lerp_(b, 1 - decay)
-            else:
-                a.copy_(b)
-
-
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces", type=Path)
     parser.add_argument("run", type=Path)
@@ -172,75 +155,55 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--init", type=Path, help="start from these packed weights, such as those of the package")
     parser.add_argument("--evaluate-every", type=float, default=300, help="seconds")
-    args = parser.parse_args()
+    return parser.parse_args()
 
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    args.run.mkdir(parents=True, exist_ok=True)
-    faces = Faces.load(args.faces)
-    net, ema = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
-    if args.init:
-        load_state(net, load_packed(args.init), "the network")
-    ema.load_state_dict(net.state_dict())
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99))
-    done = 0
-    last = args.run / "last.pt"
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        net.load_state_dict(state["net"])
-        ema.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-        done = state["samples"]
 
+def make_loader(faces: Faces, args: argparse.Namespace, done: int) -> DataLoader:
+    """Batches from sample number `done` on."""
     small_until = int(args.small * args.samples) // args.batch * args.batch
-    views = Views(faces, args.seed, small_until, int(0.6 * args.samples), args.extra)
-    loader = DataLoader(
-        views,
+    return DataLoader(
+        Views(faces, args.seed, small_until, int(0.6 * args.samples), args.extra),
         batch_sampler=Span(done, args.samples, args.batch),
         num_workers=args.workers,
         prefetch_factor=4 if args.workers else None,
-        worker_init_fn=lambda _: __import__("cv2").setNumThreads(0),
+        worker_init_fn=lambda _: cv2.setNumThreads(0),
     )
 
-    def save() -> None:
-        state = {"net": net.state_dict(), "ema": ema.state_dict(), "optimiser": optimiser.state_dict(), "samples": done}
-        torch.save(state, last.with_suffix(".part"))
-        last.with_suffix(".part").replace(last)
 
-    def report(loss: float, rate: float) -> None:
-        scores = {name: evaluate(model, faces, "val", args.device) for name, model in (("ema", ema), ("net", net))}
-        row = [done, round(loss, 4), round(rate, 1), *(round(float(s.mean()), 3) for s in scores.values())]
-        with open(args.run / "log.csv", "a", newline="") as file:
-            csv.writer(file).writerow(row)
-        print("samples {} loss {} {}/s val: averaged {} raw {}".format(*row), file=sys.stderr, flush=True)
+def report(run: Run, faces: Faces, device: str, done: int, rate: float) -> None:
+    """Validation error of the averaged and of the raw weights."""
+    scores = [float(evaluate(net, faces, "val", device).mean()) for net in (run.average, run.net)]
+    row = [done, round(run.loss, 4), round(rate, 1), *(round(score, 3) for score in scores)]
+    run.log(row)
+    print("samples {} loss {} {}/s val: averaged {} raw {}".format(*row), file=sys.stderr, flush=True)
 
-    mean_loss, since, since_samples = 0.0, time.monotonic(), done
-    for crops, target in loader:
+
+def main() -> None:
+    args = parse_arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    faces = Faces.load(args.faces)
+    net, average = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
+    if args.init:
+        load_state(net, load_packed(args.init), "the network")
+    run = Run(args.run, net, average, args.lr)
+    done = run.resume(samples=0)["samples"]
+    since, since_samples = time.monotonic(), done
+    for crops, target in make_loader(faces, args, done):
         progress = done / args.samples
-        warm = min(1.0, (done + args.batch) / (200 * args.batch))
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress)))
         net.train()
         logits = net(normalise(crops.to(args.device, non_blocking=True)))
         loss = loss_of(logits, target.to(args.device), 1.0 if progress < 0.8 else 0.8)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        optimiser.step()
         done += len(crops)
         steps = done // args.batch
-        average_into(ema, net, min(0.999 if progress > 0.5 else 0.998, (1 + steps) / (10 + steps)))
-        mean_loss = 0.98 * mean_loss + 0.02 * loss.item() if mean_loss else loss.item()
+        decay = average_decay(steps, 0.999 if progress > 0.5 else 0.998)
+        run.step(loss, progress=progress, warm=min(1.0, steps / WARM_STEPS), decay=decay)
         if time.monotonic() - since > args.evaluate_every:
-            rate = (done - since_samples) / (time.monotonic() - since)
-            report(mean_loss, rate)
-            save()
+            report(run, faces, args.device, done, (done - since_samples) / (time.monotonic() - since))
+            run.save(samples=done)
             since, since_samples = time.monotonic(), done
-    save()
-    report(mean_loss, 0.0)
+    run.save(samples=done)
+    report(run, faces, args.device, done, 0.0)
 
 
 if __name__ == "__main__":

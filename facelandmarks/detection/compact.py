@@ -45,7 +45,7 @@ class CompactDetector:
     """
 
     name = "compact"
-    convention = "tight"
+    convention = "compact"
 
     def __init__(
         self, threshold: float = THRESHOLD, weights: str | os.PathLike[str] | None = None, device: str = "cpu"
