@@ -263,3 +263,14 @@ def test_loading_into_a_network(tmp_path):
     other = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
     load_state(other, read_checkpoint(tmp_path / "file.pth", "mmpose1x"), "it")
     assert torch.equal(other[0].weight, network[0].weight)
+
+
+def test_damaged_text_encoding(tmp_path):
+    # Found by fuzzing: pickle's helper for bytes looks up the encoding that the file names.
+    path = tmp_path / "file.pth"
+    torch.save(published_1x(), path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    assert b"latin1" in data
+    path.write_bytes(data.replace(b"latin1", b"lati^1"))
+    with pytest.raises(CheckpointError, match="unknown encoding"):
+        read_checkpoint(path, "mmpose1x")

@@ -58,8 +58,8 @@ INERT_NAMES = (
 )
 _LOCK = threading.Lock()  # PyTorch keeps its list of allowed names in one place for all threads
 # What PyTorch raises depends on where a file is broken.
-BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, UnicodeError)
-BROKEN_CONTENT = (RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError, AssertionError, OverflowError, MemoryError)
+BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, MemoryError)
+BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 
 
 @dataclass(frozen=True)
