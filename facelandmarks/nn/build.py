@@ -3,13 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
+from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
 
-NETWORKS: Mapping[str, type[nn.Module]] = {"compact": CompactLandmarkNet}
+NETWORKS: Mapping[str, type[nn.Module]] = {
+    "compact": CompactLandmarkNet,
+    "hrnetv2": HRNetV2,
+    "hrnet": HRNetPose,
+    "deeppose": DeepPose,
+    "simple_baseline": SimpleBaseline,
+}
 
 
 def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
     """A network with fresh weights. The names are those of `ModelSpec.network`."""
     return NETWORKS[name](**options)
+
+
+def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Shapes of a network's tensors by name, without the memory and the time of making them."""
+    with torch.device("meta"):
+        network = build_network(name, options)
+    return {key: tuple(value.shape) for key, value in network.state_dict().items()}

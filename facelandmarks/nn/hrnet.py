@@ -7,14 +7,11 @@ Names of parameters are those of the published files, so that a checkpoint loads
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    """3x3 convolution without bias, padded by one."""
-    return nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+from facelandmarks.nn.heads import ConcatHead, HeatmapHead
+from facelandmarks.nn.resnet import Bottleneck, bottlenecks, conv3x3
 
 
 class BasicBlock(nn.Module):
@@ -32,45 +29,24 @@ class BasicBlock(nn.Module):
         return F.relu(x + self.bn2(self.conv2(y)))
 
 
-class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; four times as many channels come out as are worked on."""
-
-    EXPANSION = 4
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__()
-        channels_out = channels * self.EXPANSION
-        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, channels_out, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(channels_out)
-        self.downsample: nn.Module = nn.Identity()
-        if channels_in != channels_out:
-            conv = nn.Conv2d(channels_in, channels_out, 1, bias=False)
-            self.downsample = nn.Sequential(conv, nn.BatchNorm2d(channels_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = F.relu(self.bn2(self.conv2(y)))
-        return F.relu(self.downsample(x) + self.bn3(self.conv3(y)))
-
-
 def down_step(channels_in: int, channels_out: int, *, relu: bool = True) -> nn.Sequential:
     """Half the resolution."""
     layers: list[nn.Module] = [conv3x3(channels_in, channels_out, stride=2), nn.BatchNorm2d(channels_out)]
     return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)
 
 
-def fuse_path(source: int, target: int, widths: Sequence[int]) -> nn.Module:
+def upsample(factor: int, mode: str) -> nn.Upsample:
+    """Enlarge by a whole factor, pixel areas kept in place."""
+    return nn.Upsample(scale_factor=factor, mode=mode, align_corners=None if mode == "nearest" else False)
+
+
+def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.Module:
     """From branch `source` to the resolution and width of branch `target`."""
     if source == target:
         return nn.Identity()
     if source > target:
         conv = nn.Conv2d(widths[source], widths[target], 1, bias=False)
-        enlarge = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
-        return nn.Sequential(conv, nn.BatchNorm2d(widths[target]), enlarge)
+        return nn.Sequential(conv, nn.BatchNorm2d(widths[target]), upsample(2 ** (source - target), mode))
     keep = [down_step(widths[source], widths[source]) for _ in range(target - source - 1)]
     return nn.Sequential(*keep, down_step(widths[source], widths[target], relu=False))
 
@@ -78,11 +54,11 @@ def fuse_path(source: int, target: int, widths: Sequence[int]) -> nn.Module:
 class ExchangeModule(nn.Module):
     """Four blocks on each branch, then every branch receives the sum of all; `outputs` branches are kept."""
 
-    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+    def __init__(self, widths: Sequence[int], outputs: int, mode: str) -> None:
         super().__init__()
         self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(width) for _ in range(4))) for width in widths)
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(fuse_path(source, target, widths) for source in range(len(widths)))
+            nn.ModuleList(fuse_path(source, target, widths, mode) for source in range(len(widths)))
             for target in range(outputs)
         )
 
@@ -110,28 +86,40 @@ class HRNet(nn.Module):
     modules
         Exchange modules of the stages with two, three and four branches.
     all_branches
-        Whether all four branches come out (HRNetV2) or the highest alone.
+        Whether all four branches come out (HRNetV2) or the highest alone; then the last exchange has no paths to the
+        others.
+    mode
+        How low branches are enlarged before they are added to higher ones: `"bilinear"` in all published face models,
+        `"nearest"` in the original and in HRNet-W48. It leaves no trace in a checkpoint's names.
 
     Notes
     -----
     Input float32 (N, 3, H, W), H and W multiples of 32; output: branches at H/4, H/8, H/16, H/32.
     """
 
-    def __init__(self, width: int, modules: Sequence[int] = (1, 4, 3), *, all_branches: bool = True) -> None:
+    def __init__(
+        self,
+        width: int,
+        modules: Sequence[int] = (1, 4, 3),
+        *,
+        all_branches: bool = True,
+        mode: str = "bilinear",
+    ) -> None:
         super().__init__()
         widths = [width * 2**branch for branch in range(4)]
         self.conv1 = conv3x3(3, 64, stride=2)
         self.bn1 = nn.BatchNorm2d(64)
         self.conv2 = conv3x3(64, 64, stride=2)
         self.bn2 = nn.BatchNorm2d(64)
-        self.layer1 = nn.Sequential(Bottleneck(64, 64), *(Bottleneck(256, 64) for _ in range(3)))
-        first = nn.Sequential(conv3x3(256, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
-        self.transition1 = nn.ModuleList([first, nn.Sequential(down_step(256, widths[1]))])
+        self.layer1 = bottlenecks(64, 64, 4)
+        expanded = 64 * Bottleneck.EXPANSION
+        first = nn.Sequential(conv3x3(expanded, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        self.transition1 = nn.ModuleList([first, nn.Sequential(down_step(expanded, widths[1]))])
         self.transition2 = self._new_branch(widths, 2)
         self.transition3 = self._new_branch(widths, 3)
-        self.stage2 = self._stage(widths[:2], modules[0])
-        self.stage3 = self._stage(widths[:3], modules[1])
-        self.stage4 = self._stage(widths, modules[2], last_outputs=4 if all_branches else 1)
+        self.stage2 = self._stage(widths[:2], modules[0], mode)
+        self.stage3 = self._stage(widths[:3], modules[1], mode)
+        self.stage4 = self._stage(widths, modules[2], mode, last_outputs=4 if all_branches else 1)
 
     @staticmethod
     def _new_branch(widths: Sequence[int], branch: int) -> nn.ModuleList:
@@ -139,10 +127,10 @@ class HRNet(nn.Module):
         return nn.ModuleList([*keep, nn.Sequential(down_step(widths[branch - 1], widths[branch]))])
 
     @staticmethod
-    def _stage(widths: Sequence[int], count: int, last_outputs: int | None = None) -> nn.Sequential:
+    def _stage(widths: Sequence[int], count: int, mode: str, last_outputs: int | None = None) -> nn.Sequential:
         outputs = [len(widths)] * count
         outputs[-1] = last_outputs or len(widths)
-        return nn.Sequential(*(ExchangeModule(widths, n) for n in outputs))
+        return nn.Sequential(*(ExchangeModule(widths, n, mode) for n in outputs))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = F.relu(self.bn1(self.conv1(x)))
@@ -155,23 +143,11 @@ class HRNet(nn.Module):
         return branches
 
 
-class ConcatHead(nn.Module):
-    """All branches at the size of the highest, concatenated, to one heatmap a landmark (HRNetV2)."""
-
-    def __init__(self, channels: int, landmarks: int) -> None:
-        super().__init__()
-        self.conv_layers = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
-        self.final_layer = nn.Conv2d(channels, landmarks, 1)
-
-    def forward(self, branches: list[Tensor]) -> Tensor:
-        size = branches[0].shape[2:]
-        enlarged = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in branches[1:]]
-        heatmaps: Tensor = self.final_layer(self.conv_layers(torch.cat([branches[0], *enlarged], 1)))
-        return heatmaps
-
-
 class HRNetV2(nn.Module):
-    """HRNetV2 with its heatmap head: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4)."""
+    """HRNetV2 with its heatmap head: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4).
+
+    The face models of MMPose and of HRNet-Facial-Landmark-Detection: one network, three sets of names.
+    """
 
     def __init__(self, width: int, landmarks: int) -> None:
         super().__init__()
@@ -180,4 +156,20 @@ class HRNetV2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         heatmaps: Tensor = self.head(self.backbone(x))
+        return heatmaps
+
+
+class HRNetPose(nn.Module):
+    """HRNet as it was for poses: heatmaps from the highest branch alone; shapes as `HRNetV2`.
+
+    HRNet-W48 of MMPose's DeepFashion models.
+    """
+
+    def __init__(self, width: int, landmarks: int) -> None:
+        super().__init__()
+        self.backbone = HRNet(width, all_branches=False, mode="nearest")
+        self.head = HeatmapHead(width, landmarks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        heatmaps: Tensor = self.head(self.backbone(x)[0])
         return heatmaps

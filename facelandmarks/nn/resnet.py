@@ -1,0 +1,113 @@
+"""ResNet, and the two published ways to landmarks that stand on it: DeepPose and Simple Baselines.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; names of parameters as in the published files.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from facelandmarks.nn.heads import HeatmapHead, RegressionHead
+
+
+def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
+    """3x3 convolution without bias, padded by one."""
+    return nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut; four times as many channels come out as are worked on.
+
+    The stride is in the 3x3 convolution, as in MMPose and torchvision: the paper has it in the first 1x1, and weights
+    of the one do not work in the other.
+    """
+
+    EXPANSION = 4
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        channels_out = channels * self.EXPANSION
+        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, stride)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, channels_out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels_out)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels_out:
+            conv = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+            self.downsample = nn.Sequential(conv, nn.BatchNorm2d(channels_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return F.relu(self.downsample(x) + self.bn3(self.conv3(y)))
+
+
+def bottlenecks(channels_in: int, channels: int, count: int, stride: int = 1) -> nn.Sequential:
+    """A stage: `count` blocks, of which the first has the stride."""
+    more = (Bottleneck(channels * Bottleneck.EXPANSION, channels) for _ in range(count - 1))
+    return nn.Sequential(Bottleneck(channels_in, channels, stride), *more)
+
+
+class ResNet(nn.Module):
+    """The backbone, without the classifier.
+
+    Parameters
+    ----------
+    blocks
+        Bottlenecks in each of the four stages; the default is ResNet-50.
+
+    Notes
+    -----
+    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, 2048, H / 32, W / 32).
+    """
+
+    CHANNELS = 2048
+
+    def __init__(self, blocks: Sequence[int] = (3, 4, 6, 3)) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = bottlenecks(64, 64, blocks[0])
+        self.layer2 = bottlenecks(256, 128, blocks[1], stride=2)
+        self.layer3 = bottlenecks(512, 256, blocks[2], stride=2)
+        self.layer4 = bottlenecks(1024, 512, blocks[3], stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return features
+
+
+class DeepPose(nn.Module):
+    """ResNet-50 and one linear layer: float32 (N, 3, H, W) to (N, landmarks, 2), in fractions of the input (x, y).
+
+    Toshev and Szegedy, "DeepPose", CVPR 2014.
+    """
+
+    def __init__(self, landmarks: int) -> None:
+        super().__init__()
+        self.backbone = ResNet()
+        self.head = RegressionHead(ResNet.CHANNELS, landmarks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points: Tensor = self.head(self.backbone(x))
+        return points
+
+
+class SimpleBaseline(nn.Module):
+    """ResNet-50 and transposed convolutions: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4).
+
+    Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018.
+    """
+
+    def __init__(self, landmarks: int, deconvolutions: Sequence[int] = (256, 256, 256)) -> None:
+        super().__init__()
+        self.backbone = ResNet()
+        self.head = HeatmapHead(ResNet.CHANNELS, landmarks, deconvolutions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        heatmaps: Tensor = self.head(self.backbone(x))
+        return heatmaps

@@ -1,0 +1,31 @@
+"""The generated weights are the ones that the goldens were made with."""
+
+import json
+
+import pytest
+from golden_weights import digest_of, golden_weights
+
+DIGESTS = {
+    "mmpose0x": "sha256_without_num_batches_tracked",
+    "mmpose1x": "sha256_after_calibration",
+    "official": "sha256_without_num_batches_tracked",
+}
+
+
+@pytest.mark.parametrize(
+    ("folder", "model"),
+    [
+        ("mmpose0x", "hrnetv2_w18_wflw"),
+        ("mmpose0x", "deeppose_res50_wflw"),
+        ("mmpose0x", "hrnet_w48_udp_deepfashion_upper"),
+        ("mmpose1x", "hrnetv2_w18_wflw"),
+        ("mmpose1x", "deeppose_res50_wflw"),
+        ("mmpose1x", "hrnet_w48_deepfashion_upper_udp"),
+        ("mmpose1x", "res50_coco_wholebody_face"),
+        ("official", "hrnetv2_w18_wflw_official"),
+    ],
+)
+def test_digest(shared, folder, model):
+    goldens = shared / "goldens" / folder
+    expected = json.loads((goldens / "weights_check.json").read_text())[model]
+    assert digest_of(golden_weights(goldens, model)) == expected[DIGESTS[folder]]
