@@ -17,12 +17,12 @@ def chance(rng: Rng, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def crop_matrix(rng: Rng, packed_side: int, size: int) -> np.ndarray:
+def crop_matrix(rng: Rng, packed_side: int, size: int, easy: bool) -> np.ndarray:
     """The 2x3 matrix from crop pixels to packed pixels: the box as a detector would give it, turned and stretched."""
-    angle = np.deg2rad(rng.uniform(-35, 35) if chance(rng, 0.6) else rng.normal(0, 4))
+    angle = np.deg2rad(rng.uniform(-35, 35) if not easy and chance(rng, 0.6) else rng.normal(0, 4))
     zoom = np.exp(np.clip(rng.normal(0, 0.09), -0.25, 0.25))
     shift = np.clip(rng.normal(0, 0.045, 2), -0.13, 0.13)
-    stretch = np.exp(rng.uniform(-0.12, 0.12)) if chance(rng, 0.3) else 1.0
+    stretch = np.exp(rng.uniform(-0.12, 0.12)) if not easy and chance(rng, 0.3) else 1.0
     side = packed_side / COVER * PADDING * zoom / size  # packed pixels per crop pixel
     cos, sin = np.cos(angle) * side, np.sin(angle) * side
     linear = np.array([[cos * stretch, -sin / stretch], [sin * stretch, cos / stretch]])
@@ -41,10 +41,10 @@ def bend(rng: Rng, size: int) -> np.ndarray:
     return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
-def warp(rng: Rng, image: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def warp(rng: Rng, image: np.ndarray, points: np.ndarray, size: int, easy: bool) -> tuple[np.ndarray, np.ndarray]:
     """The crop (size, size, 3) and the points in it."""
-    matrix = crop_matrix(rng, image.shape[0], size)
-    shift = bend(rng, size)
+    matrix = crop_matrix(rng, image.shape[0], size, easy)
+    shift = np.zeros((size, size, 2), np.float32) if easy else bend(rng, size)
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1).astype(np.float32) + shift
     source = grid @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2].astype(np.float32)
     border = cv2.BORDER_CONSTANT if chance(rng, 0.7) else cv2.BORDER_REPLICATE
@@ -125,12 +125,18 @@ def add_noise(rng: Rng, crop: np.ndarray) -> np.ndarray:
 
 
 def augment(
-    rng: Rng, image: np.ndarray, points: np.ndarray, other: np.ndarray, size: int, mirror: np.ndarray
+    rng: Rng, image: np.ndarray, points: np.ndarray, other: np.ndarray, size: int, mirror: np.ndarray, easy: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random view: uint8 crop (size, size, 3) RGB and its points (K, 2) in crop pixels."""
-    crop, points = warp(rng, image, points, size)
+    """A random view: uint8 crop (size, size, 3) RGB and its points (K, 2) in crop pixels.
+
+    A share `easy` of the views is moved as a detector's box would move it and mirrored, but not spoilt.
+    """
+    is_easy = chance(rng, easy)
+    crop, points = warp(rng, image, points, size, is_easy)
     if chance(rng, 0.5):
         crop, points = flip(crop, points, mirror)
+    if is_easy:
+        return crop, points
     crop = degrade(rng, crop)
     if chance(rng, 0.45):
         for _ in range(2 if chance(rng, 0.3) else 1):

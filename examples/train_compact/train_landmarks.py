@@ -60,11 +60,12 @@ def profile_weight(points: np.ndarray) -> np.ndarray:
 class Views(Dataset):
     """Sample number `i` of the run: which face and which view of it follow from the seed and `i` alone."""
 
-    def __init__(self, faces: Faces, seed: int, small_until: int, extra_until: int, extra_share: float) -> None:
-        self.faces, self.seed, self.small_until = faces, seed, small_until
-        self.extra_until, self.extra_share = extra_until, extra_share
+    def __init__(self, faces: Faces, args: argparse.Namespace) -> None:
+        self.faces, self.seed, self.easy = faces, args.seed, args.easy
+        self.small_until = int(args.small * args.samples) // args.batch * args.batch
+        self.extra_until, self.extra_share = int(0.6 * args.samples), args.extra
         self.train, self.extra = faces.rows("train"), faces.rows("extra")
-        weight = profile_weight(faces.points[self.train])
+        weight = profile_weight(faces.points[self.train]) ** args.profiles
         self.cumulative = np.cumsum(weight) / weight.sum()
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -73,7 +74,9 @@ class Views(Dataset):
         use_extra = len(self.extra) and index < self.extra_until and rng.random() < self.extra_share
         row = rng.choice(self.extra) if use_extra else self.train[np.searchsorted(self.cumulative, rng.random())]
         other = self.faces.images[rng.choice(self.train)]
-        crop, points = augment(rng, self.faces.images[row], self.faces.points[row], other, size, SCHEME.mirror)
+        crop, points = augment(
+            rng, self.faces.images[row], self.faces.points[row], other, size, SCHEME.mirror, self.easy
+        )
         return torch.from_numpy(crop), torch.from_numpy((points + 0.5) / size)
 
 
@@ -147,6 +150,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=400_000)
     parser.add_argument("--small", type=float, default=0.45, help="share of the samples at 96 px")
     parser.add_argument("--extra", type=float, default=0.15, help="share of 'extra' faces in the first 60 %%")
+    parser.add_argument("--easy", type=float, default=0.0, help="share of views that are moved and mirrored only")
+    parser.add_argument("--profiles", type=float, default=1.0, help="how much more often profiles are shown; 0: not")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
@@ -160,9 +165,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def make_loader(faces: Faces, args: argparse.Namespace, done: int) -> DataLoader:
     """Batches from sample number `done` on."""
-    small_until = int(args.small * args.samples) // args.batch * args.batch
     return DataLoader(
-        Views(faces, args.seed, small_until, int(0.6 * args.samples), args.extra),
+        Views(faces, args),
         batch_sampler=Span(done, args.samples, args.batch),
         num_workers=args.workers,
         prefetch_factor=4 if args.workers else None,
