@@ -18,6 +18,10 @@ COMPACT_300W = ModelSpec(
     flip_test=False,
     data="300-W (LFPW, HELEN, AFW train faces), YouTube Faces frames with 68 points",
     terms="300-W and YouTube Faces: research purposes only, no commercial use",
+    metrics=(
+        "300-W, 203 validation faces of AFW, HELEN and LFPW, tight box of the truth: interocular NME 3.54 % (measured)",
+        "300-W, 434 test faces of HELEN and LFPW, tight box of the truth: interocular NME 3.16 % (measured)",
+    ),
     paper="https://ibug.doc.ic.ac.uk/resources/300-W/",
 )
 
