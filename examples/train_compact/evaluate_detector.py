@@ -22,6 +22,7 @@ from detector_data import HELD_OUT_EVERY, iou, numbers, read_rgb, read_rows, tig
 
 from facelandmarks.detection.compact import ASSET, THRESHOLD, CompactDetector
 from facelandmarks.nn.compact_detector import CompactDetectorNet
+from facelandmarks.weights.builtin import ASSETS
 from facelandmarks.weights.packed import save_packed
 
 SWEEP = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -146,7 +147,9 @@ def packed_from(checkpoint: Path, folder: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--weights", type=Path, default=ASSET, help="packed weights, or the checkpoint of a run")
+    parser.add_argument(
+        "--weights", type=Path, default=ASSETS / ASSET, help="packed weights, or the checkpoint of a run"
+    )
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--sheets", type=Path)
     parser.add_argument("--threads", type=int, default=2)
