@@ -41,7 +41,8 @@ def load_model(
     threads
         CPU threads of one prediction; None leaves PyTorch's setting.
     flip_test, decode
-        Other than published: average the mirror image too; another way from maps to points.
+        Other than published: average the mirror image too; another way from heatmaps to points (`"argmax"` or
+        `"dark"`, for models of heatmaps).
 
     Raises
     ------

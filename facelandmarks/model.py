@@ -27,6 +27,8 @@ Decoder = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
 DECODERS: Mapping[str, Decoder] = MappingProxyType(
     {"argmax": argmax.decode, "dark": dark.decode, "integral": integral.decode}
 )
+# Other decoders read another kind of output, and would give wrong points without a word.
+OF_HEATMAPS = frozenset({"argmax", "dark"})
 GEOMETRIES = MappingProxyType({"classic": classic})
 BATCH = 64  # crops in one call of the network
 
@@ -47,10 +49,9 @@ class Model:
     def __init__(
         self, spec: ModelSpec, engine: Engine, *, flip_test: bool | None = None, decode: str | None = None
     ) -> None:
-        if decode is not None and decode not in DECODERS:
-            raise InvalidOptionError(f"decode must be one of {', '.join(DECODERS)}; got {decode!r}")
         self.spec = replace(spec, flip_test=spec.flip_test if flip_test is None else flip_test)
         if decode is not None and decode != spec.decode:
+            _check_decode(spec, decode)
             self.spec = replace(self.spec, decode=decode, decode_options={})
         self._decode = partial(DECODERS[self.spec.decode], **self.spec.decode_options)
         self._geometry = GEOMETRIES[spec.geometry]
@@ -232,6 +233,12 @@ class Model:
     ) -> Landmarks:
         size = (picture.shape[1], picture.shape[0])
         return Landmarks(points, scores, boxes.astype(np.float32), box_scores, self.scheme, size)
+
+
+def _check_decode(spec: ModelSpec, decode: str) -> None:
+    choices = sorted(OF_HEATMAPS) if spec.decode in OF_HEATMAPS else [spec.decode]
+    if decode not in choices:
+        raise InvalidOptionError(f"decode must be {' or '.join(choices)} for {spec.name}; got {decode!r}")
 
 
 def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

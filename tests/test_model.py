@@ -208,8 +208,10 @@ def test_unknown_names(model, photo):
         fl.load_model("compact-300w")
     with pytest.raises(UnknownModelError, match="auto, compact"):
         model.predict(photo, detector="dlib")
-    with pytest.raises(InvalidOptionError, match="argmax, dark, integral"):
-        fl.load_model(decode="udp")
+    for decode in ("udp", "dark"):  # DARK reads heatmaps, and these maps are logits
+        with pytest.raises(InvalidOptionError, match="must be integral for compact_300w"):
+            fl.load_model(decode=decode)
+    assert fl.load_model(decode="integral").spec.decode == "integral"
     with pytest.raises(InvalidOptionError, match="engine"):
         fl.load_model(engine="tensorrt")
 
