@@ -1,19 +1,27 @@
 """The functions at the top of the package."""
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.engines.torch import TorchEngine
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import DownloadError, InvalidOptionError
 from facelandmarks.model import Model
-from facelandmarks.nn.build import build_network
+from facelandmarks.nn.build import build_network, network_shapes
+from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
+from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.builtin import load_builtin
-from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.zoo import DEFAULT_MODEL, get_spec
+from facelandmarks.weights.checkpoint import Shapes, State, load_state
+from facelandmarks.weights.given import read_given
+from facelandmarks.weights.manifest import load_manifest
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
+from facelandmarks.zoo.spec import ModelSpec
 
 ENGINES = ("auto", "torch")
+Weights = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def load_model(
@@ -25,6 +33,8 @@ def load_model(
     threads: int | None = None,
     flip_test: bool | None = None,
     decode: str | None = None,
+    variant: str | None = None,
+    weights: Weights | None = None,
 ) -> Model:
     """Load a model with its weights.
 
@@ -40,9 +50,15 @@ def load_model(
         `"float32"`, `"bfloat16"` or `"float16"`.
     threads
         CPU threads of one prediction; None leaves PyTorch's setting.
-    flip_test, decode
-        Other than published: average the mirror image too; another way from heatmaps to points (`"argmax"` or
-        `"dark"`, for models of heatmaps).
+    flip_test
+        Whether to average the mirror image too; None as published.
+    decode
+        Another way from the network's output to points: one of `model_info(name)["decodes"]`; None as published.
+    variant
+        The upstream implementation whose arithmetic is followed, `"mmpose0x"` or `"mmpose1x"`, where two run the same
+        file; None the one whose published numbers the model has.
+    weights
+        A checkpoint file in any dialect of the model's family, or tensors by name, in place of the published file.
 
     Raises
     ------
@@ -52,16 +68,36 @@ def load_model(
         If the device cannot be had.
     InvalidOptionError
         If an option has no such value.
-    ChecksumError, CheckpointError
-        If the weights are damaged or do not fit.
+    DownloadError, ChecksumError, CheckpointError
+        If the weights cannot be had, are damaged, or do not fit.
     """
-    spec = get_spec(name)
+    spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
     if engine not in ENGINES:
         raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    network = build_network(spec.network, spec.network_options)
-    load_state(network, load_builtin(spec.weights), spec.name)
-    runner = TorchEngine(network, spec.mean, spec.std, device=device, dtype=dtype, threads=threads)
-    return Model(spec, runner, flip_test=flip_test, decode=decode)
+    tensors = _published(spec) if weights is None else read_given(weights)
+    network = build_network(spec.network, _numbers(spec))
+    load_state(network, tensors, spec.name, candidates=_shapes_of_all)
+    return Model(spec, TorchEngine(network, spec.mean, spec.std, device=device, dtype=dtype, threads=threads))
+
+
+def _numbers(spec: ModelSpec) -> dict[str, Any]:
+    """The numbers of the network's constructor."""
+    return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
+
+
+def _shapes_of_all() -> dict[str, Shapes]:
+    return {name: network_shapes(spec.network, _numbers(spec)) for name, spec in MODELS.items()}
+
+
+def _published(spec: ModelSpec) -> State:
+    file = load_manifest().files[spec.weights]
+    if file.asset:
+        return load_builtin(file.name)
+    places = [*file.urls, *(page["url"] for page in file.pages)]
+    raise DownloadError(
+        f"{spec.name} needs the file {file.name}: fetch it from {' or '.join(places)} "
+        f"and give it as load_model({spec.name!r}, weights=FILE)"
+    )
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:

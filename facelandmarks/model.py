@@ -1,35 +1,24 @@
 """A loaded model: picture and boxes -> crops -> network output -> landmarks."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, check_boxes, convert_boxes
-from facelandmarks.decode import argmax, dark, integral
+from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo
-from facelandmarks.errors import InvalidBoxError, InvalidOptionError
-from facelandmarks.geometry import classic
-from facelandmarks.geometry.warp import warp_crops
+from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Landmarks
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
-Decoder = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
-DECODERS: Mapping[str, Decoder] = MappingProxyType(
-    {"argmax": argmax.decode, "dark": dark.decode, "integral": integral.decode}
-)
-# Other decoders read another kind of output, and would give wrong points without a word.
-OF_HEATMAPS = frozenset({"argmax", "dark"})
-GEOMETRIES = MappingProxyType({"classic": classic})
 BATCH = 64  # crops in one call of the network
 
 
@@ -39,22 +28,14 @@ class Model:
     Parameters
     ----------
     spec
-        The record of the model.
+        The record of the model, with the user's choices (`facelandmarks.pipeline.choose`).
     engine
         Runs the network.
-    flip_test, decode
-        Other than the record's; None means as published.
     """
 
-    def __init__(
-        self, spec: ModelSpec, engine: Engine, *, flip_test: bool | None = None, decode: str | None = None
-    ) -> None:
-        self.spec = replace(spec, flip_test=spec.flip_test if flip_test is None else flip_test)
-        if decode is not None and decode != spec.decode:
-            _check_decode(spec, decode)
-            self.spec = replace(self.spec, decode=decode, decode_options={})
-        self._decode = partial(DECODERS[self.spec.decode], **self.spec.decode_options)
-        self._geometry = GEOMETRIES[spec.geometry]
+    def __init__(self, spec: ModelSpec, engine: Engine) -> None:
+        self.spec = spec
+        self._pipeline = bind(spec)
         self._engine = engine
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
@@ -172,11 +153,10 @@ class Model:
             raise InvalidBoxError("give either bboxes, or center and scale")
         if bboxes is not None:
             boxes = check_boxes(bboxes, picture.shape[1], picture.shape[0])
-            centers, scales = self._geometry.boxes_to_center_scale(boxes, self.spec.input_size, self.spec.box_padding)
+            centers, scales = self._pipeline.regions(boxes)
         else:
             centers, scales = _check_regions(center, scale)
-        matrices = self._geometry.crop_matrices(centers, scales, self.spec.input_size)
-        return Crops(warp_crops(picture, matrices, self.spec.input_size), centers, scales)
+        return Crops(self._pipeline.cut(picture, centers, scales), centers, scales)
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
         """Second stage: the raw output of the network for each crop, float32, first axis N."""
@@ -184,8 +164,8 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
-        points, scores = self._decode(outputs, self.spec.input_size)
-        return self._geometry.to_image(points, crops.center, crops.scale, self.spec.input_size), scores
+        points, scores = self._pipeline.decode(outputs)
+        return self._pipeline.to_image(points, crops.center, crops.scale), scores
 
     def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not len(crops):
@@ -193,7 +173,7 @@ class Model:
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
-            outputs = (outputs + mirrored[:, self.scheme.mirror, :, ::-1]) * np.float32(0.5)
+            outputs = self._pipeline.average(outputs, mirrored)
         return self.decode(outputs, crops)
 
     def _find_boxes(
@@ -209,6 +189,11 @@ class Model:
         if bbox is not None:
             boxes = check_boxes(bbox, width, height)
             return convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32)
+        if own not in CONVENTIONS:
+            raise InvalidBoxError(
+                f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
+                f"the whole picture is (0, 0, {width}, {height})"
+            )
         finder = self._detector(detector) if isinstance(detector, str) else detector
         found, scores = finder.detect(picture, min_score=min_score)
         return convert_boxes(found.astype(np.float64), finder.convention, own), scores
@@ -233,12 +218,6 @@ class Model:
     ) -> Landmarks:
         size = (picture.shape[1], picture.shape[0])
         return Landmarks(points, scores, boxes.astype(np.float32), box_scores, self.scheme, size)
-
-
-def _check_decode(spec: ModelSpec, decode: str) -> None:
-    choices = sorted(OF_HEATMAPS) if spec.decode in OF_HEATMAPS else [spec.decode]
-    if decode not in choices:
-        raise InvalidOptionError(f"decode must be {' or '.join(choices)} for {spec.name}; got {decode!r}")
 
 
 def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

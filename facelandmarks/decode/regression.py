@@ -3,9 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.zoo.spec import Variant
+
 
 def decode(
-    outputs: NDArray[np.float32], input_size: tuple[int, int]
+    outputs: NDArray[np.float32],
+    input_size: tuple[int, int],
+    variant: Variant = "mmpose0x",  # noqa: ARG001
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of a batch of regressed coordinates.
 
@@ -15,6 +19,8 @@ def decode(
         float32 (N, K, 2), x and y as fractions of the crop's width and height.
     input_size
         Width and height of the crop in pixels.
+    variant
+        Not used, as MMPose 0.x and 1.x agree; here because the other decoders have it.
 
     Returns
     -------

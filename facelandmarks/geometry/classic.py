@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.zoo.spec import Variant
 
 # The second of the three points that define the warp, seen from the centre in units of half the width: above it in
@@ -111,6 +112,20 @@ def crop_matrices(
     for matrix, points in zip(matrices, source, strict=True):
         matrix[:] = cv2.getAffineTransform(points, target)
     return matrices
+
+
+def cut_crops(
+    image: NDArray[np.uint8],
+    center: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    input_size: tuple[int, int],
+    variant: Variant = "mmpose0x",
+) -> NDArray[np.uint8]:
+    """Cut one crop per region out of a picture (height, width, 3); what lies outside of it is black.
+
+    Returns uint8 (N, H, W, 3). The other parameters are those of `crop_matrices`.
+    """
+    return warp_crops(image, crop_matrices(center, scale, input_size, variant), input_size)
 
 
 def _three_points(first: NDArray[np.floating], step: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.geometry.classic import REGION_DTYPE, boxes_to_center_scale
+from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.zoo.spec import Variant
 
-__all__ = ["boxes_to_center_scale", "crop_matrices", "to_image"]
+__all__ = ["boxes_to_center_scale", "crop_matrices", "cut_crops", "to_image"]
 
 
 def crop_matrices(
@@ -55,6 +56,20 @@ def crop_matrices(
         matrices[:, :, 2] = zoom * (0.5 * scale - center)
     # Upstream hands the float32 matrix to OpenCV; positions lie on rounding ties here too.
     return matrices.astype(np.float64)
+
+
+def cut_crops(
+    image: NDArray[np.uint8],
+    center: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    input_size: tuple[int, int],
+    variant: Variant = "mmpose0x",
+) -> NDArray[np.uint8]:
+    """Cut one crop per region out of a picture (height, width, 3); what lies outside of it is black.
+
+    Returns uint8 (N, H, W, 3). The other parameters are those of `crop_matrices`.
+    """
+    return warp_crops(image, crop_matrices(center, scale, input_size, variant), input_size)
 
 
 def to_image(

@@ -20,7 +20,7 @@ def load_builtin(name: str) -> dict[str, NDArray[np.float32]]:
     ChecksumError
         If the file is missing or is not the one that the manifest lists.
     """
-    record, path = load_manifest()[name], ASSETS / name
+    record, path = load_manifest().files[name], ASSETS / name
     if not path.is_file():
         raise ChecksumError(f"{path} is missing from this installation: please install the package again")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

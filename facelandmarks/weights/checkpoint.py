@@ -164,11 +164,21 @@ def read_checkpoint(path: Path, dialect: str) -> State:
     MissingDependencyError
         If it is a safetensors file and the package for those is not installed.
     """
+    return from_tensors(path, read_raw(path, dialect), dialect)
+
+
+def read_raw(path: Path, dialect: str) -> Mapping[str, Any]:
+    """What a file holds by name, under its own names; the errors are those of `read_checkpoint`."""
     if dialect not in DIALECTS:
         raise CheckpointError(f"no dialect {dialect!r}; there are: {', '.join(DIALECTS)}")
-    tensors = rename(DIALECTS[dialect].read(path), dialect)
-    wanted = {k: v for k, v in tensors.items() if not k.endswith(COUNTERS) and not k.startswith(PREPROCESSOR)}
-    return {key: _to_array(path, key, value) for key, value in wanted.items()}
+    return DIALECTS[dialect].read(path)
+
+
+def from_tensors(source: object, tensors: Mapping[str, Any], dialect: str) -> State:
+    """The tensors that networks have, as float32 arrays under our names; `source` is for messages."""
+    renamed = rename(tensors, dialect)
+    wanted = {k: v for k, v in renamed.items() if not k.endswith(COUNTERS) and not k.startswith(PREPROCESSOR)}
+    return {key: _to_array(source, key, value) for key, value in wanted.items()}
 
 
 def rename(tensors: Mapping[str, Any], dialect: str) -> dict[str, Any]:
@@ -231,13 +241,13 @@ def _without_counters(shapes: Shapes) -> dict[str, tuple[int, ...]]:
     return {key: shape for key, shape in shapes.items() if not key.endswith(COUNTERS)}
 
 
-def _to_array(path: Path, key: str, value: object) -> NDArray[np.float32]:
-    if isinstance(value, np.ndarray):
+def _to_array(source: object, key: str, value: object) -> NDArray[np.float32]:
+    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
         return value.astype(np.float32, copy=False)
     if not isinstance(value, Tensor) or not value.is_floating_point() or value.layout is not torch.strided:
         kind = f"{value.dtype} {value.layout}" if isinstance(value, Tensor) else type(value).__name__
-        raise CheckpointError(f"{path}: expected {key} as a floating-point tensor, found {kind}")
-    array: NDArray[np.float32] = value.detach().float().numpy()
+        raise CheckpointError(f"{source}: expected {key} as a floating-point tensor, found {kind}")
+    array: NDArray[np.float32] = value.detach().float().cpu().numpy()
     return array
 
 

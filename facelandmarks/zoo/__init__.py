@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from facelandmarks.errors import UnknownModelError
-from facelandmarks.zoo import builtin
+from facelandmarks.zoo import builtin, mmpose, official
 from facelandmarks.zoo.spec import ModelSpec
 
-MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in builtin.MODELS})
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+    {spec.name: spec for spec in (*builtin.MODELS, *mmpose.MODELS, *official.MODELS)}
+)
 DEFAULT_MODEL = "compact_300w"
 
 

@@ -1,0 +1,97 @@
+"""Flip test: the average of a network's outputs for a crop and for its mirror image."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.zoo.spec import FlipAverage
+
+
+def average_heatmaps(
+    direct: NDArray[np.float32],
+    mirrored: NDArray[np.float32],
+    exchange: NDArray[np.intp],
+    input_size: tuple[int, int],  # noqa: ARG001
+    shifted: bool = False,
+) -> NDArray[np.float32]:
+    """Mean of heatmaps.
+
+    Parameters
+    ----------
+    direct, mirrored
+        float32 (N, K, h, w), of the crops and of their mirror images.
+    exchange
+        (K,) which landmark of the mirror image stands for each landmark.
+    input_size
+        Not used; here because `average_coordinates` needs it.
+    shifted
+        Whether the maps of the mirror image, turned back, are moved one pixel to the right. The first column keeps its
+        values then.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, K, h, w).
+
+    Notes
+    -----
+    Without shift it is exact where the outer pixels of crop and map lie on each other (UDP), or where pixels are areas
+    (integral decoding, the official HRNet repository). In MMPose's plain geometry it moves points 1.5 px of the crop to
+    the left, and the shift leaves 0.5 px to the right. Source: MMPose 0.x `models/heads/topdown_heatmap_simple_head.py`
+    (`inference_model`), 1.x `models/utils/tta.py` (`flip_heatmaps`).
+    """
+    back = mirrored[:, exchange, :, ::-1]
+    if shifted:
+        back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
+    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    return averaged
+
+
+def average_coordinates(
+    direct: NDArray[np.float32],
+    mirrored: NDArray[np.float32],
+    exchange: NDArray[np.intp],
+    input_size: tuple[int, int],
+    shifted: bool = False,
+) -> NDArray[np.float32]:
+    """Mean of regressed coordinates.
+
+    Parameters
+    ----------
+    direct, mirrored
+        float32 (N, K, 2), x and y as fractions of the crop's width and height.
+    exchange
+        (K,) which landmark of the mirror image stands for each landmark.
+    input_size
+        Width and height of the crop in pixels.
+    shifted
+        Whether the points of the mirror image, turned back, are moved one pixel of the crop to the left.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, K, 2).
+
+    Notes
+    -----
+    Source: MMPose 0.x `core/post_processing/post_transforms.py` (`fliplr_regression`) has no shift; 1.x
+    `models/utils/tta.py` (`flip_coordinates`) has it.
+    """
+    back = mirrored[:, exchange] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
+    if shifted:
+        back = back - np.array([1 / input_size[0], 0], np.float32)
+    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    return averaged
+
+
+AVERAGES: Mapping[FlipAverage, Callable[..., NDArray[np.float32]]] = MappingProxyType(
+    {
+        "heatmaps": average_heatmaps,
+        "shifted_heatmaps": partial(average_heatmaps, shifted=True),
+        "coordinates": average_coordinates,
+        "shifted_coordinates": partial(average_coordinates, shifted=True),
+    }
+)
