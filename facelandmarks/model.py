@@ -36,7 +36,7 @@ class Model:
     def __init__(self, spec: ModelSpec, engine: Engine) -> None:
         self.spec = spec
         self._pipeline = bind(spec)
-        self._engine = engine
+        self.engine = engine
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
 
@@ -47,7 +47,7 @@ class Model:
 
     def engine_info(self) -> EngineInfo:
         """What really runs: engine, device, number type, threads."""
-        return self._engine.info
+        return self.engine.info
 
     def __repr__(self) -> str:
         info = self.engine_info()
@@ -123,7 +123,7 @@ class Model:
             for picture, boxes in zip(pictures, given, strict=True)
         ]
         crops = [self.prepare(picture, boxes) for picture, (boxes, _) in zip(pictures, found, strict=True)]
-        points, scores = self._landmarks(_join(crops)) if crops else self._empty()
+        points, scores = self._landmarks(join(crops)) if crops else self._empty()
         ends = np.cumsum([len(part) for part in crops])[:-1]
         rows = zip(pictures, found, np.split(points, ends), np.split(scores, ends), strict=True) if crops else ()
         return [self._result(picture, boxes, box_scores, p, s) for picture, (boxes, box_scores), p, s in rows]
@@ -160,12 +160,16 @@ class Model:
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
         """Second stage: the raw output of the network for each crop, float32, first axis N."""
-        return np.concatenate([self._engine.run(pixels) for pixels in _chunks(crops.pixels)])
+        return np.concatenate([self.engine.run(pixels) for pixels in _chunks(crops.pixels)])
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
         points, scores = self._pipeline.decode(outputs)
         return self._pipeline.to_image(points, crops.center, crops.scale), scores
+
+    def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Flip test: the mean of the outputs for crops and for their mirror images (`pixels[:, :, ::-1]`)."""
+        return self._pipeline.average(outputs, mirrored)
 
     def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not len(crops):
@@ -173,7 +177,7 @@ class Model:
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
-            outputs = self._pipeline.average(outputs, mirrored)
+            outputs = self.average(outputs, mirrored)
         return self.decode(outputs, crops)
 
     def _find_boxes(
@@ -224,7 +228,8 @@ def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     return (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
 
 
-def _join(parts: Sequence[Crops]) -> Crops:
+def join(parts: Sequence[Crops]) -> Crops:
+    """Crops of several pictures as one batch."""
     return Crops(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.center for part in parts]),

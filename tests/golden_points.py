@@ -25,17 +25,18 @@ class Part:
 
 def picture(folder: Path, name: str) -> NDArray[np.uint8]:
     """RGB picture of a golden."""
-    bgr = cv2.imread(str(folder / "images" / f"{name}.png"))
+    bgr = cv2.imread(str(folder / "images" / f"{name.removesuffix('.png')}.png"))
     assert bgr is not None, name
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
 def e2e(folder: Path, model: str) -> dict[str, NDArray]:
     """All fields of an end-to-end file; `scale` in pixels of the image."""
-    with np.load(folder / "public" / f"e2e_{folder.name}_{model}.npz") as file:
+    prefix = "" if folder.name == "official" else f"{folder.name}_"
+    with np.load(folder / "public" / f"e2e_{prefix}{model}.npz") as file:
         fields = {name: file[name] for name in file.files}
-    if folder.name == "mmpose0x":
-        fields["scale"] = fields["scale"] * np.float32(200)
+    if folder.name != "mmpose1x":
+        fields["scale"] = fields["scale"] * fields["scale"].dtype.type(200)
     return fields
 
 
@@ -63,8 +64,11 @@ def compare(points: NDArray, part: Part) -> tuple[int, int]:
     """Number of points compared and left out; fails on a point further off than 0.01 px and than 4 * sens."""
     unclear = part.margin < 1e-3  # the highest pixel may be another one
     distance = np.linalg.norm(points - part.points, axis=-1)
-    allowed = np.maximum(0.01, 4 * part.sens)
-    # Not `distance <= allowed`: NaN must fail.
-    wrong = ~(distance <= allowed) & ~unclear
+    wrong = ~(distance <= allowed_distance(part.sens)) & ~unclear  # not `>`: NaN must fail
     assert not wrong.any(), f"{part.what}: {wrong.sum()} points off by up to {distance[wrong].max()} px"
     return int((~unclear).sum()), int(unclear.sum())
+
+
+def allowed_distance(sens: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far points may be off, in pixels; `sens` is how far they move if the output is disturbed by 5e-5."""
+    return np.maximum(0.01, 4 * sens)
