@@ -13,10 +13,8 @@ from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.weights.checkpoint import rename
 
 DIALECTS = {"mmpose0x": "mmpose0x", "mmpose1x": "mmpose1x", "official": "hrnet_official"}
-POINTS = {
-    **{"300w": 68, "300wlp": 68, "aflw": 19, "coco": 68, "cofw": 29, "wflw": 98, "lapa": 106, "face6": 106},
-    **{"upper": 6, "lower": 4, "full": 8},
-}
+POINTS = {"300w": 68, "300wlp": 68, "aflw": 19, "coco": 68, "cofw": 29, "face6": 106, "lapa": 106, "wflw": 98}
+POINTS |= {"upper": 6, "lower": 4, "full": 8}
 # The name of a golden begins with its architecture.
 ARCHITECTURES = {
     "deeppose_res50_": ("deeppose", {}),

@@ -27,7 +27,7 @@ class ScaleNorm(nn.Module):
         self.g = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        root_mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.per_root
+        root_mean_square: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.per_root
         return x / root_mean_square.clamp(min=self.SHORTEST) * self.g
 
 
@@ -55,12 +55,12 @@ class GatedAttention(nn.Module):
     expanded
         Features that are gated and exchanged.
     shared
-        Features from which queries and keys are made.
+        Features from which both queries and keys are made.
     """
 
     def __init__(self, features: int, expanded: int, shared: int) -> None:
         super().__init__()
-        self.parts = (expanded, expanded, shared)
+        self.parts = [expanded, expanded, shared]  # gate, value, and what queries and keys are made of
         self.ln = ScaleNorm(features)
         self.uv = nn.Linear(features, sum(self.parts), bias=False)
         self.gamma = nn.Parameter(torch.ones(2, shared))
@@ -69,7 +69,7 @@ class GatedAttention(nn.Module):
         self.res_scale = Scale(features)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value, base = F.silu(self.uv(self.ln(x))).split(self.parts, dim=-1)
+        gate, value, base = torch.split(F.silu(self.uv(self.ln(x))), self.parts, dim=-1)
         query, key = (base[:, :, None] * self.gamma + self.beta).unbind(2)
         weights = F.relu(query @ key.transpose(1, 2) / self.parts[2] ** 0.5).square()
         out: Tensor = self.res_scale(x) + self.o(gate * (weights @ value))
