@@ -31,10 +31,12 @@ def picture(folder: Path, name: str) -> NDArray[np.uint8]:
 
 
 def e2e(folder: Path, model: str) -> dict[str, NDArray]:
-    """All fields of an end-to-end file; `scale` in pixels of the image."""
+    """All fields of an end-to-end file; `scale` in pixels of the image, SimCC's x and y as one output."""
     prefix = "" if folder.name == "official" else f"{folder.name}_"
     with np.load(folder / "public" / f"e2e_{prefix}{model}.npz") as file:
         fields = {name: file[name] for name in file.files}
+    for name in [name.removesuffix("_x") for name in fields if name.startswith("output") and name.endswith("_x")]:
+        fields[name] = np.stack([fields.pop(f"{name}_x"), fields.pop(f"{name}_y")], axis=1)
     if folder.name != "mmpose1x":
         fields["scale"] = fields["scale"] * fields["scale"].dtype.type(200)
     return fields

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-OUTPUT_LAYERS = ("head.final_layer", "head.fc", "head.3")
+# The first of these that a model has; RTMPose's final_layer is not its last.
+OUTPUT_LAYERS = (("head.cls_x", "head.cls_y"), ("head.final_layer",), ("head.fc",), ("head.3",))
 
 
 def keys_of(folder: Path, model: str) -> list[tuple[str, tuple[int, ...]]]:
@@ -43,8 +44,10 @@ def drawn(model: str, key: str, shape: tuple[int, ...], norms: set[str]) -> np.n
     digest = hashlib.sha256(f"facelandmarks-golden-1/{model}/{key}".encode()).digest()
     z = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "little"))).standard_normal(shape)
     owner, leaf = key.rsplit(".", 1)
-    if leaf == "bias":
+    if leaf in {"bias", "beta"}:
         value = 0.1 * z
+    elif leaf in {"g", "gamma", "scale"}:  # of RTMPose's head
+        value = 1 + 0.1 * z
     elif owner not in norms:
         value = z * np.sqrt(2 / np.prod(shape[1:]))
     else:
@@ -61,16 +64,18 @@ def ends_branch(norm: str, norms: set[str]) -> bool:
 
 
 def scale_output(state: dict[str, np.ndarray], calibration: dict[str, np.ndarray]) -> None:
-    """Scale and shift the output layer, in place; MMPose 0.x's goldens round once, the others after each step."""
+    """Scale and shift the output layers, in place; MMPose 0.x's goldens round once, the others after each step."""
     scale, shift = calibration["final_scale"], calibration.get("final_shift", np.float32(0))
     if "final_weight_key" in calibration:
-        weight, bias = str(calibration["final_weight_key"]), str(calibration["final_bias_key"])
+        layers = (str(calibration["final_weight_key"]).removesuffix(".weight"),)
     else:
-        layer = next(name for name in OUTPUT_LAYERS if f"{name}.weight" in state)
-        weight, bias = f"{layer}.weight", f"{layer}.bias"
+        layers = next(names for names in OUTPUT_LAYERS if f"{names[0]}.weight" in state)
     work = scale.dtype  # float64 in MMPose 0.x's files, float32 in the others
-    state[weight] = (state[weight].astype(work) * scale).astype(np.float32)
-    state[bias] = (state[bias].astype(work) * scale + shift.astype(work)).astype(np.float32)
+    for layer in layers:
+        state[f"{layer}.weight"] = (state[f"{layer}.weight"].astype(work) * scale).astype(np.float32)
+        if f"{layer}.bias" in state:
+            bias = state[f"{layer}.bias"].astype(work) * scale + shift.astype(work)
+            state[f"{layer}.bias"] = bias.astype(np.float32)
 
 
 def digest_of(state: dict[str, np.ndarray]) -> str:

@@ -22,6 +22,12 @@ DIGESTS = {
         ("mmpose1x", "deeppose_res50_wflw"),
         ("mmpose1x", "hrnet_w48_deepfashion_upper_udp"),
         ("mmpose1x", "res50_coco_wholebody_face"),
+        ("mmpose1x", "rtmpose_t_face6"),
+        ("mmpose1x", "rtmpose_s_face6"),
+        ("mmpose1x", "rtmpose_m_face6"),
+        ("mmpose1x", "rtmpose_m_lapa"),
+        ("mmpose1x", "rtmpose_m_wflw"),
+        ("mmpose1x", "rtmpose_m_coco_wholebody_face"),
         ("official", "hrnetv2_w18_wflw_official"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.weights.checkpoint import rename
 
 DIALECTS = {"mmpose0x": "mmpose0x", "mmpose1x": "mmpose1x", "official": "hrnet_official"}
-POINTS = {"300w": 68, "300wlp": 68, "aflw": 19, "coco": 68, "cofw": 29, "wflw": 98, "upper": 6, "lower": 4, "full": 8}
+POINTS = {"300w": 68, "300wlp": 68, "aflw": 19, "coco": 68, "cofw": 29, "face6": 106, "lapa": 106, "wflw": 98}
+POINTS |= {"upper": 6, "lower": 4, "full": 8}
 # The name of a golden begins with its architecture.
 ARCHITECTURES = {
     "deeppose_res50_": ("deeppose", {}),
@@ -20,6 +22,9 @@ ARCHITECTURES = {
     "hrnetv2_w18_": ("hrnetv2", {"width": 18}),
     "hrnet_w48_udp_deepfashion_": ("hrnet", {"width": 48}),
     "hrnet_w48_deepfashion_": ("hrnet", {"width": 48}),
+    "rtmpose_t_": ("rtmpose", {"width": 24, "depths": (1, 1, 1, 1)}),
+    "rtmpose_s_": ("rtmpose", {"width": 32, "depths": (1, 2, 2, 1)}),
+    "rtmpose_m_": ("rtmpose", {"width": 48, "depths": (2, 4, 4, 2)}),
 }
 MODELS = {
     "mmpose0x": [
@@ -34,6 +39,8 @@ MODELS = {
         *(f"hrnetv2_w18_wflw{kind}" for kind in ("", "_awing", "_dark")),
         *(f"hrnetv2_w18_coco_wholebody_face{kind}" for kind in ("", "_dark")),
         "res50_coco_wholebody_face",
+        *(f"rtmpose_{size}_face6" for size in "tsm"),
+        *(f"rtmpose_m_{data}" for data in ("coco_wholebody_face", "lapa", "wflw")),
     ],
     "official": [
         f"hrnetv2_w18_{data}_official{kind}" for data in ("300w", "aflw", "cofw", "wflw") for kind in ("", ".module")
@@ -42,7 +49,7 @@ MODELS = {
 ALL = [(folder, model) for folder, models in MODELS.items() for model in models]
 
 
-def network_of(model: str) -> tuple[str, dict[str, int]]:
+def network_of(model: str) -> tuple[str, dict[str, Any]]:
     """Name and options of the network of a golden model."""
     prefix = next(prefix for prefix in ARCHITECTURES if model.startswith(prefix))
     name, options = ARCHITECTURES[prefix]
@@ -51,13 +58,13 @@ def network_of(model: str) -> tuple[str, dict[str, int]]:
 
 
 @cache
-def shapes_of(name: str, *options: tuple[str, int]) -> dict[str, tuple[int, ...]]:
+def shapes_of(name: str, *options: tuple[str, Any]) -> dict[str, tuple[int, ...]]:
     """Many models are one network."""
     return network_shapes(name, dict(options))
 
 
 @cache
-def size_of(input_size: tuple[int, int], name: str, *options: tuple[str, int]) -> tuple[int, int]:
+def size_of(input_size: tuple[int, int], name: str, *options: tuple[str, Any]) -> tuple[int, int]:
     """Parameters and MACs of a network."""
     with torch.device("meta"):
         network = build_network(name, dict(options)).eval()
@@ -71,9 +78,12 @@ def count_macs(network: nn.Module, x: torch.Tensor) -> int:
 
     def add(layer, inputs, output):
         nonlocal macs
+        if isinstance(layer, nn.Linear):  # each weight is used once for each vector
+            macs += layer.weight.numel() * output[0, ..., 0].numel()
+            return
         # Each weight is used once for each pixel: of the output, or of the input if the layer is transposed.
         pixels = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        macs += layer.weight.numel() * (1 if isinstance(layer, nn.Linear) else pixels[0, 0].numel())
+        macs += layer.weight.numel() * pixels[0, 0].numel()
 
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -85,7 +95,7 @@ def count_macs(network: nn.Module, x: torch.Tensor) -> int:
 def test_every_list_of_keys_is_looked_at(shared):
     for folder, models in MODELS.items():
         files = {path.stem for path in (shared / "goldens" / folder / "keys").glob("*.json")}
-        assert {name for name in files if not name.startswith("rtmpose")} == set(models)
+        assert files == set(models)
 
 
 @pytest.mark.parametrize(("folder", "model"), ALL)
@@ -105,15 +115,16 @@ def test_parameters_and_macs_are_those_of_the_originals(shared, folder, model):
 
 
 @pytest.mark.parametrize(
-    ("network", "options", "shape"),
+    ("network", "options", "size", "shape"),
     [
-        ("hrnetv2", {"width": 18}, (1, 5, 16, 24)),
-        ("hrnet", {"width": 48}, (1, 5, 16, 24)),
-        ("simple_baseline", {}, (1, 5, 16, 24)),
-        ("deeppose", {}, (1, 5, 2)),
+        ("hrnetv2", {"width": 18}, (64, 96), (1, 5, 16, 24)),
+        ("hrnet", {"width": 48}, (64, 96), (1, 5, 16, 24)),
+        ("simple_baseline", {}, (64, 96), (1, 5, 16, 24)),
+        ("deeppose", {}, (64, 96), (1, 5, 2)),
+        ("rtmpose", {"width": 24, "depths": (1, 1, 1, 1)}, (256, 256), (1, 2, 5, 512)),
     ],
 )
-def test_shape_of_the_output(network, options, shape):
+def test_shape_of_the_output(network, options, size, shape):
     with torch.device("meta"):
-        output = build_network(network, {**options, "landmarks": 5}).eval()(torch.zeros(1, 3, 64, 96))
+        output = build_network(network, {**options, "landmarks": 5}).eval()(torch.zeros(1, 3, *size))
     assert output.shape == shape

@@ -46,24 +46,44 @@ def named(dialect, prefix=""):
     return state
 
 
+def rtmpose(seed=0):
+    """The whole network of RTMPose, narrower; every tensor random."""
+    network = build_network("rtmpose", {"width": 4, "depths": (1, 1, 1, 1), "landmarks": 98})
+    torch.manual_seed(seed)
+    for key, value in network.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            value.uniform_(0.5, 1.5)
+    return network
+
+
 def dataset_meta():
+    names = {i: f"kpt-{i}" for i in range(98)}
     return {
         "dataset_name": "wflw",
         "num_keypoints": 98,
+        "keypoint_id2name": names,
+        "keypoint_name2id": {name: i for i, name in names.items()},
+        "upper_body_ids": [],
+        "lower_body_ids": [],
+        "flip_indices": list(range(98)),
+        "flip_pairs": [("kpt-0", "kpt-32")],
         "keypoint_colors": np.full((98, 3), 255, np.uint8),
+        "num_skeleton_links": 0,
+        "skeleton_links": [],
         "skeleton_link_colors": np.zeros(0, np.uint8),
         "dataset_keypoint_weights": np.ones(98, np.float32),
-        "sigmas": np.zeros(0),
+        "sigmas": np.zeros(0, np.float32),
         "CLASSES": [{"id": 1, "name": "person"}],
     }
 
 
-def published_1x():
+def published_1x(state=None):
     meta = {"epoch": 60, "iter": 7000, "cfg": "model = dict()\n" * 200, "seed": 1, "dataset_meta": dataset_meta()}
-    return {"meta": meta, "state_dict": state_of()}
+    meta |= {"experiment_name": "rtmpose", "time": "20230529_120000", "mmengine_version": "0.10.7"}
+    return {"meta": meta, "state_dict": state or state_of()}
 
 
-def training_file(monkeypatch):
+def training_file(monkeypatch, state=None):
     """With a log whose class is not installed and which refers to `getattr`, as MMEngine writes it."""
     module = types.ModuleType("mmengine.logging.history_buffer")
 
@@ -80,12 +100,13 @@ def training_file(monkeypatch):
     monkeypatch.setitem(sys.modules, "mmengine", types.ModuleType("mmengine"))
     monkeypatch.setitem(sys.modules, "mmengine.logging", types.ModuleType("mmengine.logging"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    content = published_1x(state)
     return {
-        **published_1x(),
+        **content,
         "message_hub": {"log_scalars": {"loss": HistoryBuffer()}, "runtime_info": {"best_score": np.float64(4.2)}},
         "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 1e-3}]},
         "param_schedulers": [{"milestones": collections.Counter({40: 1})}],
-        "ema_state_dict": {"steps": torch.tensor(5), **{"module." + k: v + 1 for k, v in state_of().items()}},
+        "ema_state_dict": {"steps": torch.tensor(5)} | {f"module.{k}": v + 1 for k, v in content["state_dict"].items()},
     }
 
 
@@ -130,6 +151,18 @@ def test_training_file_gives_the_averaged_weights_and_runs_nothing(tmp_path, mon
     with monkeypatch.context() as installed:
         torch.save(training_file(installed), tmp_path / "file.pth")
     check(read_checkpoint(tmp_path / "file.pth", "mmpose1x"))
+
+
+@pytest.mark.parametrize("kind", ["published", "training"])
+def test_rtmpose_gets_the_averaged_weights(tmp_path, monkeypatch, kind):
+    network, other, path = rtmpose(1), rtmpose(2), tmp_path / "file.pth"
+    if kind == "published":
+        torch.save(published_1x(network.state_dict()), path, _use_new_zipfile_serialization=False)
+    else:
+        with monkeypatch.context() as installed:
+            torch.save(training_file(installed, network.state_dict()), path)
+    load_state(other, read_checkpoint(path, "mmpose1x"), "rtmpose")
+    assert all(torch.equal(value, network.state_dict()[key]) for key, value in other.state_dict().items())
 
 
 class Hostile:

@@ -9,6 +9,7 @@ from torch import nn
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
 from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
+from facelandmarks.nn.rtmcc import RTMPose
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "compact": CompactLandmarkNet,
@@ -16,6 +17,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "hrnet": HRNetPose,
     "deeppose": DeepPose,
     "simple_baseline": SimpleBaseline,
+    "rtmpose": RTMPose,
 }
 
 
