@@ -3,6 +3,7 @@
 "left" and "right" are sides of the picture as one looks at it, not of the person.
 """
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -284,8 +285,10 @@ def get_scheme(name: str) -> Scheme:
     Raises
     ------
     UnknownModelError
-        If there is none.
+        If there is none; the message lists near matches.
     """
-    if name not in SCHEMES:
-        raise UnknownModelError(f"no point scheme {name!r}; there are: {', '.join(sorted(SCHEMES))}")
-    return SCHEMES[name]
+    if name in SCHEMES:
+        return SCHEMES[name]
+    near = difflib.get_close_matches(str(name), SCHEMES, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(SCHEMES))}"
+    raise UnknownModelError(f"no point scheme {name!r}; {hint}")
