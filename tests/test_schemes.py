@@ -6,10 +6,11 @@ import lzma
 import numpy as np
 import pytest
 
+from facelandmarks.conversions import CONVERSIONS, convert_points
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import CONVERSIONS, SCHEMES, convert_points, get_scheme
+from facelandmarks.schemes import SCHEMES, get_scheme
 
 LIDS = [37, 38, 40, 41, 43, 44, 46, 47]  # of the 68 points
 # WFLW's 98 points among LaPa's 106, as MMPose 1.3.2 trains RTMPose on both (configs/face_2d_keypoint/rtmpose/face6).

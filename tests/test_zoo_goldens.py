@@ -1,4 +1,4 @@
-"""Every published model end to end: generated weights and a picture in, the original's crops, outputs and points out."""
+"""Every published model end to end: generated weights and a picture in, the original's crops and points out."""
 
 import hashlib
 from dataclasses import replace

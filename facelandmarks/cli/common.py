@@ -3,8 +3,9 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from facelandmarks.errors import (
     CheckpointError,
@@ -40,6 +41,22 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+
+
+def check_outputs(files: Sequence[Path], force: bool, made: Path | None) -> str | None:
+    """Why these files cannot be written, or None; `made` is a folder that will be made."""
+    existing = [path for path in files if path.exists()]
+    if existing and not force:
+        return f"{existing[0]} exists: move it away, or overwrite it with --force"
+    missing = [path.parent for path in files if not path.parent.is_dir() and path.parent != made]
+    return f"no such folder: {missing[0]}" if missing else None
+
+
+def encode_png(picture: Any, options: Sequence[int] = ()) -> bytes:
+    """An RGB picture as PNG, with OpenCV's options for writing."""
+    import cv2
+
+    return cv2.imencode(".png", picture[..., ::-1], options)[1].tobytes()
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.cli.common import DONE, NOTHING_DONE, SOME_FAILED, USAGE, complain, run_command, write_file
+from facelandmarks.cli.common import (
+    DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    USAGE,
+    check_outputs,
+    complain,
+    encode_png,
+    run_command,
+    write_file,
+)
 from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
 from facelandmarks.zoo import DEFAULT_MODEL
 
@@ -71,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="picture file")
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="picture file")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
     parser.add_argument(
         "--bbox",
@@ -86,6 +96,11 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE|DIR",
         help="draw the landmarks on the picture; a folder for several",
+    )
+    parser.add_argument(
+        "--scheme",
+        metavar="NAME",
+        help="no pictures: print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument(
@@ -134,11 +149,7 @@ def check_usage(args: argparse.Namespace, targets: Sequence[Targets]) -> str | N
     same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
     if same:
         return f"{same.pop()} is an input: results must go elsewhere"
-    existing = [path for path in files if path.exists()]
-    if existing and not args.force:
-        return f"{existing[0]} exists: move it away, or overwrite it with --force"
-    missing = [path.parent for path in files if not path.parent.is_dir() and path.parent != args.draw]
-    return f"no such folder: {missing[0]}" if missing else None
+    return check_outputs(files, args.force, args.draw)
 
 
 def describe(faces: "Landmarks", image: Path) -> str:
@@ -163,13 +174,6 @@ def to_json(entries: Sequence[dict[str, Any]]) -> bytes:
     return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
 
 
-def encode_png(picture: Any) -> bytes:
-    """An RGB picture as PNG."""
-    import cv2
-
-    return cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-
-
 def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> dict[str, Any]:
     """Predict, print and write one picture."""
     from facelandmarks.draw import draw_landmarks
@@ -191,6 +195,10 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
+    if args.scheme is not None:
+        from facelandmarks.cli.schemes import run_scheme
+
+        return run_scheme(args)
     targets = plan_targets(args.images, args.json, args.draw)
     problem = check_usage(args, targets)
     if problem:
@@ -227,7 +235,12 @@ def write_json(path: Path, content: bytes) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not args.images and args.scheme is None:
+        parser.error("give pictures, or --scheme NAME")
+    if args.scheme is not None and (args.images or args.bbox or args.json):
+        parser.error("--scheme goes with --draw, --force and --quiet: there is no picture to find faces in")
     return run_command(lambda: run(args))
 
 

@@ -87,11 +87,31 @@ def average_coordinates(
     return averaged
 
 
+def average_simcc(
+    direct: NDArray[np.float32],
+    mirrored: NDArray[np.float32],
+    exchange: NDArray[np.intp],
+    input_size: tuple[int, int],  # noqa: ARG001
+) -> NDArray[np.float32]:
+    """Mean of logits along x and y, float32 (N, 2, K, bins); the other parameters are those of `average_heatmaps`.
+
+    Notes
+    -----
+    Source: MMPose 1.x `models/utils/tta.py` (`flip_vectors`): the bins of x are reversed and nothing is shifted, which
+    moves points 0.3 px of the crop to the right.
+    """
+    back = mirrored[:, :, exchange]
+    back = np.stack([back[:, 0, :, ::-1], back[:, 1]], axis=1)
+    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    return averaged
+
+
 AVERAGES: Mapping[FlipAverage, Callable[..., NDArray[np.float32]]] = MappingProxyType(
     {
         "heatmaps": average_heatmaps,
         "shifted_heatmaps": partial(average_heatmaps, shifted=True),
         "coordinates": average_coordinates,
         "shifted_coordinates": partial(average_coordinates, shifted=True),
+        "simcc": average_simcc,
     }
 )

@@ -3,9 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.zoo.spec import Variant
+
 
 def decode(
-    outputs: NDArray[np.float32], input_size: tuple[int, int]
+    outputs: NDArray[np.float32],
+    input_size: tuple[int, int],
+    variant: Variant = "mmpose1x",  # noqa: ARG001
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of a batch of logits along x and y.
 
@@ -15,6 +19,8 @@ def decode(
         float32 (N, 2, K, bins): along x, then along y.
     input_size
         Width and height of the crop in pixels.
+    variant
+        Not used, as MMPose 0.x has no SimCC; here because the other decoders have it.
 
     Returns
     -------

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from facelandmarks.errors import UnknownModelError
-from facelandmarks.zoo import builtin, mmpose, official
+from facelandmarks.zoo import builtin, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (*builtin.MODELS, *mmpose.MODELS, *official.MODELS)}
+    {spec.name: spec for spec in (*builtin.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
 )
 DEFAULT_MODEL = "compact_300w"
 

@@ -1,0 +1,9 @@
+"""Draw the pictures of docs/schemes.md again: python docs/make_schemes.py."""
+
+from pathlib import Path
+
+from facelandmarks.cli.schemes import write_picture
+from facelandmarks.schemes import SCHEMES
+
+for scheme in SCHEMES.values():
+    write_picture(scheme, Path(__file__).with_name("schemes") / f"{scheme.name}.png")

@@ -1,0 +1,49 @@
+"""facelandmarks-predict --scheme: the numbering of a point scheme, as a table and as a picture."""
+
+import argparse
+from pathlib import Path
+
+from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png, write_file
+from facelandmarks.schemes import Scheme, get_scheme
+
+
+def run_scheme(args: argparse.Namespace) -> int:
+    """Print the table; with --draw, write the picture to that file or, as NAME.png, into that folder."""
+    scheme = get_scheme(args.scheme)
+    target = picture_file(scheme, args.draw) if args.draw else None
+    problem = check_outputs([target], args.force, args.draw) if target else None
+    if problem:
+        complain(problem)
+        return USAGE
+    if target:
+        try:
+            write_picture(scheme, target)
+        except OSError as error:
+            complain(error)
+            return NOTHING_DONE
+    if not args.quiet:
+        print("\n".join(table(scheme)) + (f"\n-> {target}" if target else ""))
+    return DONE
+
+
+def picture_file(scheme: Scheme, draw: Path) -> Path:
+    """A name without a suffix is a folder, as it is for pictures of faces."""
+    return draw / f"{scheme.name}.png" if draw.is_dir() or not draw.suffix else draw
+
+
+def write_picture(scheme: Scheme, target: Path) -> None:
+    """Draw a scheme into a PNG, as small as can be; its folder is made."""
+    import cv2
+
+    from facelandmarks.draw_schemes import draw_scheme
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_file(target, encode_png(draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9)))
+
+
+def table(scheme: Scheme) -> list[str]:
+    """One line a point: index, name, and the index of its mirror image."""
+    width = max(len(name) for name in scheme.names)
+    head = [f"{scheme.name}: {len(scheme)} points, {len(scheme.pairs)} pairs", f"index  {'name':{width}}  mirror"]
+    rows = zip(scheme.names, scheme.mirror.tolist(), strict=True)
+    return head + [f"{index:5}  {name:{width}}  {mirror:6}" for index, (name, mirror) in enumerate(rows)]
