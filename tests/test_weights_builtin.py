@@ -16,7 +16,7 @@ LIMITS = {"compact_300w.npz": 5_000_000, "compact_detector.npz": 1_000_000}
 
 
 def test_the_manifest_lists_the_files_of_the_package():
-    records = {name: record for name, record in manifest.load_manifest().items() if record.asset}
+    records = {name: record for name, record in manifest.load_manifest().files.items() if record.asset}
     assert set(records) == {path.name for path in builtin.ASSETS.glob("*.npz")} == set(LIMITS)
     for name, record in records.items():
         content = (builtin.ASSETS / name).read_bytes()
@@ -24,8 +24,17 @@ def test_the_manifest_lists_the_files_of_the_package():
         assert hashlib.sha256(content).hexdigest() == record.sha256
 
 
-def test_every_model_has_a_file():
-    assert {spec.weights for spec in MODELS.values()} <= set(manifest.load_manifest())
+def test_every_model_has_a_file_and_every_file_a_user():
+    files = {spec.weights for spec in MODELS.values()} | {"compact_detector.npz"}
+    assert files == set(manifest.load_manifest().files)
+
+
+def test_the_tables_of_the_manifest_hold_what_its_files_refer_to():
+    listed = manifest.load_manifest()
+    records = listed.files.values()
+    assert {name for record in records for name in record.training_data} == set(listed.training_data)
+    assert {name for record in records for name in record.papers} == set(listed.papers)
+    assert {row["protocol"] for record in records for row in record.published} == set(listed.protocols)
 
 
 def test_the_manifest_is_found_in_a_checkout_and_in_a_package(tmp_path, monkeypatch):
