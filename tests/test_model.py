@@ -10,7 +10,14 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, UnknownModelError
+from facelandmarks.errors import (
+    DownloadError,
+    InvalidBoxError,
+    InvalidImageError,
+    InvalidOptionError,
+    UnknownModelError,
+)
+from facelandmarks.nn.build import build_network
 
 FACE = (180.0, 91.0, 264.0, 175.0)
 EXPECTED = Path(__file__).parent / "data" / "astronaut_compact_300w.json"
@@ -214,6 +221,19 @@ def test_unknown_names(model, photo):
     assert fl.load_model(decode="integral").spec.decode == "integral"
     with pytest.raises(InvalidOptionError, match="engine"):
         fl.load_model(engine="tensorrt")
+
+
+def test_clothes_need_a_box(photo):
+    network = build_network("hrnet", {"width": 48, "landmarks": 4})
+    upper = fl.load_model("hrnet_w48_deepfashion_lower_udp", weights=network.state_dict(), device="cpu")
+    with pytest.raises(InvalidBoxError, match=r"needs bbox.*the whole picture is \(0, 0, 512, 512\)"):
+        upper.predict(photo)
+    assert upper.predict(photo, (100, 100, 400, 500)).points.shape == (1, 4, 2)
+
+
+def test_weights_that_are_not_here_say_where_to_get_them():
+    with pytest.raises(DownloadError, match=r"HR18-WFLW\.pth.*weights=FILE"):
+        fl.load_model("hrnetv2_w18_wflw_official")
 
 
 def test_other_detectors_are_taken(model, photo):

@@ -63,7 +63,7 @@ def test_damaged_and_missing_weights_are_refused(tmp_path, monkeypatch):
 def test_misfits_are_named():
     spec = MODELS["compact_300w"]
     tensors = builtin.load_builtin(spec.weights)
-    network = build_network(spec.network, spec.network_options)
+    network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     first = next(iter(tensors))
     wrong = {**tensors, first: np.zeros((1, 2), np.float32), "extra.weight": np.zeros(1, np.float32)}
@@ -77,7 +77,7 @@ def test_misfits_are_named():
 def test_loaded_tensors_are_in_the_network():
     spec = MODELS["compact_300w"]
     tensors = builtin.load_builtin(spec.weights)
-    network = build_network(spec.network, spec.network_options)
+    network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     state = network.state_dict()
     assert all(np.array_equal(state[name].numpy(), value) for name, value in tensors.items())
