@@ -6,6 +6,7 @@ import torch
 
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.errors import DeviceError, InvalidOptionError
+from facelandmarks.nn.build import NETWORKS, build_network
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.fuse import fuse_batch_norms
 
@@ -14,13 +15,17 @@ MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)
 
 def make_network(seed=0):
     torch.manual_seed(seed)
-    network = CompactLandmarkNet(4, stem=(8, 8), widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), neck=8)
+    return shaken(CompactLandmarkNet(4, stem=(8, 8), widths=(8, 8, 8, 8), blocks=(1, 1, 1, 1), neck=8)).eval()
+
+
+def shaken(network):
+    """With batch norms that do something."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-    return network.eval()
+            module.running_var.uniform_(0.8, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1)
+    return network
 
 
 def test_the_engine_is_the_network_on_normalised_crops():
@@ -35,10 +40,26 @@ def test_the_engine_is_the_network_on_normalised_crops():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_every_batch_norm_is_folded():
-    network = make_network()
-    fuse_batch_norms(network)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+NUMBERS = {
+    "compact": {"landmarks": 4},
+    "hrnetv2": {"width": 18, "landmarks": 4},
+    "hrnet": {"width": 18, "landmarks": 4},
+    "deeppose": {"landmarks": 4},
+    "simple_baseline": {"landmarks": 4},
+    "rtmpose": {"width": 24, "depths": (1, 1, 1, 1), "landmarks": 4},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_batch_norm_is_folded(name):
+    torch.manual_seed(0)
+    network = shaken(build_network(name, NUMBERS[name]).eval())
+    x = torch.randn(1, 3, 256, 256)
+    with torch.inference_mode():
+        expected = network(x)
+        fuse_batch_norms(network)
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+        torch.testing.assert_close(network(x), expected, rtol=0, atol=2e-5)
 
 
 def test_devices_that_cannot_be_had_are_errors():
