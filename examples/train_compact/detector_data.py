@@ -150,11 +150,12 @@ def load_frames(data: Path) -> list[Photo]:
     return photos
 
 
-def load_empty(data: Path, held_out: bool) -> list[Photo]:
-    """Photos without a face."""
+def load_empty(data: Path, held_out: bool, everything: bool = False) -> list[Photo]:
+    """Photos without a face: those held out, the others, or all."""
     none = np.zeros((0, OUTLINE, 2), np.float32)
     paths = sorted((data / "detection" / "noface" / "images").iterdir())
-    chosen = [path for i, path in enumerate(paths) if (i % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) == held_out]
+    held = [i % HELD_OUT_EVERY == HELD_OUT_EVERY - 1 for i in range(len(paths))]
+    chosen = [path for path, is_held in zip(paths, held, strict=True) if everything or is_held == held_out]
     return [Photo(read_rgb(path), none, none) for path in chosen]
 
 
@@ -173,12 +174,12 @@ def run_yunet(yunet: cv2.FaceDetectorYN, image: np.ndarray) -> np.ndarray:
     return np.column_stack([found[:, :2], found[:, :2] + found[:, 2:4], found[:, 14]])
 
 
-def load_training(data: Path) -> Pool:
+def load_training(data: Path, all_empty: bool) -> Pool:
     photos = {
         "scene": list(load_scenes(data, val=False).values()),
         "crop": load_crops(data),
         "frame": load_frames(data),
-        "empty": load_empty(data, held_out=False),
+        "empty": load_empty(data, held_out=False, everything=all_empty),
     }
     return Pool(photos, {"scene": 0.42, "crop": 0.34, "frame": 0.06, "empty": 0.18})
 

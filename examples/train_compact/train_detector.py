@@ -26,6 +26,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
 from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
+from facelandmarks.weights.checkpoint import load_state
+from facelandmarks.weights.packed import load_packed
 
 SIZES = {256: 24, 320: 16, 448: 8}  # canvas side in pixels, a multiple of the largest stride: canvases a step
 SIZE_SHARES = (0.35, 0.45, 0.20)
@@ -176,13 +178,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--evaluate-every", type=float, default=240, help="seconds")
+    parser.add_argument("--init", type=Path, help="start from these packed weights, such as those of the package")
+    parser.add_argument("--all-empty", action="store_true", help="train on the held-out photos without a face too")
     return parser.parse_args()
 
 
 def make_loader(args: argparse.Namespace, steps: int) -> DataLoader:
     """Batches from step number `steps` on."""
     return DataLoader(
-        Canvases(load_training(args.data), args.seed),
+        Canvases(load_training(args.data, args.all_empty), args.seed),
         sampler=From(steps),
         batch_size=None,
         num_workers=args.workers,
@@ -197,6 +201,8 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.manual_seed(args.seed)
     net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
+    if args.init:
+        load_state(net, load_packed(args.init), "the network")
     run = Run(args.run, net, average, args.lr)
     steps, samples, minutes = run.resume(steps=0, samples=0, minutes=0.0).values()
     scenes = list(load_scenes(args.data, val=True).values())
