@@ -32,7 +32,7 @@ def test_other_numbers_of_faces_need_leave(releases, name, form, subset):
         assert list(read(name, folder_of(releases[0], name), subset, form=form))
         return
     count = len(releases[1][name][subset])
-    with pytest.raises(DatasetError, match=f"gives {count} faces, published are {published[0]}"):
+    with pytest.raises(DatasetError, match=f"holds {count} faces, published are {published[0]}"):
         read(name, folder_of(releases[0], name), subset, form=form)
 
 

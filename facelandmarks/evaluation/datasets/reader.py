@@ -73,7 +73,7 @@ def read(
         raise InvalidOptionError(f"{name} has no subset {subset!r}; there are: {', '.join(release.faces)}")
     chosen, found = _find(release, Path(root), subset, form)
     faces, samples = chosen.load(Request(Path(root), found, subset, release.where, pictures, allow_partial))
-    _check_count(release, subset, faces, found, allow_partial)
+    _check_count(release, subset, faces, Path(root), allow_partial)
     located = (_located(sample, chosen, Path(root)) for sample in samples)
     return _finished(located, release, subset, pictures)
 
@@ -99,11 +99,11 @@ def _find(release: Release, root: Path, subset: str, wanted: str | None) -> tupl
     )
 
 
-def _check_count(release: Release, subset: str, faces: int, found: Path, allow_partial: bool) -> None:
+def _check_count(release: Release, subset: str, faces: int, root: Path, allow_partial: bool) -> None:
     published = release.faces[subset]
     if published and faces not in published and not allow_partial:
         raise DatasetError(
-            f"{release.title}, {subset}: {found} gives {faces} faces, published are {' or '.join(map(str, published))}."
+            f"{release.title}, {subset}: {root} holds {faces} faces, published are {' or '.join(map(str, published))}."
             " What is measured on them is not comparable; allow_partial takes them all the same"
         )
 
