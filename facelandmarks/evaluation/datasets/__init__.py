@@ -1,0 +1,11 @@
+"""Annotated faces, as the releases of the data sets and the files derived from them hold them.
+
+`read("wflw", root, "test")` gives one `Sample` after the other. `RELEASES` says which data sets there are, how many
+faces each subset has, and where it is to be had; `FORMS` in which files it is found.
+"""
+
+from facelandmarks.evaluation.datasets.reader import FORMS, read
+from facelandmarks.evaluation.datasets.releases import RELEASES, Release, get_release
+from facelandmarks.evaluation.datasets.sample import Sample, landmark_region
+
+__all__ = ["FORMS", "RELEASES", "Release", "Sample", "get_release", "landmark_region", "read"]

@@ -1,0 +1,100 @@
+"""WFLW: 98 points, a rectangle and six attributes a face; and the list with 68 of the points.
+
+Nothing says what the list counts from; both upstreams take it as it stands, and so is it here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from facelandmarks.evaluation.datasets.coco import coco_form
+from facelandmarks.evaluation.datasets.files import malformed
+from facelandmarks.evaluation.datasets.form import Faces, Form, Request
+from facelandmarks.evaluation.datasets.hrnet_csv import hrnet_form
+from facelandmarks.evaluation.datasets.lists import Row, read_list
+from facelandmarks.evaluation.datasets.sample import Sample
+
+POINTS, POINTS_68 = 98, 68
+# Columns of the list, in this order, between the rectangle and the name.
+ATTRIBUTES = ("pose", "expression", "illumination", "makeup", "occlusion", "blur")
+_RECTANGLE = 4  # numbers
+_FOLDERS = ("WFLW_images", "images")
+
+# The subsets in the names of files.
+_STEMS = {"test": "test", "train": "train", "pose": "test_largepose"}
+_STEMS |= {attribute: f"test_{attribute}" for attribute in ATTRIBUTES if attribute not in _STEMS}
+
+
+def _load_with_attributes(request: Request, points: int) -> Faces:
+    """The list with rectangles and attributes; subsets are picked by the attributes."""
+    rows = read_list(request.found, points, _RECTANGLE + len(ATTRIBUTES))
+    marked = [(row, _attributes(row, request.found)) for row in rows]
+    if request.subset in ATTRIBUTES:
+        marked = [(row, attributes) for row, attributes in marked if request.subset in attributes]
+    return len(marked), (_sample(row, attributes) for row, attributes in marked)
+
+
+def _attributes(row: Row, path: Path) -> frozenset[str]:
+    flags = row.extras[_RECTANGLE:]
+    if not np.isin(flags, (0, 1)).all():
+        raise malformed(path, row.line, f"attributes must be 0 or 1, found {flags.tolist()}")
+    return frozenset(attribute for attribute, flag in zip(ATTRIBUTES, flags, strict=True) if flag)
+
+
+def _load_subset(request: Request) -> Faces:
+    """A list of one subset: points and names only."""
+    rows = read_list(request.found, POINTS, 0)
+    return len(rows), (_sample(row, frozenset()) for row in rows)
+
+
+def _sample(row: Row, attributes: frozenset[str]) -> Sample:
+    return Sample(
+        name=row.name,
+        image=Path(row.name),
+        points=row.points,
+        visible=np.ones(len(row.points), bool),
+        box=row.extras[:_RECTANGLE] if row.extras.size else None,
+        subsets=attributes,
+    )
+
+
+def _lists(points: int, *folders: str) -> Mapping[str, tuple[str, ...]]:
+    """Where the list with attributes is: one file for training, one for the test set and all its subsets."""
+    ends = {subset: "train" if subset == "train" else "test" for subset in _STEMS}
+    return {
+        subset: tuple(f"{folder}list_{points}pt_rect_attr_{end}.txt" for folder in folders)
+        for subset, end in ends.items()
+    }
+
+
+_SUBSET_LISTS = {
+    subset: tuple(
+        f"{folder}list_98pt_{stem}.txt" for folder in ("WFLW_annotations/list_98pt_test/", "list_98pt_test/", "")
+    )
+    for subset, stem in _STEMS.items()
+    if subset != "train"
+}
+_RECT = "list_98pt_rect_attr_train_test/"
+_MMPOSE = {subset: f"face_landmarks_wflw_{stem}.json" for subset, stem in _STEMS.items()}
+_HRNET = {subset: f"face_landmarks_wflw_{stem}.csv" for subset, stem in _STEMS.items()}
+FORMS: Mapping[str, Form] = MappingProxyType(
+    {
+        "original": Form(
+            _lists(POINTS, f"WFLW_annotations/{_RECT}", _RECT, ""),
+            lambda request: _load_with_attributes(request, POINTS),
+            folders=_FOLDERS,
+        ),
+        "subset_lists": Form(_SUBSET_LISTS, _load_subset, folders=_FOLDERS),
+        "mmpose": coco_form(_MMPOSE, _FOLDERS, POINTS),
+        "hrnet": hrnet_form(_HRNET, _FOLDERS, POINTS),
+    }
+)
+FORMS_68: Mapping[str, Form] = MappingProxyType(
+    {
+        "original": Form(
+            _lists(POINTS_68, "", _RECT), lambda request: _load_with_attributes(request, POINTS_68), folders=_FOLDERS
+        )
+    }
+)

@@ -1,0 +1,125 @@
+"""How far landmarks are from the truth, in pixels and in units of a normaliser.
+
+Throughout: N faces of K points; points (N, K, 2) and boxes (N, 4) xyxy in pixels of the picture, one unit for both.
+`visible` (N, K) says which points of the truth count, anything but zero counts; None means all. A prediction that is
+missing is NaN: its error is NaN, so means become NaN (they cannot be had), and shares count it as a miss.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.evaluation.metrics.summaries import Average, Errors, Mask, mean_error
+
+Floats = NDArray[np.floating]
+SideRule = Literal["longer", "diagonal", "root_area"]
+_SIDES: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
+    {
+        "longer": np.maximum,
+        "diagonal": np.hypot,
+        "root_area": lambda width, height: np.sqrt(width * height),
+    }
+)
+
+
+def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
+    """Euclidean distances float64 (N, K) in pixels between points and truth, both (N, K, 2).
+
+    Raises
+    ------
+    InvalidOptionError
+        If the two have different shapes, or another than (N, K, 2).
+    """
+    given, wanted = np.asarray(points, np.float64), np.asarray(truth, np.float64)
+    if given.shape != wanted.shape or given.ndim != 3 or given.shape[-1] != 2:
+        raise InvalidOptionError(
+            f"points and truth must have one shape (N, K, 2); got {given.shape} for points and {wanted.shape} for truth"
+        )
+    lengths: Errors = np.linalg.norm(given - wanted, axis=-1)
+    return lengths
+
+
+def point_pair(truth: Floats, pair: tuple[int, int]) -> Floats:
+    """Distance (N,) in pixels of two landmarks of the truth (N, K, 2), whether visible or not.
+
+    With `Scheme.normaliser` as the pair this is the interocular distance of the outer eye corners.
+    """
+    lengths: Floats = np.linalg.norm(truth[:, pair[0]] - truth[:, pair[1]], axis=-1)
+    return lengths
+
+
+def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
+    """Size (N,) in pixels of boxes (N, 4), in their precision.
+
+    Parameters
+    ----------
+    boxes
+        xyxy, pixels.
+    rule
+        `longer` side (AFLW, DeepFashion), `diagonal`, or `root_area`, the root of width times height.
+
+    Raises
+    ------
+    InvalidOptionError
+        If there is no such rule.
+    """
+    if rule not in _SIDES:
+        raise InvalidOptionError(f"no rule {rule!r} for the size of a box; there are: {', '.join(_SIDES)}")
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return _SIDES[rule](sides[:, 0], sides[:, 1])
+
+
+def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
+    """Distances (N, K) as fractions of one size a face, float64 (N, K).
+
+    Parameters
+    ----------
+    lengths
+        As from `distances`, pixels.
+    sizes
+        (N,) pixels: from `point_pair`, `box_sides`, or given with the data set.
+
+    Raises
+    ------
+    InvalidOptionError
+        If there is not one finite positive size for each face; the first bad one is named.
+    """
+    divisors = np.asarray(sizes, np.float64)
+    if divisors.shape != lengths.shape[:1]:
+        raise InvalidOptionError(f"expected {len(lengths)} sizes, one a face; got shape {divisors.shape}")
+    bad = np.flatnonzero(~(np.isfinite(divisors) & (divisors > 0)))
+    if bad.size:
+        raise InvalidOptionError(
+            f"face {bad[0]} of {len(divisors)} has a normaliser of {divisors[bad[0]]:g} px ({bad.size} are not "
+            "positive): leave these faces out, or use the rules of metrics.mmpose"
+        )
+    return lengths / divisors[:, None]
+
+
+def nme(
+    points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, visible: ArrayLike | None = None, average: Average = "points"
+) -> float:
+    """Normalised mean error, a fraction: `mean_error` of the `distances` `normalised` by `sizes`."""
+    return mean_error(normalised(distances(points, truth), sizes), as_mask(visible), average)
+
+
+def epe(points: ArrayLike, truth: ArrayLike, visible: ArrayLike | None = None, average: Average = "points") -> float:
+    """End-point error: the mean distance in pixels."""
+    return mean_error(distances(points, truth), as_mask(visible), average)
+
+
+def pck(
+    points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, threshold: float, visible: ArrayLike | None = None
+) -> float:
+    """Share of the visible points whose distance is at most `threshold` times the size of their face; NaN of none."""
+    errors = normalised(distances(points, truth), sizes)
+    return mean_error(np.where(errors <= threshold, 1.0, 0.0), as_mask(visible))
+
+
+def as_mask(visible: ArrayLike | None) -> Mask | None:
+    """Visibilities of any type (0 / 1 / 2, shares) as bool: anything but zero counts."""
+    return None if visible is None else np.asarray(visible).astype(bool)
