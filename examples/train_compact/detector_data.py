@@ -241,7 +241,35 @@ def view(rng: Rng, pool: Pool, photo: Photo, width: int, height: int) -> tuple[n
     faces, unsure = (boxes[visible(boxes, width, height) > 0.02] for boxes in move)
     clear = (visible(faces, width, height) >= LEAST_VISIBLE) & ((faces[:, 2:] - faces[:, :2]).max(1) >= LEAST_SIDE)
     doubtful = np.concatenate([faces[~clear], unsure])
+    for box in faces[clear]:
+        if chance(rng, 0.15):
+            hide(rng, pool, tile, box)
     return tile, faces[clear], np.clip(doubtful, 0, np.float32([width, height, width, height]))
+
+
+def hide(rng: Rng, pool: Pool, tile: np.ndarray, box: np.ndarray) -> None:
+    """Put something in front of a part of a face, in place: strands of one colour, or a patch of another photo."""
+    high, wide = tile.shape[:2]
+    x1, y1, x2, y2 = box
+    side = max(x2 - x1, y2 - y1)
+    if chance(rng, 0.4):
+        colour = rng.integers(0, 90, 3).tolist()
+        for _ in range(int(rng.integers(2, 9))):
+            top, bottom = rng.uniform(x1, x2, 2) + rng.normal(0, 0.08 * side)
+            ends = np.round([(top, y1 - 0.4 * side), (bottom, y2 + 0.2 * side)]).astype(int).tolist()
+            cv2.line(tile, *ends, colour, max(1, round(side * rng.uniform(0.01, 0.06))), cv2.LINE_AA)
+        return
+    kind = "empty" if chance(rng, 0.6) else "crop"
+    other = pool.photos[kind][rng.integers(len(pool.photos[kind]))].image
+    size = np.maximum(2, rng.uniform(0.15, 0.55, 2) * side).astype(int)
+    left, top = (rng.uniform((x1, y1), (x2, y2)) - size / 2).astype(int)
+    area = tile[max(0, top) : min(high, top + size[1]), max(0, left) : min(wide, left + size[0])]
+    if area.size:
+        start = [rng.integers(n - n // 3) for n in other.shape[:2]]
+        part = other[
+            start[0] : start[0] + max(2, other.shape[0] // 3), start[1] : start[1] + max(2, other.shape[1] // 3)
+        ]
+        area[:] = cv2.resize(part, area.shape[1::-1])
 
 
 def visible(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
