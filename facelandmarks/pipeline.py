@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode import argmax, dark, hrnet_official, integral, regression, simcc, udp
+from facelandmarks.decode import argmax, dark, hrnet_official, points, regression, simcc, udp
 from facelandmarks.decode.flip import AVERAGES
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import classic as classic_geometry
@@ -27,7 +27,7 @@ DECODERS: Mapping[str, Callable[..., tuple[NDArray[np.float32], NDArray[np.float
         "dark": dark.decode,
         "udp": udp.decode,
         "regression": regression.decode,
-        "integral": integral.decode,
+        "points": points.decode,
         "simcc": simcc.decode,
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
         "hrnet_official": hrnet_official.decode,

@@ -62,6 +62,12 @@ def test_simcc_reverses_x_only():
     assert simcc.decode(averaged, SIZE)[0][0].tolist() == [[50, 25], [150, 30], [125, 35]]
 
 
+def test_points_with_scores():
+    direct = np.array([[[0.2, 0.3, 0.9], [0.7, 0.4, 0.1], [0.5, 0.9, 0.5]]], np.float32)
+    mirrored = direct[:, EXCHANGE] * np.array([-1, 1, 1], np.float32) + np.array([1, 0, 0], np.float32)
+    np.testing.assert_allclose(AVERAGES["points"](direct, mirrored, EXCHANGE, SIZE), direct, atol=1e-6)
+
+
 def test_inputs_are_left_alone():
     direct, mirrored = gaussians(np.full((3, 2), 30.0)), gaussians(np.full((3, 2), 33.0))
     before = direct.copy(), mirrored.copy()

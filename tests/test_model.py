@@ -215,10 +215,10 @@ def test_unknown_names(model, photo):
         fl.load_model("compact-300w")
     with pytest.raises(UnknownModelError, match="auto, compact"):
         model.predict(photo, detector="dlib")
-    for decode in ("udp", "dark"):  # DARK reads heatmaps, and these maps are logits
-        with pytest.raises(InvalidOptionError, match="must be integral for compact_300w"):
+    for decode in ("udp", "dark"):  # they read heatmaps, and this network gives points
+        with pytest.raises(InvalidOptionError, match="must be points for compact_300w"):
             fl.load_model(decode=decode)
-    assert fl.load_model(decode="integral").spec.decode == "integral"
+    assert fl.load_model(decode="points").spec.decode == "points"
     with pytest.raises(InvalidOptionError, match="engine"):
         fl.load_model(engine="tensorrt")
 

@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 import torch
 from augment import augment, plain
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
 from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.integral import ShapeCorrection
 from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.checkpoint import load_state
 from facelandmarks.weights.packed import load_packed
@@ -126,21 +127,24 @@ def loss_of(logits: Tensor, target: Tensor, sigma: float) -> Tensor:
     return wing((points - target).abs() * 128).mean() + gaussian_cross_entropy(log_p, target, sigma)
 
 
+def errors_of(points: Tensor, truth: Tensor) -> Tensor:
+    """Interocular NME in percent (N,) of points (N, 68, 2), in the unit of the truth."""
+    first, second = SCHEME.normaliser
+    between = (truth[:, first] - truth[:, second]).norm(dim=-1)
+    return 100 * (points - truth).norm(dim=-1).mean(1) / between
+
+
 @torch.no_grad()
-def evaluate(net: nn.Module, faces: Faces, split: str, device: str) -> np.ndarray:
-    """Interocular NME in percent of each face of a split, box = tight box of the truth."""
+def evaluate(net: CompactLandmarkNet, faces: Faces, split: str, device: str) -> Tensor:
+    """Error of each face of a split, box = tight box of the truth; without the shape correction."""
     net.eval()
-    rows = faces.rows(split)
-    views = [plain(faces.images[r], faces.points[r], 128) for r in rows]
+    views = [plain(faces.images[row], faces.points[row], 128) for row in faces.rows(split)]
     found = []
     for start in range(0, len(views), 32):
         crops = normalise(torch.from_numpy(np.stack([v for v, _ in views[start : start + 32]]))).to(device)
-        found.append(expectation(net(crops))[0].cpu().numpy())
-    truth = np.stack([p for _, p in views])
-    error = np.linalg.norm(np.concatenate(found) * 128 - 0.5 - truth, axis=-1).mean(1)
-    first, second = SCHEME.normaliser
-    between = np.linalg.norm(truth[:, first] - truth[:, second], axis=-1)
-    return 100 * error / between
+        found.append(expectation(net.maps(crops))[0].cpu())
+    truth = torch.from_numpy(np.stack([p for _, p in views]) + 0.5) / 128
+    return errors_of(torch.cat(found), truth)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -190,13 +194,14 @@ def main() -> None:
     net, average = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
     if args.init:
         load_state(net, load_packed(args.init), "the network")
+        net.shape = ShapeCorrection(68)  # belongs to the weights as they were
     run = Run(args.run, net, average, args.lr)
     done = run.resume(samples=0)["samples"]
     since, since_samples = time.monotonic(), done
     for crops, target in make_loader(faces, args, done):
         progress = done / args.samples
         net.train()
-        logits = net(normalise(crops.to(args.device, non_blocking=True)))
+        logits = net.maps(normalise(crops.to(args.device, non_blocking=True)))
         loss = loss_of(logits, target.to(args.device), 1.0 if progress < 0.8 else 0.8)
         done += len(crops)
         steps = done // args.batch

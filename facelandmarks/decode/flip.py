@@ -39,7 +39,7 @@ def average_heatmaps(
     Notes
     -----
     Without shift it is exact where the outer pixels of crop and map lie on each other (UDP), or where pixels are areas
-    (integral decoding, the official HRNet repository). In MMPose's plain geometry it moves points 1.5 px of the crop to
+    (the official HRNet repository). In MMPose's plain geometry it moves points 1.5 px of the crop to
     the left, and the shift leaves 0.5 px to the right. Source: MMPose 0.x `models/heads/topdown_heatmap_simple_head.py`
     (`inference_model`), 1.x `models/utils/tta.py` (`flip_heatmaps`).
     """
@@ -106,6 +106,18 @@ def average_simcc(
     return averaged
 
 
+def average_points(
+    direct: NDArray[np.float32],
+    mirrored: NDArray[np.float32],
+    exchange: NDArray[np.intp],
+    input_size: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Mean of points with scores, float32 (N, K, 3); the other parameters are those of `average_coordinates`."""
+    points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
+    scores = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
+    return np.concatenate([points, scores], axis=-1)
+
+
 AVERAGES: Mapping[FlipAverage, Callable[..., NDArray[np.float32]]] = MappingProxyType(
     {
         "heatmaps": average_heatmaps,
@@ -113,5 +125,6 @@ AVERAGES: Mapping[FlipAverage, Callable[..., NDArray[np.float32]]] = MappingProx
         "coordinates": average_coordinates,
         "shifted_coordinates": partial(average_coordinates, shifted=True),
         "simcc": average_simcc,
+        "points": average_points,
     }
 )

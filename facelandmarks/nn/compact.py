@@ -2,13 +2,16 @@
 
 Plain 3x3 convolutions are used throughout because on CPUs they run near the arithmetic peak of the machine,
 where depthwise ones are bound by memory. One map per landmark at a quarter of the input size; a landmark is the
-expectation of its map (`facelandmarks.decode.integral`), so the map may be coarse.
+expectation of its map (`facelandmarks.nn.integral`), so the map may be coarse.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from facelandmarks.nn.integral import ShapeCorrection, integrate
 
 
 def conv_bn(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -85,7 +88,7 @@ class PyramidTrunk(nn.Module):
 
 
 class CompactLandmarkNet(PyramidTrunk):
-    """Crop to one map of logits per landmark.
+    """Crop to points with scores, by way of one map of logits per landmark.
 
     Parameters
     ----------
@@ -96,7 +99,8 @@ class CompactLandmarkNet(PyramidTrunk):
 
     Notes
     -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, H / 4, W / 4).
+    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, 3): x and y as fractions of the crop's
+    sides, and a score in 0..1. `maps` gives the logits (N, K, H / 4, W / 4), from which training learns.
     """
 
     def __init__(
@@ -111,7 +115,12 @@ class CompactLandmarkNet(PyramidTrunk):
         output = nn.Conv2d(neck, landmarks, 1)
         nn.init.normal_(output.weight, std=0.01)
         self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), output)
+        self.shape = ShapeCorrection(landmarks)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.pyramid(x)[0])
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        points, scores = integrate(self.maps(x))
+        return torch.cat([self.shape(points), scores[..., None]], -1)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 # The upstream implementation whose arithmetic is followed, where two run the same file.
 Variant = Literal["mmpose0x", "mmpose1x"]
 # How the outputs for a crop and its mirror image are averaged (`facelandmarks.decode.flip`).
-FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc"]
+FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points"]
 Changes = Mapping[str, Any]
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)

@@ -1,0 +1,72 @@
+"""The last steps of our own landmark models: maps of logits to points, and points to a likelier shape.
+
+Both work in float32 whatever the network's number type is: coordinates do not fit into eight bits.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Half the side of the window whose probability is the score, in cells.
+SCORE_REACH = 1.5
+
+
+def integrate(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Points as the expectation of each map's softmax.
+
+    Parameters
+    ----------
+    logits
+        (N, K, h, w), one map per landmark; any offset of a map is the same.
+
+    Returns
+    -------
+    points
+        float32 (N, K, 2), x and y as fractions of the crop's width and height. Cells are areas: the middle of cell i is
+        at (i + 0.5) / w.
+    scores
+        float32 (N, K) in 0..1: the probability of the cells whose middles lie within 1.5 cells of the point on both
+        axes (3 or 4 cells a side; those beyond the map count nothing).
+
+    Notes
+    -----
+    Source: Sun et al., Integral Human Pose Regression, ECCV 2018. A cell of -inf has no probability. A map with NaN or
+    +inf, or of -inf alone, gives a NaN point with a NaN score, and leaves the other maps as they are.
+    """
+    height, width = logits.shape[2:]
+    p = logits.float().flatten(2).softmax(-1).view(logits.shape)
+    columns, rows = p.sum(2), p.sum(3)
+    xs = torch.arange(width, device=p.device, dtype=p.dtype) + 0.5
+    ys = torch.arange(height, device=p.device, dtype=p.dtype) + 0.5
+    x, y = (columns * xs).sum(-1, keepdim=True), (rows * ys).sum(-1, keepdim=True)
+    near_x = ((xs - x).abs() <= SCORE_REACH).to(p.dtype)
+    near_y = ((ys - y).abs() <= SCORE_REACH).to(p.dtype)
+    near = (p @ near_x[..., None])[..., 0]
+    scores = (near * near_y).sum(-1).clamp(max=1)
+    return torch.cat([x / width, y / height], -1), scores
+
+
+class ShapeCorrection(nn.Module):
+    """Moves points (N, K, 2) by a linear function of all of them: what one point misses, the others often tell.
+
+    The function sees the shape without its place and size, so it works alike for every crop. It is fitted by ridge
+    regression on training faces (examples/train_compact/fit_shape.py); until then it moves nothing.
+    """
+
+    def __init__(self, landmarks: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(landmarks * 2, landmarks * 2)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, points: Tensor) -> Tensor:
+        shape, size = normalised_shape(points)
+        moves = F.linear(shape.flatten(1), self.linear.weight.float(), self.linear.bias.float())
+        return points + moves.view_as(points) * size
+
+
+def normalised_shape(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (N, K, 2) about their middle, in units of their root mean square distance from it; and that (N, 1, 1)."""
+    centred = points - points.mean(1, keepdim=True)
+    size = centred.square().sum(-1).mean(1).sqrt()[:, None, None]
+    return centred / size.clamp(min=1e-6), size
