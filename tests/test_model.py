@@ -70,7 +70,7 @@ def test_the_stages_make_up_predict(model, photo):
     assert crops.pixels.shape == (1, 128, 128, 3)
     assert crops.pixels.dtype == np.uint8
     outputs = model.forward(crops)
-    assert outputs.shape == (1, 68, 32, 32)
+    assert outputs.shape == (1, 68, 3)
     points, scores = model.decode(outputs, crops)
     faces = model.predict(photo, FACE)
     assert np.array_equal(points, faces.points)

@@ -17,7 +17,8 @@ def state() -> dict[str, np.ndarray]:
         "bn.running_var": np.array([1e-7, 0.3333333, 5e5], np.float32),
         "bn.num_batches_tracked": np.array(7),
         "wide": np.array([1e-9, 1.0], np.float32),
-        "zeros": np.zeros((2, 4), np.float32),
+        "zeros": np.zeros((2, 4, 1, 1), np.float32),
+        "linear": np.full((2, 4), 0.25, np.float32),
         "scalar": np.array(0.5, np.float32),
     }
 
@@ -26,7 +27,7 @@ def test_what_is_stored() -> None:
     kinds = {name: array.dtype.name for name, array in pack(state()).items()}
     assert kinds == {
         "conv.weight": "int8", "conv.weight.scale": "float32", "conv.bias": "float16", "bn.running_var": "float32",
-        "wide": "float32", "zeros": "int8", "zeros.scale": "float32", "scalar": "float16",
+        "wide": "float32", "zeros": "int8", "zeros.scale": "float32", "linear": "float16", "scalar": "float16",
     }  # fmt: skip
 
 

@@ -35,12 +35,7 @@ def list_in_manifest(path: Path) -> None:
     manifest = manifest_path()
     document = json.loads(manifest.read_text())
     content = path.read_bytes()
-    document["files"][path.name] = {
-        "dialect": "packed",
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "asset": True,
-    }
+    document["files"][path.name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     manifest.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -41,8 +41,8 @@ def pack(state: Mapping[str, Array]) -> dict[str, Array]:
     Returns
     -------
     dict
-        Weights of two or more axes as int8 with a symmetric scale for each output channel (the first axis); the rest as
-        float16, or as float32 where float16 would lose range.
+        Weights of convolutions (four axes) as int8 with a symmetric scale for each output channel (the first axis); the
+        rest as float16, or as float32 where float16 would lose range.
     """
     packed: dict[str, Array] = {}
     for name, value in state.items():
@@ -51,7 +51,7 @@ def pack(state: Mapping[str, Array]) -> dict[str, Array]:
         array = np.asarray(value)
         if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
             raise CheckpointError(f"cannot pack {name}: expected finite floating-point numbers, found {array.dtype}")
-        if array.ndim >= 2:
+        if array.ndim == 4:  # those of linear layers are few, and coordinates need their digits
             packed[name], packed[name + SCALE] = _to_int8(array)
         else:
             packed[name] = array.astype(np.float16 if _fits_half(name, array) else np.float32)
