@@ -19,8 +19,12 @@ import torch
 
 import facelandmarks as fl
 from facelandmarks.detection import load_detector
+from facelandmarks.nn.build import build_network
 from facelandmarks.nn.hrnet import HRNetV2
+from facelandmarks.schemes import get_scheme
+from facelandmarks.zoo import get_spec
 
+ZOO = ("hrnetv2_w18_wflw", "deeppose_res50_wflw", "rtmpose_t_face6", "rtmpose_s_face6", "rtmpose_m_face6")
 FACE = (180.0, 91.0, 264.0, 175.0)  # about the tight box of the astronaut's face
 
 
@@ -46,6 +50,15 @@ def reference() -> Callable[[], object]:
             return network(crop)
 
     return run
+
+
+def untrained(name: str) -> Callable[[], object]:
+    """The network of a zoo model in our engine at batch 1; its speed does not depend on its weights."""
+    spec = get_spec(name)
+    options = {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
+    model = fl.load_model(name, weights=build_network(spec.network, options).state_dict(), device="cpu")
+    crop = np.zeros((1, *spec.input_size[::-1], 3), np.uint8)
+    return lambda: model.engine.run(crop)
 
 
 def command(*words: str) -> Callable[[], object]:
@@ -74,6 +87,7 @@ def main() -> None:
         "compact_300w predict, 16 boxes": lambda: model.predict(photo, batch),
         "compact detector, 640x480": lambda: detector.detect(scene),
         "predict on the demo photo (detector and landmarks)": lambda: model.predict(photo),
+        **{f"{name} network, batch 1": untrained(name) for name in ZOO},
     }
     starts = {
         "facelandmarks-predict --help": command("-m", "facelandmarks.cli.predict", "--help"),
