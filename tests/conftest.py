@@ -1,18 +1,23 @@
 """Fixtures of all tests."""
 
-import os
 from pathlib import Path
 
 import pytest
+from golden_files import GOLDENS, HOW_TO_GET, find_shared
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder with the goldens, beside the checkout or named by FACELANDMARKS_SHARED; without it a test is skipped.
+    """Folder with pictures and annotations that are not in the repository; `find_shared` says when it may be missing.
 
-    Only the folder may be missing. A test that does not find a file inside of it fails.
+    A test that does not find a file inside of it fails.
     """
-    folder = Path(os.environ.get("FACELANDMARKS_SHARED") or Path(__file__).parents[2] / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"goldens are not here: no folder {folder} (set FACELANDMARKS_SHARED)")
-    return folder
+    return find_shared()
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Path:
+    """The goldens in use, full or small (see `golden_files`); never skipped."""
+    if not GOLDENS.is_dir():
+        raise FileNotFoundError(f"no goldens in {GOLDENS}: {HOW_TO_GET}")
+    return GOLDENS

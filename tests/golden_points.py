@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from golden_files import arrays, e2e_path, existing
 from numpy.typing import NDArray
 
 
@@ -25,16 +26,13 @@ class Part:
 
 def picture(folder: Path, name: str) -> NDArray[np.uint8]:
     """RGB picture of a golden."""
-    bgr = cv2.imread(str(folder / "images" / f"{name.removesuffix('.png')}.png"))
-    assert bgr is not None, name
+    bgr = cv2.imread(str(existing(folder / "images" / f"{name.removesuffix('.png')}.png")))
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
 def e2e(folder: Path, model: str) -> dict[str, NDArray]:
     """All fields of an end-to-end file; `scale` in pixels of the image, SimCC's x and y as one output."""
-    prefix = "" if folder.name == "official" else f"{folder.name}_"
-    with np.load(folder / "public" / f"e2e_{prefix}{model}.npz") as file:
-        fields = {name: file[name] for name in file.files}
+    fields = arrays(e2e_path(folder, model))
     for name in [name.removesuffix("_x") for name in fields if name.startswith("output") and name.endswith("_x")]:
         fields[name] = np.stack([fields.pop(f"{name}_x"), fields.pop(f"{name}_y")], axis=1)
     if folder.name != "mmpose1x":
@@ -44,22 +42,19 @@ def e2e(folder: Path, model: str) -> dict[str, NDArray]:
 
 def parts(fields: dict[str, NDArray]) -> Iterator[Part]:
     """The parts of an end-to-end file whose network outputs are stored."""
-    everything = slice(None)
-    for name, suffix in (
-        ("output", ""),
-        ("output_sub", ""),
-        ("output_flipmerged", "_flip"),
-        ("output_flipmerged_sub", "_flip"),
-    ):
-        if name not in fields:
-            continue
-        output = fields[name]
-        samples = np.arange(len(output)) if name != "output_sub" else fields["output_sub_idx"]
-        if name == "output":
-            samples = fields.get("output_idx", samples)
-        landmarks = fields["output_sub_keypoints"] if name.endswith("_sub") else everything
+    for name, output, samples, landmarks in stored_outputs(fields):
+        suffix = "_flip" if "flip" in name else ""
         values = [fields[f + suffix][samples][:, landmarks] for f in ("points", "scores", "sens", "top2margin")]
         yield Part(name, output, fields["center"][samples], fields["scale"][samples], *values)
+
+
+def stored_outputs(fields: dict[str, NDArray]) -> Iterator[tuple[str, NDArray[np.float32], NDArray, NDArray | slice]]:
+    """Network outputs of a file: field, output, which samples and which landmarks it is of."""
+    for name in ("output", "output_sub", "output_flipmerged", "output_flipmerged_sub"):
+        if name in fields:
+            samples = fields.get(f"{name}_idx", np.arange(len(fields[name])))
+            landmarks = fields["output_sub_keypoints"] if name.endswith("_sub") else slice(None)
+            yield name, fields[name], samples, landmarks
 
 
 def compare(points: NDArray, part: Part) -> tuple[int, int]:

@@ -5,10 +5,10 @@ of the output layer come from a calibration file, without which the maps of the 
 """
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
+from golden_files import arrays, document
 
 # The first of these that a model has; RTMPose's final_layer is not its last.
 OUTPUT_LAYERS = (("head.cls_x", "head.cls_y"), ("head.final_layer",), ("head.fc",), ("head.3",))
@@ -16,8 +16,8 @@ OUTPUT_LAYERS = (("head.cls_x", "head.cls_y"), ("head.final_layer",), ("head.fc"
 
 def keys_of(folder: Path, model: str) -> list[tuple[str, tuple[int, ...]]]:
     """Names and shapes of a golden model, in the file's order; `folder` is one of the goldens' three."""
-    document = json.loads((folder / "keys" / f"{model}.json").read_text())
-    entries = document["keys"] if isinstance(document, dict) else document
+    content = document(folder / "keys" / f"{model}.json")
+    entries = content["keys"] if isinstance(content, dict) else content
     return [(key, tuple(shape)) for key, shape, _ in entries]
 
 
@@ -25,8 +25,7 @@ def golden_weights(folder: Path, model: str) -> dict[str, np.ndarray]:
     """The calibrated state dict of a model with goldens, under upstream's names."""
     entries = keys_of(folder, model)
     norms = {key.removesuffix(".running_mean") for key, _ in entries if key.endswith(".running_mean")}
-    with np.load(folder / "calibration" / f"{model}.npz") as file:
-        calibration = {name: file[name] for name in file.files}
+    calibration = arrays(folder / "calibration" / f"{model}.npz")
     state = {}
     for key, shape in entries:
         if key.endswith("num_batches_tracked"):

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_files import GOLDENS, arrays, e2e_names, e2e_path
+from golden_points import stored_outputs
 
 from facelandmarks.decode import hrnet_official
 from facelandmarks.geometry.hrnet_official import to_image
 
 SIZE = (256, 256)
+MODELS = sorted(e2e_names(GOLDENS)["official"])
 
 
 def sides(scale: np.ndarray) -> np.ndarray:
@@ -16,41 +19,44 @@ def sides(scale: np.ndarray) -> np.ndarray:
     return np.stack([200 * scale] * 2, axis=1)
 
 
-@pytest.mark.parametrize("dataset", ["300w", "aflw", "cofw", "wflw"])
-def test_points_of_stored_outputs(shared: Path, dataset: str) -> None:
-    with np.load(shared / f"goldens/official/public/e2e_hrnetv2_w18_{dataset}_official.npz") as golden:
-        center, scale = golden["center"][:1], sides(golden["scale"][:1])
-        points, scores = hrnet_official.decode(golden["output"], SIZE)
-        np.testing.assert_array_equal(scores, golden["scores"][:1])
-        np.testing.assert_array_equal(points / 4 + 1, golden["coords_hm"][:1])
-        # Whole pixels, from the same maps: equal, none left out.
-        np.testing.assert_array_equal(to_image(points, center, scale, SIZE), golden["points"][:1])
-        exact = to_image(points, center, scale, SIZE, unbiased=True)
-        np.testing.assert_allclose(exact + 1, golden["points_subpixel"][:1], rtol=0, atol=1e-4)
+@pytest.mark.parametrize("model", MODELS)
+def test_points_of_stored_outputs(goldens: Path, model: str) -> None:
+    golden = arrays(e2e_path(goldens / "official", model))
+    ((_, output, samples, landmarks),) = stored_outputs(golden)
+    center, scale = golden["center"][samples], sides(golden["scale"][samples])
+    names = ("scores", "coords_hm", "points", "points_subpixel")
+    expected = {name: golden[name][samples][:, landmarks] for name in names}
+    points, scores = hrnet_official.decode(output, SIZE)
+    np.testing.assert_array_equal(scores, expected["scores"])
+    np.testing.assert_array_equal(points / 4 + 1, expected["coords_hm"])
+    # Whole pixels, from the same maps: equal, none left out.
+    np.testing.assert_array_equal(to_image(points, center, scale, SIZE), expected["points"])
+    exact = to_image(points, center, scale, SIZE, unbiased=True)
+    np.testing.assert_allclose(exact + 1, expected["points_subpixel"], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("dataset", ["300w", "aflw", "cofw", "wflw"])
-def test_points_of_stored_map_coordinates(shared: Path, dataset: str) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_points_of_stored_map_coordinates(goldens: Path, model: str) -> None:
     """The way back of all samples, whose maps are not all stored."""
-    with np.load(shared / f"goldens/official/public/e2e_hrnetv2_w18_{dataset}_official.npz") as golden:
-        points = (golden["coords_hm"] - 1) * 4
-        found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
-        np.testing.assert_array_equal(found, golden["points"])
+    golden = arrays(e2e_path(goldens / "official", model))
+    points = (golden["coords_hm"] - 1) * 4
+    found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
+    np.testing.assert_array_equal(found, golden["points"])
 
 
 @pytest.mark.parametrize("file", ["decode_official", "decode_official_res32"])
 @pytest.mark.parametrize("batched", [True, False])
-def test_synthetic_maps(shared: Path, file: str, batched: bool) -> None:
+def test_synthetic_maps(goldens: Path, file: str, batched: bool) -> None:
     """Peaks inside, at borders and in corners, ties, plateaus, negative maps, NaN, inf: all equal."""
-    with np.load(shared / f"goldens/official/{file}.npz") as golden:
-        maps, zoom = golden["maps"], 256 / golden["res"][0]
-        points, scores = hrnet_official.decode(maps[None] if batched else maps[:, None], SIZE)
-        points = points.reshape(-1, 1, 2)
-        np.testing.assert_array_equal(scores.ravel(), golden["scores"])
-        np.testing.assert_array_equal(points[:, 0] / zoom + 1, golden["coords_hm"])
-        found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
-        np.testing.assert_array_equal(found[:, 0], golden["points"])
-    assert len(maps) == 143
+    golden = arrays(goldens / f"official/{file}.npz")
+    maps, zoom = golden["maps"], 256 / golden["res"][0]
+    points, scores = hrnet_official.decode(maps[None] if batched else maps[:, None], SIZE)
+    points = points.reshape(-1, 1, 2)
+    np.testing.assert_array_equal(scores.ravel(), golden["scores"])
+    np.testing.assert_array_equal(points[:, 0] / zoom + 1, golden["coords_hm"])
+    found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
+    np.testing.assert_array_equal(found[:, 0], golden["points"])
+    assert len(set(golden["tag"])) == 25
 
 
 def gaussians(centers: np.ndarray, height: int = 64, width: int = 64, sigma: float = 1.5) -> np.ndarray:

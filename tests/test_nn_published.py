@@ -1,11 +1,11 @@
 """The structure of the published networks against the key lists, parameter counts and MACs of the originals."""
 
-import json
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
+from golden_files import document
 from golden_weights import keys_of
 from torch import nn
 
@@ -92,22 +92,22 @@ def count_macs(network: nn.Module, x: torch.Tensor) -> int:
     return macs
 
 
-def test_every_list_of_keys_is_looked_at(shared):
+def test_every_list_of_keys_is_looked_at(goldens):
     for folder, models in MODELS.items():
-        files = {path.stem for path in (shared / "goldens" / folder / "keys").glob("*.json")}
+        files = {path.name.partition(".json")[0] for path in (goldens / folder / "keys").iterdir()}
         assert files == set(models)
 
 
 @pytest.mark.parametrize(("folder", "model"), ALL)
-def test_names_and_shapes_are_those_of_the_published_files(shared, folder, model):
-    published = rename(dict(keys_of(shared / "goldens" / folder, model)), DIALECTS[folder])
+def test_names_and_shapes_are_those_of_the_published_files(goldens, folder, model):
+    published = rename(dict(keys_of(goldens / folder, model)), DIALECTS[folder])
     name, options = network_of(model)
     assert shapes_of(name, *options.items()) == published
 
 
 @pytest.mark.parametrize(("folder", "model"), [pair for pair in ALL if not pair[1].endswith(".module")])
-def test_parameters_and_macs_are_those_of_the_originals(shared, folder, model):
-    facts = json.loads((shared / "goldens" / folder / "keys" / f"{model}.json").read_text())
+def test_parameters_and_macs_are_those_of_the_originals(goldens, folder, model):
+    facts = document(goldens / folder / "keys" / f"{model}.json")
     name, options = network_of(model)
     parameters, macs = size_of(tuple(facts.get("input_size_wh", (256, 256))), name, *options.items())
     assert parameters == facts["parameters"]
