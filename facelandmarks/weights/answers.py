@@ -103,7 +103,9 @@ def _decide_whole(headers: Mapping[str, str], size: int | None, most: int) -> St
 def _decide_part(headers: Mapping[str, str], offset: int, origin: Origin | None) -> Step:
     match = CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if offset == 0 or origin is None or match is None or match[1] is None or int(match[1]) != offset:
-        return Step("restart", f"sent another part than asked for: {headers.get('Content-Range', 'of an unknown range')}")
+        return Step(
+            "restart", f"sent another part than asked for: {headers.get('Content-Range', 'of an unknown range')}"
+        )
     tag, total = headers.get("ETag", origin.etag), _number(match[3])
     if is_encoded(headers) or tag != origin.etag or total not in (None, origin.total):
         return Step("restart", "has another file than before")

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from facelandmarks import __version__
 from facelandmarks.errors import DownloadError
@@ -138,16 +138,16 @@ def _attempt(
                 return step
             if step.action == "write":
                 offset = 0
-                _start(place, Origin(url, response.headers.get("ETag"), response.headers.get("Last-Modified"), step.total))
+                _start(
+                    place, Origin(url, response.headers.get("ETag"), response.headers.get("Last-Modified"), step.total)
+                )
             return _receive(response, place, Body(offset, step.total, most), limits, progress)
     except (requests.RequestException, HTTPError) as error:
         return on_error(error)
 
 
 @contextmanager
-def _open(
-    session: requests.Session, url: str, headers: dict[str, str], limits: Limits
-) -> Iterator[requests.Response]:
+def _open(session: requests.Session, url: str, headers: dict[str, str], limits: Limits) -> Iterator[requests.Response]:
     """The answer at the end of all redirects, each of which is checked."""
     address, secrets = resolve(url)
     seen: list[str] = []
@@ -179,40 +179,43 @@ class Body:
     most: int
 
 
-def _receive(
-    response: requests.Response, place: Place, body: Body, limits: Limits, progress: bool | None
-) -> Step:
+def _receive(response: requests.Response, place: Place, body: Body, limits: Limits, progress: bool | None) -> Step:
     """Write a body; what has arrived stays when it breaks off."""
-    here = body.offset
-    since, moved = limits.clock(), 0
     with _writing(place), place.partial.open("ab") as file, _bar(place.name, body, progress) as bar:
-        while chunk := _read(response):
-            file.write(chunk)
-            bar.update(len(chunk))
-            here, moved = here + len(chunk), moved + len(chunk)
-            if here > body.most:
-                break
-            if limits.clock() - since > limits.over:
-                if moved < limits.least_speed * limits.over:
-                    return Step("retry", f"sends less than {limits.least_speed:.0f} bytes a second")
-                since, moved = limits.clock(), 0
-    if here > body.most or (body.total is not None and here > body.total):
+        here, trouble = _copy(response, lambda chunk: (file.write(chunk), bar.update(len(chunk))), body, limits)
+    most = body.most if body.total is None else min(body.most, body.total)
+    if here > most:
         _drop(place)
-        return Step("next", f"sends more than the {body.total or body.most} bytes of the file")
-    if body.total is not None and here < body.total:
-        if is_encoded(response.headers):
-            _drop(place)  # its bytes here are not those that a server counts
-        return Step("retry", f"broke off at byte {here} of {body.total}")
-    return Step("complete", total=here)
+        return Step("next", f"sends more than the {most} bytes that the file may have")
+    if not trouble and body.total in (None, here):
+        return Step("complete", total=here)
+    if is_encoded(response.headers):
+        _drop(place)  # its bytes here are not those that a server counts
+    whole = f" of {body.total}" if body.total is not None else ""
+    return Step("retry", f"broke off at byte {here}{whole}{trouble}")
 
 
-def _read(response: requests.Response) -> bytes:
-    """The next bytes, as soon as there are any."""
-    try:
-        data: bytes = response.raw.read1(CHUNK, decode_content=True)
-    except OSError as error:  # not to be taken for one of the disk
-        raise requests.ConnectionError(str(error)) from error
-    return data
+def _copy(response: requests.Response, write: Callable[[bytes], object], body: Body, limits: Limits) -> tuple[int, str]:
+    """Write what comes until the end, trouble or too much: the number of bytes that are there then, and the trouble."""
+    here, moved, since = body.offset, 0, limits.clock()
+    while here <= body.most:
+        try:
+            chunk: bytes = response.raw.read1(CHUNK, decode_content=True)
+        except ReadTimeoutError:
+            return here, f": nothing came for {limits.read:g} seconds"
+        except ProtocolError:
+            return here, ": the connection was lost"
+        except (HTTPError, OSError) as error:  # not to be taken for an error of the disk
+            return here, f": {error}"
+        if not chunk:
+            return here, ""
+        write(chunk)
+        here, moved = here + len(chunk), moved + len(chunk)
+        if limits.clock() - since > limits.over:
+            if moved < limits.least_speed * limits.over:
+                return here, f": less than {limits.least_speed:g} bytes a second came"
+            moved, since = 0, limits.clock()
+    return here, ""
 
 
 def _bar(name: str, body: Body, progress: bool | None) -> Any:

@@ -112,7 +112,9 @@ def _load(own: str | None, _changed: int | None) -> Manifest:
         check_manifest(added, own, tables)
         inside = [n for n, fields in added["files"].items() if fields.get("asset") or files.get(n, {}).get("asset")]
         if inside:
-            raise CheckpointError(f"{own}: {inside[0]!r} is or claims to be a file of the package: it cannot be replaced")
+            raise CheckpointError(
+                f"{own}: {inside[0]!r} is or claims to be a file of the package: it cannot be replaced"
+            )
         files = {**files, **added["files"]}
         tables = {table: {**rows, **added.get(table, {})} for table, rows in tables.items()}
     records = {name: _record(name, fields) for name, fields in files.items()}

@@ -129,5 +129,10 @@ def _contradiction(fields: Mapping[str, Any]) -> str | None:
 def _unknown_reference(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str | None:
     rows = [row["protocol"] for row in fields["published"] if row["protocol"] is not None]
     named = {"training_data": fields["training_data"], "papers": fields["papers"], "protocols": rows}
-    missing = [f"{name!r} is not in the table {table}" for table, names in named.items() for name in names if name not in tables[table]]
+    missing = [
+        f"{name!r} is not in the table {table}"
+        for table, names in named.items()
+        for name in names
+        if name not in tables[table]
+    ]
     return missing[0] if missing else None
