@@ -2,6 +2,7 @@
 
 import os
 import threading
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ Scores = NDArray[np.float32]
 THRESHOLD = 0.6
 SAME_FACE = 0.3
 MOST_BOXES = 5000
-LONG_SIDE = 640  # pixels: longer pictures are made smaller, for it misses faces of more than some 300 pixels
+LONG_SIDE = 640  # pixels: longer pictures are made smaller; so were those that its boxes were measured on
 
 
 class YuNetDetector:
@@ -55,7 +56,7 @@ class YuNetDetector:
             self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
             self._net.setInputSize(seen.shape[1::-1])
             # BGR; without a face OpenCV gives None in place of an empty array.
-            found = self._net.detect(np.ascontiguousarray(seen[..., ::-1]))[1]
+            found: Any = self._net.detect(np.ascontiguousarray(seen[..., ::-1]))[1]
         rows = np.zeros((0, 15), np.float32) if found is None else found
         rows = rows[np.argsort(-rows[:, 14], kind="stable")]
         low, size = rows[:, :2], rows[:, 2:4]

@@ -10,6 +10,7 @@ from facelandmarks.errors import CheckpointError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")  # no separators, no drives, no hidden files, no odd letters
 OWN_ENDINGS = (".part", ".lock", ".json", ".tmp")  # of what this package keeps beside the files
+MOST_BYTES = 2 << 30  # of a file whose size is not published; the largest of the zoo have some 250 MB
 YES = ("1", "true", "yes", "on")
 
 

@@ -3,63 +3,23 @@
 What an answer means is decided in `answers`; which addresses may be used, in `sources`.
 """
 
-import json
 import logging
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
-from facelandmarks import __version__
 from facelandmarks.errors import DownloadError
-from facelandmarks.weights.answers import Origin, Step, decide, is_encoded, on_error, resume_headers
-from facelandmarks.weights.cache import Place, write_whole
+from facelandmarks.weights.answers import Origin, Step, decide, on_error, resume_headers
+from facelandmarks.weights.cache import MOST_BYTES, Place
+from facelandmarks.weights.partial import Body, Limits, drop, read_origin, receive, size_of, start
 from facelandmarks.weights.sources import resolve, url_problem
 
-MOST_BYTES = 2 << 30  # of a file whose size is not published; the largest of the zoo have some 250 MB
-CHUNK = 1 << 16  # bytes
-HEADERS = {"User-Agent": f"facelandmarks/{__version__}", "Accept-Encoding": "identity"}
+HEADERS = {"User-Agent": "facelandmarks", "Accept-Encoding": "identity"}
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How patient a download is.
-
-    Attributes
-    ----------
-    tries
-        For one source, in one call.
-    connect, read
-        Seconds to wait for a connection, and for the next bytes.
-    first_wait, longest_wait
-        Seconds before the second try, doubled each time; and the most, beyond which a server that asks to wait is
-        given up.
-    least_speed, over
-        Bytes a second, in each period of that many seconds; what is slower counts as broken off.
-    redirects
-        That one answer may lead to.
-    sleep, clock
-        For tests.
-    """
-
-    tries: int = 5
-    connect: float = 10.0
-    read: float = 30.0
-    first_wait: float = 1.0
-    longest_wait: float = 120.0
-    least_speed: float = 1000.0
-    over: float = 60.0
-    redirects: int = 10
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
 
 
 class SourceError(DownloadError):
@@ -94,7 +54,7 @@ def transfer(url: str, place: Place, size: int | None, limits: Limits, *, progre
     with requests.Session() as session:
         session.headers.update(HEADERS)
         for attempt in range(limits.tries):
-            offset = _size_of(place.partial)
+            offset = size_of(place.partial)
             resumed = resumed or offset > 0
             step = _attempt(session, url, place, size, limits, progress)
             if step.action == "complete":
@@ -102,7 +62,7 @@ def transfer(url: str, place: Place, size: int | None, limits: Limits, *, progre
             reasons.append(step.reason)
             _LOG.info("%s %s", url, step.reason)
             if step.action == "restart":
-                _drop(place)
+                drop(place)
             wait = _wait(step, attempt, limits)
             if step.action == "next" or wait > limits.longest_wait:
                 break
@@ -118,7 +78,8 @@ def _wait(step: Step, attempt: int, limits: Limits) -> float:
         return step.wait
     if step.action == "restart":
         return 0.0
-    return min(limits.first_wait * 2**attempt, limits.longest_wait) * random.uniform(0.5, 1.0)  # noqa: S311
+    longer: float = min(limits.first_wait * 2**attempt, limits.longest_wait)
+    return longer * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _attempt(
@@ -126,7 +87,7 @@ def _attempt(
 ) -> Step:
     """Ask once, with redirects, and write what comes."""
     most = MOST_BYTES if size is None else size
-    origin, offset = _read_origin(place), _size_of(place.partial)
+    origin, offset = read_origin(place), size_of(place.partial)
     if offset and offset == (size if size is not None else origin and origin.url == url and origin.total):
         return Step("complete", total=offset)
     headers = resume_headers(origin, url, offset)
@@ -138,10 +99,10 @@ def _attempt(
                 return step
             if step.action == "write":
                 offset = 0
-                _start(
+                start(
                     place, Origin(url, response.headers.get("ETag"), response.headers.get("Last-Modified"), step.total)
                 )
-            return _receive(response, place, Body(offset, step.total, most), limits, progress)
+            return receive(response, place, Body(offset, step.total, most), limits, progress)
     except (requests.RequestException, HTTPError) as error:
         return on_error(error)
 
@@ -168,98 +129,3 @@ def _open(session: requests.Session, url: str, headers: dict[str, str], limits: 
                 yield response
                 return
         address, secrets = urljoin(address, step.reason), {}
-
-
-@dataclass(frozen=True)
-class Body:
-    """Where a body goes in the file: from `offset` on, up to `total` if known, and never beyond `most` bytes."""
-
-    offset: int
-    total: int | None
-    most: int
-
-
-def _receive(response: requests.Response, place: Place, body: Body, limits: Limits, progress: bool | None) -> Step:
-    """Write a body; what has arrived stays when it breaks off."""
-    with _writing(place), place.partial.open("ab") as file, _bar(place.name, body, progress) as bar:
-        here, trouble = _copy(response, lambda chunk: (file.write(chunk), bar.update(len(chunk))), body, limits)
-    most = body.most if body.total is None else min(body.most, body.total)
-    if here > most:
-        _drop(place)
-        return Step("next", f"sends more than the {most} bytes that the file may have")
-    if not trouble and body.total in (None, here):
-        return Step("complete", total=here)
-    if is_encoded(response.headers):
-        _drop(place)  # its bytes here are not those that a server counts
-    whole = f" of {body.total}" if body.total is not None else ""
-    return Step("retry", f"broke off at byte {here}{whole}{trouble}")
-
-
-def _copy(response: requests.Response, write: Callable[[bytes], object], body: Body, limits: Limits) -> tuple[int, str]:
-    """Write what comes until the end, trouble or too much: the number of bytes that are there then, and the trouble."""
-    here, moved, since = body.offset, 0, limits.clock()
-    while here <= body.most:
-        try:
-            chunk: bytes = response.raw.read1(CHUNK, decode_content=True)
-        except ReadTimeoutError:
-            return here, f": nothing came for {limits.read:g} seconds"
-        except ProtocolError:
-            return here, ": the connection was lost"
-        except (HTTPError, OSError) as error:  # not to be taken for an error of the disk
-            return here, f": {error}"
-        if not chunk:
-            return here, ""
-        write(chunk)
-        here, moved = here + len(chunk), moved + len(chunk)
-        if limits.clock() - since > limits.over:
-            if moved < limits.least_speed * limits.over:
-                return here, f": less than {limits.least_speed:g} bytes a second came"
-            moved, since = 0, limits.clock()
-    return here, ""
-
-
-def _bar(name: str, body: Body, progress: bool | None) -> Any:
-    from tqdm import tqdm
-
-    hidden = None if progress is None else not progress  # None: unless stderr is a terminal
-    return tqdm(
-        total=body.total, initial=body.offset, desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=hidden
-    )
-
-
-def _start(place: Place, origin: Origin) -> None:
-    """An empty partial file; its origin is known before its first byte."""
-    _drop(place)
-    with _writing(place):
-        write_whole(place.partial_origin, json.dumps(asdict(origin)).encode())
-
-
-def _read_origin(place: Place) -> Origin | None:
-    try:
-        return Origin(**json.loads(place.partial_origin.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None  # then the partial file is of no use
-
-
-def _drop(place: Place) -> None:
-    with _writing(place):
-        place.partial.unlink(missing_ok=True)
-        place.partial_origin.unlink(missing_ok=True)
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-@contextmanager
-def _writing(place: Place) -> Iterator[None]:
-    """Errors of the disk, in words."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, DownloadError):
-        raise  # these are errors of the operating system too, by class
-    except OSError as error:
-        raise DownloadError(
-            f"cannot write {place.name} to {place.folder}: {error.strerror or error}. Another folder can be named by "
-            "FACELANDMARKS_CACHE"
-        ) from error

@@ -15,7 +15,7 @@ from facelandmarks.weights.sources import by_hand, sources_of
 from facelandmarks.weights.trust import Pin, examine, is_unchanged, judge, may_be_fetched, read_pin, write_pin
 
 if TYPE_CHECKING:
-    from facelandmarks.weights.download import Limits
+    from facelandmarks.weights.partial import Limits
 
 Folder = str | os.PathLike[str] | None
 _LOG = logging.getLogger(__name__)
@@ -169,7 +169,8 @@ def _from_any(
     progress: bool | None,
     limits: "Limits | None",
 ) -> Path:
-    from facelandmarks.weights.download import Limits, SourceError, transfer
+    from facelandmarks.weights.download import SourceError, transfer
+    from facelandmarks.weights.partial import Limits
 
     problems: list[DownloadError] = []
     for url in sources:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import IO
 
 from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError
-from facelandmarks.weights.cache import Place
+from facelandmarks.weights.cache import MOST_BYTES, Place
 from facelandmarks.weights.fetch import admit, locked
 from facelandmarks.weights.manifest import FileRecord
 from facelandmarks.weights.trust import digest_kind, examine
 
 CHUNK = 1 << 20  # bytes
-MOST_BYTES = 2 << 30  # of a file whose size is not published
 
 
 def add_file(
