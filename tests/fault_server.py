@@ -95,8 +95,9 @@ def whole(body, etag='"1"', pause=0.0, piece=1 << 16, ranges=True, sent=None, **
         else:
             part, about = body, {}
         handler.head(206 if about else 200, **{"Content_Length": len(part), "ETag": etag, **about, **headers})
-        for at in range(0, len(part[:sent]), piece):
-            handler.wfile.write(part[:sent][at : at + piece])
+        part = part[:sent]
+        for at in range(0, len(part), piece):
+            handler.wfile.write(part[at : at + piece])
             handler.wfile.flush()
             if pause:
                 time.sleep(pause)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fault_server import (
     FaultServer,
@@ -20,40 +19,16 @@ from fault_server import (
     whole,
     wrong_range,
 )
+from weight_records import BODY, NAME, OTHER, record_of
 
 from facelandmarks.errors import ChecksumError, DownloadError
 from facelandmarks.weights import download
 from facelandmarks.weights.answers import Origin, decide, retry_after
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.fetch import obtain
-from facelandmarks.weights.manifest import FileRecord
 from facelandmarks.weights.partial import Limits
 
-BODY = np.random.default_rng(13).bytes(300_000)
-OTHER = BODY[:-1] + bytes([BODY[-1] ^ 1])  # of the same size
-NAME = "weights.pth"
 CERTIFICATE = Path(__file__).parent / "data" / "self_signed.pem"
-
-
-def record_of(*urls, body=BODY, **changes):
-    record = FileRecord(
-        name=NAME,
-        dialect="mmpose0x",
-        urls=urls,
-        pages=(),
-        bytes=len(body),
-        sha256=hashlib.sha256(body).hexdigest(),
-        sha256_prefix=None,
-        prefix_trust=None,
-        git_blob_sha1=None,
-        licence="Apache-2.0",
-        training_data=(),
-        papers=(),
-        source={"repository": None, "commit": None, "config": None},
-        published=(),
-        notes=(),
-    )
-    return dataclasses.replace(record, **changes)
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from facelandmarks.errors import CheckpointError
+from facelandmarks.errors import CheckpointError, DownloadError, FaceLandmarksError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")  # no separators, no drives, no hidden files, no odd letters
 OWN_ENDINGS = (".part", ".lock", ".json", ".tmp")  # of what this package keeps beside the files
@@ -102,6 +104,20 @@ def is_offline(chosen: bool | None = None) -> bool:
     if chosen is not None:
         return chosen
     return any(os.environ.get(name, "").lower() in YES for name in ("FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+@contextmanager
+def disk_errors(place: Place) -> Iterator[None]:
+    """Errors of the disk as errors of ours."""
+    try:
+        yield
+    except FaceLandmarksError:
+        raise  # some are errors of the operating system too, by class
+    except OSError as error:
+        raise DownloadError(
+            f"cannot read or write {place.name} in {place.folder}: {error.strerror or error}. Another folder can be "
+            "named by FACELANDMARKS_CACHE"
+        ) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, OfflineError
-from facelandmarks.weights.cache import Place, cache_folder, is_offline
+from facelandmarks.weights.cache import Place, cache_folder, disk_errors, is_offline
 from facelandmarks.weights.manifest import FileRecord
 from facelandmarks.weights.sources import by_hand, sources_of
 from facelandmarks.weights.trust import Pin, examine, is_unchanged, judge, may_be_fetched, read_pin, write_pin
@@ -85,12 +85,13 @@ def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) 
     ChecksumError
         If there is one, and it is another than the one that is meant.
     """
-    if not place.file.is_file():
-        return None
-    pin, stat = read_pin(place), place.file.stat()
-    if is_unchanged(record, pin, stat):
-        return place.file
-    found = examine(place.file)
+    with disk_errors(place):
+        if not place.file.is_file():
+            return None
+        pin, stat = read_pin(place), place.file.stat()
+        if is_unchanged(record, pin, stat):
+            return place.file
+        found = examine(place.file)
     verdict = judge(record, found, pin, allow_unverified=allow_unverified)
     if verdict.action == "refuse":
         raise ChecksumError(
@@ -116,21 +117,22 @@ def admit(
     check
         Called with the judged file before it gets its name; may raise.
     """
-    try:
-        found = examine(place.partial)
-        verdict = judge(record, found, read_pin(place), allow_unverified=allow_unverified)
-        if verdict.action == "refuse":
-            raise ChecksumError(verdict.reason)
-        if check:
-            check(place.partial)
+    with disk_errors(place):
+        try:
+            found = examine(place.partial)
+            verdict = judge(record, found, read_pin(place), allow_unverified=allow_unverified)
+            if verdict.action == "refuse":
+                raise ChecksumError(verdict.reason)
+            if check:
+                check(place.partial)
+        except FaceLandmarksError:
+            place.partial.unlink(missing_ok=True)
+            raise
         _sync(place.partial)
-    except FaceLandmarksError:
-        place.partial.unlink(missing_ok=True)
-        raise
-    # The pin first: a file without one would be a first use again.
-    write_pin(place, Pin(found.sha256, found.bytes, place.partial.stat().st_mtime_ns, verdict.reason))
-    os.replace(place.partial, place.file)
-    place.partial_origin.unlink(missing_ok=True)
+        # The pin first: a file without one would be a first use again.
+        write_pin(place, Pin(found.sha256, found.bytes, place.partial.stat().st_mtime_ns, verdict.reason))
+        os.replace(place.partial, place.file)
+        place.partial_origin.unlink(missing_ok=True)
     _warn(verdict.warning)
     return place.file
 

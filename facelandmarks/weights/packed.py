@@ -87,6 +87,9 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
             stored = {name: file[name] for name in file.files}
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the packed weights {path}: {error}; reinstall the package") from error
+    stranger = next((name for name, value in stored.items() if not isinstance(value, np.ndarray)), None)
+    if stranger is not None:  # NumPy gives the bytes of what is no array
+        raise CheckpointError(f"{path} holds something else than packed weights: {stranger!r} is no array")
     return {name: _to_float(path, name, stored) for name in stored if not _is_scale(name, stored)}
 
 

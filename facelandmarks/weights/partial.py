@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from facelandmarks.errors import DownloadError
 from facelandmarks.weights.answers import Origin, Step, is_encoded
-from facelandmarks.weights.cache import Place, write_whole
+from facelandmarks.weights.cache import Place, disk_errors, write_whole
 
 CHUNK = 1 << 16  # bytes
 
@@ -62,7 +60,7 @@ class Body:
 
 def receive(response: requests.Response, place: Place, body: Body, limits: Limits, progress: bool | None) -> Step:
     """Write a body; what has arrived stays when it breaks off."""
-    with _writing(place), place.partial.open("ab") as file, _bar(place.name, body, progress) as bar:
+    with disk_errors(place), place.partial.open("ab") as file, _bar(place.name, body, progress) as bar:
         here, trouble = _copy(response, lambda chunk: (file.write(chunk), bar.update(len(chunk))), body, limits)
     most = body.most if body.total is None else min(body.most, body.total)
     if here > most:
@@ -111,7 +109,7 @@ def _bar(name: str, body: Body, progress: bool | None) -> Any:
 def start(place: Place, origin: Origin) -> None:
     """An empty partial file; its origin is known before its first byte."""
     drop(place)
-    with _writing(place):
+    with disk_errors(place):
         write_whole(place.partial_origin, json.dumps(asdict(origin)).encode())
 
 
@@ -125,7 +123,7 @@ def read_origin(place: Place) -> Origin | None:
 
 def drop(place: Place) -> None:
     """Remove a partial file and what is known of it."""
-    with _writing(place):
+    with disk_errors(place):
         place.partial.unlink(missing_ok=True)
         place.partial_origin.unlink(missing_ok=True)
 
@@ -133,17 +131,3 @@ def drop(place: Place) -> None:
 def size_of(path: Path) -> int:
     """Bytes of a file; 0 if there is none."""
     return path.stat().st_size if path.is_file() else 0
-
-
-@contextmanager
-def _writing(place: Place) -> Iterator[None]:
-    """Errors of the disk, in words."""
-    try:
-        yield
-    except (requests.RequestException, HTTPError, DownloadError):
-        raise  # these are errors of the operating system too, by class
-    except OSError as error:
-        raise DownloadError(
-            f"cannot write {place.name} to {place.folder}: {error.strerror or error}. Another folder can be named by "
-            "FACELANDMARKS_CACHE"
-        ) from error

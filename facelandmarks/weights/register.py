@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError
-from facelandmarks.weights.cache import MOST_BYTES, Place
+from facelandmarks.errors import CheckpointError, ChecksumError
+from facelandmarks.weights.cache import MOST_BYTES, Place, disk_errors
 from facelandmarks.weights.fetch import admit, locked
 from facelandmarks.weights.manifest import FileRecord
 from facelandmarks.weights.trust import digest_kind, examine
@@ -75,14 +75,12 @@ def add_stream(
 def _copy(stream: IO[bytes], place: Place, most: int) -> None:
     size = 0
     try:
-        with place.partial.open("wb") as file:
+        with disk_errors(place), place.partial.open("wb") as file:
             while chunk := stream.read(CHUNK):
                 size += len(chunk)
                 if size > most:
                     raise ChecksumError(f"{place.name} has more than {most} bytes")
                 file.write(chunk)
-    except BaseException as error:
+    except BaseException:
         place.partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, DownloadError):
-            raise DownloadError(f"cannot copy {place.name} to {place.folder}: {error}") from error
         raise

@@ -154,8 +154,10 @@ def read_pin(place: Place) -> Pin | None:
     """
     try:
         text = place.pin.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ChecksumError(f"cannot read {place.pin}: {error.strerror or error}") from error
     try:
         fields = json.loads(text)
         digest, size, when = fields["sha256"], fields["bytes"], fields["mtime_ns"]
