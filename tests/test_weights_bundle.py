@@ -138,12 +138,12 @@ def test_the_manifest_in_force_has_the_last_word(bundle, tmp_path, monkeypatch):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    """A few kilobytes that would become 300 MB: written no further than the published size."""
+    """A few kilobytes that would become 30 MB: written no further than the published size."""
     own = record_of()
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(write_manifest(tmp_path / "own.json", own)))
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MANIFEST, manifest_of(own))
-        archive.writestr(NAME, bytes(300_000_000))
+        archive.writestr(NAME, bytes(30_000_000))
     with pytest.raises(ChecksumError, match="more than 300000 bytes"):
         unpack_bundle(tmp_path / "bomb.zip", tmp_path / "other")
 
