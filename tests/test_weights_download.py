@@ -371,3 +371,12 @@ def test_a_compressed_part_is_not_appended():
     headers = {"Content-Range": "bytes 10-19/20", "Content-Encoding": "gzip"}
     origin = Origin("u", None, None, 20)
     assert decide(206, headers, offset=10, origin=origin, size=20, most=20).action == "restart"
+
+
+def test_proxies_are_used(server, tmp_path, limits, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", server.url)
+    address = "http://127.0.0.1:1/behind"
+    server.routes[address] = [whole(BODY)]
+    verified(obtain(record_of(address), cache_dir=tmp_path, offline=False, limits=limits), tmp_path)

@@ -20,6 +20,8 @@ SAME_FACE = 0.3
 MOST_BOXES = 5000
 LONG_SIDE = 640  # pixels: longer pictures are made smaller; so were those that its boxes were measured on
 
+LEAST_SIDE = 32  # pixels: in smaller pictures OpenCV finds nothing, or (4.10) boxes that are no numbers
+
 
 class YuNetDetector:
     """YuNet (2023 March) on `cv2.FaceDetectorYN`.
@@ -49,9 +51,11 @@ class YuNetDetector:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
 
     def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
-        """Boxes and scores of the faces, best first; see `Detector`. Pictures under 32 pixels have none."""
+        """Boxes and scores of the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
         check(image)
         seen, scale = reduced(image)
+        if min(seen.shape[:2]) < LEAST_SIDE:
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         with self._lock:
             self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
             self._net.setInputSize(seen.shape[1::-1])
