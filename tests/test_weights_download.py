@@ -380,3 +380,8 @@ def test_proxies_are_used(server, tmp_path, limits, monkeypatch):
     address = "http://127.0.0.1:1/behind"
     server.routes[address] = [whole(BODY)]
     verified(obtain(record_of(address), cache_dir=tmp_path, offline=False, limits=limits), tmp_path)
+
+
+def test_names_that_the_hub_cannot_have(tmp_path, limits):
+    with pytest.raises(DownloadError, match="owner--name"):
+        obtain(record_of("hf://owner--name/.x/file"), cache_dir=tmp_path, offline=False, limits=limits)

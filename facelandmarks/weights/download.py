@@ -110,7 +110,10 @@ def _attempt(
 @contextmanager
 def _open(session: requests.Session, url: str, headers: dict[str, str], limits: Limits) -> Iterator[requests.Response]:
     """The answer at the end of all redirects, each of which is checked."""
-    address, secrets = resolve(url)
+    try:
+        address, secrets = resolve(url)
+    except ValueError as error:  # the hub's library knows more rules for names
+        raise SourceError(f"{url}: {error}") from error
     seen: list[str] = []
     while True:
         problem = url_problem(address, seen[-1] if seen else None)
