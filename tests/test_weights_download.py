@@ -44,7 +44,7 @@ def waits():
 
 @pytest.fixture
 def limits(waits):
-    return Limits(connect=2.0, read=2.0, sleep=waits.append)
+    return Limits(connect=20.0, read=20.0, sleep=waits.append)
 
 
 def fetch(server, folder, limits, *script, **changes):
@@ -225,9 +225,10 @@ def test_too_slow_counts_as_broken_off(server, tmp_path, limits):
 
 
 def test_silence_ends_after_the_time_out(server, tmp_path, limits):
-    quick = dataclasses.replace(limits, read=0.1, tries=2)
-    with pytest.raises(DownloadError, match=r"nothing came for 0.1 seconds.*2 tries"):
-        fetch(server, tmp_path, quick, whole(BODY, pause=0.5))
+    quick = dataclasses.replace(limits, read=0.5, tries=2)
+    # On a busy machine even the headers may come too late.
+    with pytest.raises(DownloadError, match=r"(nothing came for 0.5 seconds|Read timed out).*2 tries"):
+        fetch(server, tmp_path, quick, whole(BODY, pause=2))
     refused(tmp_path)
 
 

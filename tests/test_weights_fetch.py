@@ -52,7 +52,7 @@ def test_sudden_death_leaves_nothing_wrong(server, tmp_path, environment):
     command = [sys.executable, str(HERE / "fetch_and_die.py"), f"{server.url}/x", str(tmp_path), sha256(BODY), "50"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) >= 25  # else the moments were not random
+    assert int(result.stdout) >= 10  # else the moments were not random
     assert (tmp_path / NAME).read_bytes() == BODY
     assert any("Range" in headers for _, headers in server.requests)
 
