@@ -7,16 +7,15 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from facelandmarks.engines.torch import TorchEngine
-from facelandmarks.errors import DownloadError, InvalidOptionError
+from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.builtin import load_builtin
-from facelandmarks.weights.checkpoint import Shapes, State, load_state
+from facelandmarks.weights.checkpoint import Shapes, load_state
 from facelandmarks.weights.given import read_given
-from facelandmarks.weights.manifest import load_manifest
+from facelandmarks.weights.published import load_published
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -35,6 +34,10 @@ def load_model(
     decode: str | None = None,
     variant: str | None = None,
     weights: Weights | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    offline: bool | None = None,
+    allow_unverified: bool = False,
+    progress: bool | None = None,
 ) -> Model:
     """Load a model with its weights.
 
@@ -59,6 +62,14 @@ def load_model(
         file; None the one whose published numbers the model has.
     weights
         A checkpoint file in any dialect of the model's family, or tensors by name, in place of the published file.
+    cache_dir
+        Folder of the cache; None as the environment says (docs/weights.md).
+    offline
+        Whether the network must not be used; None as FACELANDMARKS_OFFLINE and HF_HUB_OFFLINE say.
+    allow_unverified
+        Whether to take a published file on first use that no published digest vouches for.
+    progress
+        Whether to show the progress of a download on stderr; None: if that is a terminal.
 
     Raises
     ------
@@ -68,13 +79,19 @@ def load_model(
         If the device cannot be had.
     InvalidOptionError
         If an option has no such value.
-    DownloadError, ChecksumError, CheckpointError
-        If the weights cannot be had, are damaged, or do not fit.
+    DownloadError, ChecksumError, OfflineError, CheckpointError
+        If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
     """
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
     if engine not in ENGINES:
         raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    tensors = _published(spec) if weights is None else read_given(weights)
+    tensors = (
+        read_given(weights)
+        if weights is not None
+        else load_published(
+            spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
+        )
+    )
     network = build_network(spec.network, _numbers(spec))
     load_state(network, tensors, spec.name, candidates=_shapes_of_all)
     return Model(spec, TorchEngine(network, spec.mean, spec.std, device=device, dtype=dtype, threads=threads))
@@ -87,17 +104,6 @@ def _numbers(spec: ModelSpec) -> dict[str, Any]:
 
 def _shapes_of_all() -> dict[str, Shapes]:
     return {name: network_shapes(spec.network, _numbers(spec)) for name, spec in MODELS.items()}
-
-
-def _published(spec: ModelSpec) -> State:
-    file = load_manifest().files[spec.weights]
-    if file.asset:
-        return load_builtin(file.name)
-    places = [*file.urls, *(page["url"] for page in file.pages)]
-    raise DownloadError(
-        f"{spec.name} needs the file {file.name}: fetch it from {' or '.join(places)} "
-        f"and give it as load_model({spec.name!r}, weights=FILE)"
-    )
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,14 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
 BATCH = 64  # crops in one call of the network
+
+
+class _Found(NamedTuple):
+    """The faces of a picture: boxes in the model's convention, scores, and who found them (None: given)."""
+
+    boxes: Boxes
+    scores: NDArray[np.float32]
+    detector: str | None
 
 
 class Model:
@@ -94,9 +102,9 @@ class Model:
             If a box cannot hold a face.
         """
         picture = load_image(image, color=color)
-        boxes, scores = self._find_boxes(picture, bbox, detector, box_convention, min_score)
-        points, point_scores = self._landmarks(self.prepare(picture, boxes))
-        return self._result(picture, boxes, scores, points, point_scores)
+        found = self._find_boxes(picture, bbox, detector, box_convention, min_score)
+        points, point_scores = self._landmarks(self.prepare(picture, found.boxes))
+        return self._result(picture, found, points, point_scores)
 
     def predict_batch(
         self,
@@ -122,11 +130,11 @@ class Model:
             self._find_boxes(picture, boxes, detector, box_convention, min_score)
             for picture, boxes in zip(pictures, given, strict=True)
         ]
-        crops = [self.prepare(picture, boxes) for picture, (boxes, _) in zip(pictures, found, strict=True)]
+        crops = [self.prepare(picture, here.boxes) for picture, here in zip(pictures, found, strict=True)]
         points, scores = self._landmarks(join(crops)) if crops else self._empty()
         ends = np.cumsum([len(part) for part in crops])[:-1]
         rows = zip(pictures, found, np.split(points, ends), np.split(scores, ends), strict=True) if crops else ()
-        return [self._result(picture, boxes, box_scores, p, s) for picture, (boxes, box_scores), p, s in rows]
+        return [self._result(*row) for row in rows]
 
     def prepare(
         self,
@@ -187,12 +195,14 @@ class Model:
         detector: str | Detector,
         box_convention: str | None,
         min_score: float | None,
-    ) -> tuple[Boxes, NDArray[np.float32]]:
+    ) -> "_Found":
         height, width = picture.shape[:2]
         own = self.spec.box_convention
         if bbox is not None:
             boxes = check_boxes(bbox, width, height)
-            return convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32)
+            return _Found(
+                convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32), None
+            )
         if own not in CONVENTIONS:
             raise InvalidBoxError(
                 f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
@@ -200,7 +210,7 @@ class Model:
             )
         finder = self._detector(detector) if isinstance(detector, str) else detector
         found, scores = finder.detect(picture, min_score=min_score)
-        return convert_boxes(found.astype(np.float64), finder.convention, own), scores
+        return _Found(convert_boxes(found.astype(np.float64), finder.convention, own), scores, finder.name)
 
     def _detector(self, name: str) -> Detector:
         with self._detectors_lock:
@@ -215,13 +225,12 @@ class Model:
     def _result(
         self,
         picture: NDArray[np.uint8],
-        boxes: Boxes,
-        box_scores: NDArray[np.float32],
+        found: "_Found",
         points: NDArray[np.float32],
         scores: NDArray[np.float32],
     ) -> Landmarks:
-        size = (picture.shape[1], picture.shape[0])
-        return Landmarks(points, scores, boxes.astype(np.float32), box_scores, self.scheme, size)
+        size, boxes = (picture.shape[1], picture.shape[0]), found.boxes.astype(np.float32)
+        return Landmarks(points, scores, boxes, found.scores, self.scheme, size, found.detector)
 
 
 def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

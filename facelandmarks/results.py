@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,8 @@ class Landmarks:
         Names, mirror pairs and contours of the K points.
     image_size
         Width and height of the upright picture in pixels.
+    detector
+        Name of the detector that found the faces; None for boxes that were given.
     """
 
     points: NDArray[np.float32]
@@ -79,6 +81,7 @@ class Landmarks:
     box_scores: NDArray[np.float32]
     scheme: Scheme
     image_size: tuple[int, int]
+    detector: str | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -101,15 +104,20 @@ class Landmarks:
 
     def _select(self, index: Any) -> "Landmarks":
         rows = index if isinstance(index, slice) else np.asarray(index)
-        return Landmarks(
-            self.points[rows], self.scores[rows], self.boxes[rows], self.box_scores[rows], self.scheme, self.image_size
+        return replace(
+            self,
+            points=self.points[rows],
+            scores=self.scores[rows],
+            boxes=self.boxes[rows],
+            box_scores=self.box_scores[rows],
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers: `width`, `height`, `scheme`, `faces`."""
+        """Plain lists and numbers: `width`, `height`, `scheme`, `detector`, `faces`."""
         width, height = self.image_size
         faces = [face.to_dict() for face in self]
-        return {"width": width, "height": height, "scheme": self.scheme.name, "faces": faces}
+        scheme, detector = self.scheme.name, self.detector
+        return {"width": width, "height": height, "scheme": scheme, "detector": detector, "faces": faces}
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""

@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,14 @@ def goldens() -> Path:
     if not GOLDENS.is_dir():
         raise FileNotFoundError(f"no goldens in {GOLDENS}: {HOW_TO_GET}")
     return GOLDENS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty cache, and nothing of the user's settings: what this machine has fetched changes no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FACELANDMARKS_MANIFEST", "FACELANDMARKS_MIRROR", "FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE"):
+            patch.delenv(name, raising=False)
+        patch.setenv("FACELANDMARKS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        yield

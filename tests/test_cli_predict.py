@@ -192,3 +192,16 @@ def test_results_are_ordinary_files(folder):
 
 def test_names_that_clash_are_told_apart():
     assert predict._distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
+
+
+def test_own_weights_detector_and_offline(folder, capsys):
+    own = Path(fl.__file__).parent / "assets" / "compact_300w.npz"
+    arguments = ["../pictures/face.png", "--json", "out.json", "--weights", str(own), "--detector", "compact"]
+    assert main([*arguments, "--offline"]) == 0
+    assert read("out.json")["images"][0]["detector"] == "compact"
+    assert main([*arguments, "--force", "--bbox", "70,60,154,145"]) == 0
+    assert read("out.json")["images"][0]["detector"] is None
+    assert main([*arguments[:3], "--force", "--weights", "none.pth"]) == 3
+    assert "none.pth" in capsys.readouterr().err
+    assert main([*arguments[:3], "--force", "--offline", "--model", "hrnetv2_w18_wflw"]) == 3
+    assert "facelandmarks-weights add" in capsys.readouterr().err

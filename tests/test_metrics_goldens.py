@@ -3,10 +3,9 @@
 Every stored number is compared; what is compared is counted, so that none is skipped. 1e-6 absolute; NaN is NaN.
 """
 
-import json
-
 import numpy as np
 import pytest
+from golden_files import arrays, document
 
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
@@ -32,20 +31,20 @@ def pair(dataset):
 
 
 @pytest.fixture(scope="module")
-def old(shared):
-    folder = shared / "goldens" / "mmpose0x"
-    return np.load(folder / "metrics_mmpose0x.npz"), json.loads((folder / "metrics_mmpose0x.json").read_text())
+def old(goldens):
+    folder = goldens / "mmpose0x"
+    return arrays(folder / "metrics_mmpose0x.npz"), document(folder / "metrics_mmpose0x.json")
 
 
 @pytest.fixture(scope="module")
-def new(shared):
-    return np.load(shared / "goldens" / "mmpose1x" / "metrics_mmpose1x.npz")
+def new(goldens):
+    return arrays(goldens / "mmpose1x" / "metrics_mmpose1x.npz")
 
 
 @pytest.fixture(scope="module")
-def official(shared):
-    folder = shared / "goldens" / "official"
-    return np.load(folder / "metrics_official.npz"), json.loads((folder / "metrics_official.json").read_text())
+def official(goldens):
+    folder = goldens / "official"
+    return arrays(folder / "metrics_official.npz"), document(folder / "metrics_official.json")
 
 
 FUNCTIONS = (
@@ -65,10 +64,10 @@ DESCRIPTIONS = {"N", "K", "nme_mutated_normalizer", "distances_dtype"}
 
 @pytest.mark.parametrize("case", FUNCTIONS)
 def test_functions_of_mmpose_0x(old, case):
-    arrays, document = old
-    wanted = document["functions"][case]
-    points, truth, visible = (arrays[f"{case}/{name}"] for name in ("pred", "gt", "mask"))
-    given = arrays[f"{case}/normalize"]
+    numbers, told = old
+    wanted = told["functions"][case]
+    points, truth, visible = (numbers[f"{case}/{name}"] for name in ("pred", "gt", "mask"))
+    given = numbers[f"{case}/normalize"]
     assert np.array_equal(given[:, 0], given[:, 1])
     sizes = given[:, 0].copy()
     found = {
@@ -83,13 +82,13 @@ def test_functions_of_mmpose_0x(old, case):
     for threshold in (0.05, 0.1, 0.2, 0.5):
         found[f"pck_{threshold}"] = mmpose.pck(points, truth, sizes, visible, threshold)
         accuracy = mmpose.landmark_accuracy(points, truth, sizes, visible, threshold)
-        same(np.nan_to_num(accuracy, nan=-1), arrays[f"{case}/pck_acc_{threshold}"])
+        same(np.nan_to_num(accuracy, nan=-1), numbers[f"{case}/pck_acc_{threshold}"])
     assert set(found) == set(wanted) - DESCRIPTIONS
     for name, value in found.items():
         same(value, wanted[name])
     errors, valid = mmpose.normalised(points, truth, sizes, visible)
     assert str(errors.dtype) == wanted["distances_dtype"]
-    same(np.where(valid, errors, -1).T, arrays[f"{case}/distances_KxN"])
+    same(np.where(valid, errors, -1).T, numbers[f"{case}/distances_KxN"])
     assert np.array_equal(sizes, given[:, 0])  # unlike upstream, which writes 1e6 into the caller's array
 
 
@@ -116,18 +115,18 @@ def test_thresholds_of_mmpose_leave_out_one(old):
 
 def dataset_metrics(dataset, arrays, key):
     """What a data set of 0.x reports, from predictions and the arrays of its annotations."""
-    points, truth, visible = arrays[f"{key}/pred"][..., :2], arrays[f"{key}/db_gt"], arrays[f"{key}/db_mask"]
-    assert np.array_equal(visible, metrics.errors.as_mask(arrays[f"{key}/visible"]))
+    points, truth, visible = numbers[f"{key}/pred"][..., :2], numbers[f"{key}/db_gt"], numbers[f"{key}/db_mask"]
+    assert np.array_equal(visible, metrics.errors.as_mask(numbers[f"{key}/visible"]))
     if dataset.startswith("deepfashion"):
-        box = arrays[f"{key}/bbox_xywh"]
+        box = numbers[f"{key}/bbox_xywh"]
         sizes = metrics.box_sides(np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1))
         return {
             "PCK": mmpose.pck(points, truth, sizes, visible),
             "AUC": mmpose.auc(points, truth, visible),
             "EPE": mmpose.epe(points, truth, visible),
         }
-    sizes = arrays[f"{key}/box_size"] if dataset == "aflw" else metrics.point_pair(truth, pair(dataset))
-    same(sizes, arrays[f"{key}/normalizer"])
+    sizes = numbers[f"{key}/box_size"] if dataset == "aflw" else metrics.point_pair(truth, pair(dataset))
+    same(sizes, numbers[f"{key}/normalizer"])
     return {"NME": mmpose.nme(points, truth, sizes, visible)}
 
 
@@ -139,8 +138,8 @@ DATASETS = (
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_data_sets_of_mmpose_0x(old, dataset):
-    arrays, document = old
-    wanted = document["datasets"][f"ds_{dataset}"]["metrics"]
+    numbers, told = old
+    wanted = told["datasets"][f"ds_{dataset}"]["metrics"]
     found = dataset_metrics(dataset.removesuffix("_zero"), arrays, f"ds_{dataset}")
     assert set(found) == set(wanted)
     for name, value in found.items():
@@ -153,7 +152,7 @@ def test_no_data_set_of_mmpose_0x_is_left_out(old):
 
 def metric_of_mmpose_1x(case, arrays):
     """The value of one case of 1.x: its name says which metric of which data set."""
-    points, truth, visible, boxes = (arrays[f"{case}/{name}"] for name in ("pred", "gt", "visible", "bboxes"))
+    points, truth, visible, boxes = (numbers[f"{case}/{name}"] for name in ("pred", "gt", "visible", "bboxes"))
     kind, rest = case.split("_", 1)
     if kind == "epe":
         return mmpose.epe(points, truth, visible)
@@ -164,7 +163,7 @@ def metric_of_mmpose_1x(case, arrays):
     if kind.startswith("pck"):
         return mmpose.pck(points, truth, metrics.box_sides(boxes), visible, float(kind.removeprefix("pck")))
     if rest == "aflw_box_size_item":
-        return mmpose.nme(points, truth, arrays[f"{case}/box_size"], visible)
+        return mmpose.nme(points, truth, numbers[f"{case}/box_size"], visible)
     if rest.startswith("aflw_bbox_size"):
         return mmpose.nme(points, truth, metrics.box_sides(boxes), visible)
     if rest == "wflw_custom_indices":
@@ -174,10 +173,10 @@ def metric_of_mmpose_1x(case, arrays):
 
 
 def test_mmpose_1x(new):
-    results = {key: float(new[key]) for key in new.files if "/result/" in key}
+    results = {key: float(new[key]) for key in new if "/result/" in key}
     # 5 data sets and 2 precisions of AFLW with 3 sets of rows, 2 odd normalisers; 7 of each kind of clothes; 3 of WFLW.
     assert len(results) == (5 + 2) * 3 + 2 + 3 * 7 + 3
-    assert {key.split("/")[0] for key in new.files} == {key.split("/")[0] for key in results}
+    assert {key.split("/")[0] for key in new} == {key.split("/")[0] for key in results}
     for key, wanted in results.items():
         found = metric_of_mmpose_1x(key.split("/")[0], new)
         np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True, err_msg=key)
@@ -185,18 +184,18 @@ def test_mmpose_1x(new):
 
 def test_mmpose_1x_holds_its_quirks(new):
     # The special rows do something: what they change is what the rules above are for.
-    nan = [key for key in new.files if "/result/" in key and np.isnan(new[key])]
+    nan = [key for key in new if "/result/" in key and np.isnan(new[key])]
     assert len(nan) == 7 + 3  # NME of every data set with a NaN prediction, and EPE of the three kinds of clothes
     assert new["nme_wflw_nonan/result/NME"] > 38  # one normaliser of 0.01 px
 
 
 @pytest.mark.parametrize("count", [19, *OFFICIAL])
 def test_official(official, count):
-    arrays, document = official
-    points, truth = arrays[f"pred_{count}"], arrays[f"gt_{count}"]
-    sizes = metrics.point_pair(truth, get_scheme(OFFICIAL[count]).normaliser) if count != 19 else arrays["box_size_19"]
-    faces, wanted = hrnet_official.face_errors(points, truth, sizes), document[str(count)]
-    same(faces, arrays[f"nme_{count}"])
+    numbers, told = official
+    points, truth = numbers[f"pred_{count}"], numbers[f"gt_{count}"]
+    sizes = metrics.point_pair(truth, get_scheme(OFFICIAL[count]).normaliser) if count != 19 else numbers["box_size_19"]
+    faces, wanted = hrnet_official.face_errors(points, truth, sizes), told[str(count)]
+    same(faces, numbers[f"nme_{count}"])
     same(hrnet_official.nme(points, truth, sizes), wanted["nme"])
     for threshold, name in zip(hrnet_official.FAILURES, ("008", "010"), strict=True):
         rate = hrnet_official.failure_rate(faces, threshold)
@@ -214,12 +213,12 @@ def test_official_thresholds_and_zero_normalisers(official):
         over = [hrnet_official.failure_rate(np.array([error]), threshold) == 1 for error in probe["nme"]]
         assert over == probe[name]
     arrays = official[0]
-    faces = hrnet_official.face_errors(arrays["pred_68"][:3], arrays["gt_68"][:3], np.zeros(3))
+    faces = hrnet_official.face_errors(numbers["pred_68"][:3], numbers["gt_68"][:3], np.zeros(3))
     assert [str(error) for error in faces] == official[1]["zero_normaliser_68"]
 
 
 def test_no_count_of_the_official_program_is_left_out(official):
-    assert {key.split("_")[-1] for key in official[0].files} == {"19", *map(str, OFFICIAL)}
+    assert {key.split("_")[-1] for key in official[0]} == {"19", *map(str, OFFICIAL)}
 
 
 def test_plain_functions_agree_with_mmpose_where_nothing_is_special(new):

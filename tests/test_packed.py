@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facelandmarks.errors import CheckpointError
+from facelandmarks.weights import packed
 from facelandmarks.weights.packed import load_packed, pack, save_packed
 
 
@@ -118,3 +119,11 @@ def test_files_with_other_things_in_them(tmp_path: Path, arrays: dict[str, np.nd
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(CheckpointError, match="w"):
         load_packed(tmp_path / "w.npz")
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "MOST_UNPACKED", 1_000_000)
+    np.savez_compressed(tmp_path / "bomb.npz", **{"a.weight": np.zeros(2_000_000, np.int8)})
+    assert (tmp_path / "bomb.npz").stat().st_size < 10_000
+    with pytest.raises(CheckpointError, match="would unpack to 2000128 bytes"):
+        load_packed(tmp_path / "bomb.npz")

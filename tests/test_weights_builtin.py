@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import CheckpointError, ChecksumError
 from facelandmarks.nn.build import build_network
 from facelandmarks.weights import builtin, manifest
@@ -25,7 +26,7 @@ def test_the_manifest_lists_the_files_of_the_package():
 
 
 def test_every_model_has_a_file_and_every_file_a_user():
-    files = {spec.weights for spec in MODELS.values()} | {"compact_detector.npz"}
+    files = {spec.weights for spec in MODELS.values()} | {"compact_detector.npz", YUNET_FILE}
     assert files == set(manifest.load_manifest().files)
 
 

@@ -2,17 +2,20 @@
 
 import collections
 import os
+import pickle
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from facelandmarks.errors import CheckpointError, MissingDependencyError
+from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network, network_shapes
-from facelandmarks.weights.checkpoint import DIALECTS, load_state, looks_like, read_checkpoint, rename
+from facelandmarks.weights.checkpoint import load_state, looks_like, read_checkpoint, rename
 from facelandmarks.weights.packed import save_packed
 
 
@@ -254,19 +257,12 @@ def test_packed(tmp_path):
 
 
 def test_safetensors(tmp_path):
-    torch_files = pytest.importorskip("safetensors.torch")
-    torch_files.save_file(dict(state_of()), tmp_path / "file.safetensors")
+    save_file(dict(state_of()), tmp_path / "file.safetensors")
     tensors = read_checkpoint(tmp_path / "file.safetensors", "safetensors")
     check({key: tensors[key] for key in state_of() if key in tensors})
     (tmp_path / "file.safetensors").write_bytes(b"12345678{}")
     with pytest.raises(CheckpointError, match=r"file\.safetensors"):
         read_checkpoint(tmp_path / "file.safetensors", "safetensors")
-
-
-def test_safetensors_without_its_package(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[safetensors\]"):
-        DIALECTS["safetensors"].read(tmp_path / "file.safetensors")
 
 
 def test_misfit_names_the_first_of_each_kind_and_the_likely_model():
@@ -307,3 +303,47 @@ def test_damaged_text_encoding(tmp_path):
     path.write_bytes(data.replace(b"latin1", b"lati^1"))
     with pytest.raises(CheckpointError, match="unknown encoding"):
         read_checkpoint(path, "mmpose1x")
+
+
+def test_an_archive_with_compressed_parts_is_refused(tmp_path):
+    """A few kilobytes can unpack to gigabytes; PyTorch itself never compresses."""
+    path, bomb = tmp_path / "file.pth", tmp_path / "bomb.pth"
+    torch.save({"a.weight": torch.zeros(2_000_000)}, path)
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
+        for info in source.infolist():
+            packed.writestr(info.filename, source.read(info))
+    assert bomb.stat().st_size < 20_000
+    with pytest.raises(CheckpointError, match="compressed parts"):
+        read_checkpoint(bomb, "mmpose1x")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path, zipped):
+    """One number, seen a million million times: it would need terabytes as an array."""
+    huge = torch.zeros(1).expand(10**6, 10**6)
+    torch.save({"a.weight": huge}, tmp_path / "file.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match="more than the file holds"):
+        read_checkpoint(tmp_path / "file.pth", "mmpose1x")
+
+
+@pytest.mark.parametrize("claimed", [10**6, 10**15])
+def test_a_storage_larger_than_the_file_is_refused(tmp_path, claimed):
+    path = tmp_path / "file.pth"
+    torch.save({"a.weight": torch.zeros(77_777)}, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    number = pickle.dumps(77_777, 2)[2:-1]
+    assert data.count(number) >= 2  # of the storage and of the tensor
+    path.write_bytes(data.replace(number, pickle.dumps(claimed, 2)[2:-1]))
+    with pytest.raises(CheckpointError):
+        read_checkpoint(path, "mmpose1x")
+
+
+def test_safetensors_with_absurd_sizes(tmp_path):
+    header = b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+    path = tmp_path / "file.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    with pytest.raises(CheckpointError, match=r"file\.safetensors"):
+        read_checkpoint(path, "safetensors")
+    path.write_bytes((1 << 60).to_bytes(8, "little") + header)
+    with pytest.raises(CheckpointError, match=r"file\.safetensors"):
+        read_checkpoint(path, "safetensors")

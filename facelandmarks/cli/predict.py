@@ -19,6 +19,7 @@ from facelandmarks.cli.common import (
     run_command,
     write_file,
 )
+from facelandmarks.detection import DETECTORS
 from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
 from facelandmarks.zoo import DEFAULT_MODEL
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "facelandmarks-predictions/1"
 STDOUT = Path("-")
+NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
 EPILOG = """\
 With neither --json nor --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current folder.
 Exit codes: 0 done (no face found is done), 1 some pictures failed, 2 wrong usage, 3 weights or network,
@@ -102,6 +104,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="no pictures: print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw",
     )
+    parser.add_argument("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="a checkpoint of the model, in place of the published file"
+    )
+    parser.add_argument("--offline", action="store_true", default=None, help="do not use the network")
+    parser.add_argument(
+        "--allow-unverified", action="store_true", help="take a file of weights that has no published digest"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument(
         "--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)"
@@ -164,7 +174,7 @@ def describe(faces: "Landmarks", image: Path) -> str:
 
 def entry(image: Path, model: str, faces: "Landmarks | None", error: str | None) -> dict[str, Any]:
     """The record of one picture in the JSON file (docs/json.md)."""
-    found = faces.to_dict() if faces is not None else {"width": None, "height": None, "scheme": None, "faces": []}
+    found = faces.to_dict() if faces is not None else NOT_READ
     return {"image": str(image), "model": model, **found, "error": error}
 
 
@@ -180,7 +190,7 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
     from facelandmarks.images import load_image
 
     picture = load_image(target.image)
-    faces = model.predict(picture, args.bbox, min_score=args.min_score)
+    faces = model.predict(picture, args.bbox, detector=args.detector, min_score=args.min_score)
     record = entry(target.image, args.model, faces, None)
     if target.picture:
         write_file(target.picture, encode_png(draw_landmarks(picture, faces)))
@@ -206,7 +216,15 @@ def run(args: argparse.Namespace) -> int:
         return USAGE
     from facelandmarks.api import load_model
 
-    model = load_model(args.model, device=args.device, threads=args.threads)
+    model = load_model(
+        args.model,
+        device=args.device,
+        threads=args.threads,
+        weights=args.weights,
+        offline=args.offline,
+        allow_unverified=args.allow_unverified,
+        progress=False if args.quiet else None,
+    )
     if args.draw and not args.draw.suffix:
         args.draw.mkdir(parents=True, exist_ok=True)
     records = []

@@ -1,21 +1,50 @@
 """Detectors by name."""
 
-from facelandmarks.detection.base import Detector
+from typing import TYPE_CHECKING
+
 from facelandmarks.errors import UnknownModelError
 
+if TYPE_CHECKING:
+    from facelandmarks.detection.base import Detector
+
 DEFAULT_DETECTOR = "compact"
+DETECTORS = ("auto", DEFAULT_DETECTOR, "yunet")
+YUNET_FILE = "face_detection_yunet_2023mar.onnx"  # key in the manifest
 
 
-def load_detector(name: str = "auto") -> Detector:
-    """The detector of that name; `"auto"` is the one in the wheel.
+def load_detector(name: str = "auto") -> "Detector":
+    """The detector of that name.
+
+    `"compact"` is the one in the wheel. `"yunet"` is fetched if it is not in the cache. `"auto"` is YuNet if that is in
+    the cache already, else the one in the wheel: it never uses the network.
 
     Raises
     ------
     UnknownModelError
         If there is none of that name.
+    DownloadError, ChecksumError, OfflineError
+        If YuNet's file cannot be had, or what is in the cache is another file.
     """
+    if name not in DETECTORS:
+        raise UnknownModelError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
+    if name == "yunet" or (name == "auto" and _yunet_is_here()):
+        return _load_yunet()
     from facelandmarks.detection.compact import CompactDetector
 
-    if name not in ("auto", DEFAULT_DETECTOR):
-        raise UnknownModelError(f"no face detector {name!r}; there are: auto, {DEFAULT_DETECTOR}")
     return CompactDetector()
+
+
+def _yunet_is_here() -> bool:
+    from facelandmarks.weights.cache import Place, cache_folder
+    from facelandmarks.weights.fetch import cached
+    from facelandmarks.weights.manifest import get_record
+
+    return cached(get_record(YUNET_FILE), Place(cache_folder(), YUNET_FILE)) is not None
+
+
+def _load_yunet() -> "Detector":
+    from facelandmarks.detection.yunet import YuNetDetector
+    from facelandmarks.weights.fetch import obtain
+    from facelandmarks.weights.manifest import get_record
+
+    return YuNetDetector(obtain(get_record(YUNET_FILE)))

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.errors import CheckpointError, MissingDependencyError
+from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.packed import load_packed
 
 Path = str | os.PathLike[str]
@@ -86,8 +86,11 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     """
     allowed: list[Any] = [(_Inert, name) for name in INERT_NAMES]
     try:
+        _check_archive(path)
         with _LOCK, torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         reason = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "")
         raise CheckpointError(
@@ -102,15 +105,24 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     return content
 
 
+def _check_archive(path: Path) -> None:
+    """Refuse a zip container with compressed parts, which can unpack to any size; `torch.save` compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        packed = next((info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED), None)
+    if packed:
+        raise CheckpointError(
+            f"{path} holds compressed parts, which no checkpoint of PyTorch does (first: {packed.filename!r}, "
+            f"{packed.compress_size} bytes for {packed.file_size}); it was refused"
+        )
+
+
 def read_safetensors(path: Path) -> Mapping[str, Any]:
     """Tensors by name of a safetensors file."""
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingDependencyError(
-            "safetensors files need the package safetensors: pip install 'facelandmarks-zoo[safetensors]'"
-        ) from error
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, *BROKEN_FILE, *BROKEN_CONTENT) as error:
@@ -161,8 +173,6 @@ def read_checkpoint(path: Path, dialect: str) -> State:
     ------
     CheckpointError
         If the file cannot be read, names code, or holds something else than a network's tensors.
-    MissingDependencyError
-        If it is a safetensors file and the package for those is not installed.
     """
     return from_tensors(path, read_raw(path, dialect), dialect)
 
@@ -247,6 +257,8 @@ def _to_array(source: object, key: str, value: object) -> NDArray[np.float32]:
     if not isinstance(value, Tensor) or not value.is_floating_point() or value.layout is not torch.strided:
         kind = f"{value.dtype} {value.layout}" if isinstance(value, Tensor) else type(value).__name__
         raise CheckpointError(f"{source}: expected {key} as a floating-point tensor, found {kind}")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise CheckpointError(f"{source}: {key} claims the size {tuple(value.shape)}, more than the file holds of it")
     array: NDArray[np.float32] = value.detach().float().cpu().numpy()
     return array
 

@@ -25,8 +25,6 @@ def read_given(source: str | os.PathLike[str] | Mapping[str, Any]) -> State:
     ------
     CheckpointError
         If there is no such file, it cannot be read, names code, or holds something else than a network's tensors.
-    MissingDependencyError
-        If it is a safetensors file and the package for those is not installed.
     """
     if isinstance(source, Mapping):
         inner = source.get("state_dict")

@@ -1,14 +1,16 @@
 """The list of every file of weights: the only thing that is trusted, and where each file's facts stand."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import CheckpointError
+from facelandmarks.weights.manifest_checks import TABLES, check_manifest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NAME = "weights_manifest.json"
@@ -86,13 +88,65 @@ def manifest_path() -> Path:
     raise CheckpointError(f"{NAME} is in neither {PACKAGE} nor {PACKAGE.parent}: please install the package again")
 
 
-@cache
 def load_manifest() -> Manifest:
-    """The manifest of the package."""
-    document: dict[str, Any] = json.loads(manifest_path().read_text(encoding="utf-8"))
-    files = {name: _record(name, fields) for name, fields in document["files"].items()}
-    tables = (MappingProxyType(document[table]) for table in ("training_data", "papers", "protocols"))
-    return Manifest(MappingProxyType(files), *tables)
+    """The manifest of the package, with the records of the file that FACELANDMARKS_MANIFEST names, if any.
+
+    A record there replaces the whole record of that name.
+
+    Raises
+    ------
+    CheckpointError
+        If a manifest cannot be read or is wrong.
+    """
+    own = os.environ.get("FACELANDMARKS_MANIFEST")
+    return _load(own, Path(own).stat().st_mtime_ns if own and Path(own).is_file() else None)
+
+
+@lru_cache(maxsize=4)
+def _load(own: str | None, _changed: int | None) -> Manifest:
+    document = read_document(manifest_path())
+    check_manifest(document, NAME)
+    files, tables = document["files"], {table: document[table] for table in TABLES}
+    if own:
+        added = read_document(Path(own))
+        check_manifest(added, own, tables)
+        inside = [n for n, fields in added["files"].items() if fields.get("asset") or files.get(n, {}).get("asset")]
+        if inside:
+            raise CheckpointError(
+                f"{own}: {inside[0]!r} is or claims to be a file of the package: it cannot be replaced"
+            )
+        files = {**files, **added["files"]}
+        tables = {table: {**rows, **added.get(table, {})} for table, rows in tables.items()}
+    records = {name: _record(name, fields) for name, fields in files.items()}
+    return Manifest(MappingProxyType(records), *(MappingProxyType(tables[table]) for table in TABLES))
+
+
+def read_document(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read the manifest {path}: {error}") from error
+
+
+def get_record(name: str) -> FileRecord:
+    """The record of a file.
+
+    Raises
+    ------
+    CheckpointError
+        If the manifest has none.
+    """
+    files = load_manifest().files
+    if name not in files:
+        raise CheckpointError(f"the manifest has no file {name!r}")
+    return files[name]
 
 
 def _record(name: str, fields: Mapping[str, Any]) -> FileRecord:

@@ -21,6 +21,7 @@ from facelandmarks.errors import CheckpointError
 Array = NDArray[Any]
 LEVELS = 127  # of int8 on each side of zero
 SCALE = ".scale"
+MOST_UNPACKED = 1 << 30  # bytes
 NOT_NEEDED = "num_batches_tracked"  # batch norm counts its batches; inference never asks
 KEPT_EXACT = "running_var"  # divided by, so a small value must not lose its digits
 HALF_SMALLEST = float(np.finfo(np.float16).smallest_normal)
@@ -84,10 +85,23 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
     try:
         # Opened here: NumPy leaves a broken archive open.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            _check_sizes(path, file)
             stored = {name: file[name] for name in file.files}
+    except CheckpointError:
+        raise
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the packed weights {path}: {error}; reinstall the package") from error
+    stranger = next((name for name, value in stored.items() if not isinstance(value, np.ndarray)), None)
+    if stranger is not None:  # NumPy gives the bytes of what is no array
+        raise CheckpointError(f"{path} holds something else than packed weights: {stranger!r} is no array")
     return {name: _to_float(path, name, stored) for name in stored if not _is_scale(name, stored)}
+
+
+def _check_sizes(path: str | os.PathLike[str], file: Any) -> None:
+    """Refuse an archive that would unpack to more than any model has."""
+    size = sum(info.file_size for info in file.zip.infolist())
+    if size > MOST_UNPACKED:
+        raise CheckpointError(f"{path} would unpack to {size} bytes, more than the {MOST_UNPACKED} allowed")
 
 
 def _to_int8(array: Array) -> tuple[Array, Array]:
