@@ -5,7 +5,8 @@ Every stored number is compared; what is compared is counted, so that none is sk
 
 import numpy as np
 import pytest
-from golden_files import arrays, document
+from golden_files import arrays as read_arrays
+from golden_files import document as read_document
 
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
@@ -33,18 +34,18 @@ def pair(dataset):
 @pytest.fixture(scope="module")
 def old(goldens):
     folder = goldens / "mmpose0x"
-    return arrays(folder / "metrics_mmpose0x.npz"), document(folder / "metrics_mmpose0x.json")
+    return read_arrays(folder / "metrics_mmpose0x.npz"), read_document(folder / "metrics_mmpose0x.json")
 
 
 @pytest.fixture(scope="module")
 def new(goldens):
-    return arrays(goldens / "mmpose1x" / "metrics_mmpose1x.npz")
+    return read_arrays(goldens / "mmpose1x" / "metrics_mmpose1x.npz")
 
 
 @pytest.fixture(scope="module")
 def official(goldens):
     folder = goldens / "official"
-    return arrays(folder / "metrics_official.npz"), document(folder / "metrics_official.json")
+    return read_arrays(folder / "metrics_official.npz"), read_document(folder / "metrics_official.json")
 
 
 FUNCTIONS = (
@@ -64,10 +65,10 @@ DESCRIPTIONS = {"N", "K", "nme_mutated_normalizer", "distances_dtype"}
 
 @pytest.mark.parametrize("case", FUNCTIONS)
 def test_functions_of_mmpose_0x(old, case):
-    numbers, told = old
-    wanted = told["functions"][case]
-    points, truth, visible = (numbers[f"{case}/{name}"] for name in ("pred", "gt", "mask"))
-    given = numbers[f"{case}/normalize"]
+    arrays, document = old
+    wanted = document["functions"][case]
+    points, truth, visible = (arrays[f"{case}/{name}"] for name in ("pred", "gt", "mask"))
+    given = arrays[f"{case}/normalize"]
     assert np.array_equal(given[:, 0], given[:, 1])
     sizes = given[:, 0].copy()
     found = {
@@ -82,13 +83,13 @@ def test_functions_of_mmpose_0x(old, case):
     for threshold in (0.05, 0.1, 0.2, 0.5):
         found[f"pck_{threshold}"] = mmpose.pck(points, truth, sizes, visible, threshold)
         accuracy = mmpose.landmark_accuracy(points, truth, sizes, visible, threshold)
-        same(np.nan_to_num(accuracy, nan=-1), numbers[f"{case}/pck_acc_{threshold}"])
+        same(np.nan_to_num(accuracy, nan=-1), arrays[f"{case}/pck_acc_{threshold}"])
     assert set(found) == set(wanted) - DESCRIPTIONS
     for name, value in found.items():
         same(value, wanted[name])
     errors, valid = mmpose.normalised(points, truth, sizes, visible)
     assert str(errors.dtype) == wanted["distances_dtype"]
-    same(np.where(valid, errors, -1).T, numbers[f"{case}/distances_KxN"])
+    same(np.where(valid, errors, -1).T, arrays[f"{case}/distances_KxN"])
     assert np.array_equal(sizes, given[:, 0])  # unlike upstream, which writes 1e6 into the caller's array
 
 
@@ -115,18 +116,18 @@ def test_thresholds_of_mmpose_leave_out_one(old):
 
 def dataset_metrics(dataset, arrays, key):
     """What a data set of 0.x reports, from predictions and the arrays of its annotations."""
-    points, truth, visible = numbers[f"{key}/pred"][..., :2], numbers[f"{key}/db_gt"], numbers[f"{key}/db_mask"]
-    assert np.array_equal(visible, metrics.errors.as_mask(numbers[f"{key}/visible"]))
+    points, truth, visible = arrays[f"{key}/pred"][..., :2], arrays[f"{key}/db_gt"], arrays[f"{key}/db_mask"]
+    assert np.array_equal(visible, metrics.errors.as_mask(arrays[f"{key}/visible"]))
     if dataset.startswith("deepfashion"):
-        box = numbers[f"{key}/bbox_xywh"]
+        box = arrays[f"{key}/bbox_xywh"]
         sizes = metrics.box_sides(np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1))
         return {
             "PCK": mmpose.pck(points, truth, sizes, visible),
             "AUC": mmpose.auc(points, truth, visible),
             "EPE": mmpose.epe(points, truth, visible),
         }
-    sizes = numbers[f"{key}/box_size"] if dataset == "aflw" else metrics.point_pair(truth, pair(dataset))
-    same(sizes, numbers[f"{key}/normalizer"])
+    sizes = arrays[f"{key}/box_size"] if dataset == "aflw" else metrics.point_pair(truth, pair(dataset))
+    same(sizes, arrays[f"{key}/normalizer"])
     return {"NME": mmpose.nme(points, truth, sizes, visible)}
 
 
@@ -138,8 +139,8 @@ DATASETS = (
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_data_sets_of_mmpose_0x(old, dataset):
-    numbers, told = old
-    wanted = told["datasets"][f"ds_{dataset}"]["metrics"]
+    arrays, document = old
+    wanted = document["datasets"][f"ds_{dataset}"]["metrics"]
     found = dataset_metrics(dataset.removesuffix("_zero"), arrays, f"ds_{dataset}")
     assert set(found) == set(wanted)
     for name, value in found.items():
@@ -152,7 +153,7 @@ def test_no_data_set_of_mmpose_0x_is_left_out(old):
 
 def metric_of_mmpose_1x(case, arrays):
     """The value of one case of 1.x: its name says which metric of which data set."""
-    points, truth, visible, boxes = (numbers[f"{case}/{name}"] for name in ("pred", "gt", "visible", "bboxes"))
+    points, truth, visible, boxes = (arrays[f"{case}/{name}"] for name in ("pred", "gt", "visible", "bboxes"))
     kind, rest = case.split("_", 1)
     if kind == "epe":
         return mmpose.epe(points, truth, visible)
@@ -163,7 +164,7 @@ def metric_of_mmpose_1x(case, arrays):
     if kind.startswith("pck"):
         return mmpose.pck(points, truth, metrics.box_sides(boxes), visible, float(kind.removeprefix("pck")))
     if rest == "aflw_box_size_item":
-        return mmpose.nme(points, truth, numbers[f"{case}/box_size"], visible)
+        return mmpose.nme(points, truth, arrays[f"{case}/box_size"], visible)
     if rest.startswith("aflw_bbox_size"):
         return mmpose.nme(points, truth, metrics.box_sides(boxes), visible)
     if rest == "wflw_custom_indices":
@@ -191,11 +192,11 @@ def test_mmpose_1x_holds_its_quirks(new):
 
 @pytest.mark.parametrize("count", [19, *OFFICIAL])
 def test_official(official, count):
-    numbers, told = official
-    points, truth = numbers[f"pred_{count}"], numbers[f"gt_{count}"]
-    sizes = metrics.point_pair(truth, get_scheme(OFFICIAL[count]).normaliser) if count != 19 else numbers["box_size_19"]
-    faces, wanted = hrnet_official.face_errors(points, truth, sizes), told[str(count)]
-    same(faces, numbers[f"nme_{count}"])
+    arrays, document = official
+    points, truth = arrays[f"pred_{count}"], arrays[f"gt_{count}"]
+    sizes = metrics.point_pair(truth, get_scheme(OFFICIAL[count]).normaliser) if count != 19 else arrays["box_size_19"]
+    faces, wanted = hrnet_official.face_errors(points, truth, sizes), document[str(count)]
+    same(faces, arrays[f"nme_{count}"])
     same(hrnet_official.nme(points, truth, sizes), wanted["nme"])
     for threshold, name in zip(hrnet_official.FAILURES, ("008", "010"), strict=True):
         rate = hrnet_official.failure_rate(faces, threshold)
@@ -213,7 +214,7 @@ def test_official_thresholds_and_zero_normalisers(official):
         over = [hrnet_official.failure_rate(np.array([error]), threshold) == 1 for error in probe["nme"]]
         assert over == probe[name]
     arrays = official[0]
-    faces = hrnet_official.face_errors(numbers["pred_68"][:3], numbers["gt_68"][:3], np.zeros(3))
+    faces = hrnet_official.face_errors(arrays["pred_68"][:3], arrays["gt_68"][:3], np.zeros(3))
     assert [str(error) for error in faces] == official[1]["zero_normaliser_68"]
 
 
