@@ -9,8 +9,9 @@ from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.finders import GivenPredictions
 from facelandmarks.evaluation.plan import as_measured, plan_rows, weights_digest
-from facelandmarks.evaluation.protocols import Row, plain_protocol
+from facelandmarks.evaluation.protocol import Row
 from facelandmarks.evaluation.report import Card, card_of_row, make_card
+from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.evaluation.runner import (
     Predict,
     Settings,

@@ -12,7 +12,7 @@ from facelandmarks.boxes import Boxes, convert_boxes, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
-from facelandmarks.evaluation.protocols import Protocol
+from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.evaluation.stream import Finder, Prediction, picture_name
 

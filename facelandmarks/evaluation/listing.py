@@ -4,7 +4,8 @@ import textwrap
 
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, Release
 from facelandmarks.evaluation.plan import at_hand
-from facelandmarks.evaluation.protocols import UNREACHABLE, Row, rows_of
+from facelandmarks.evaluation.protocol import Row
+from facelandmarks.evaluation.rows import UNREACHABLE, rows_of
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
 

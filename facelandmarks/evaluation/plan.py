@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.protocols import Row, plain_row, published_rows, rows_of
+from facelandmarks.evaluation.protocol import Row
+from facelandmarks.evaluation.rows import plain_row, published_rows, rows_of
 from facelandmarks.pipeline import choose
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import get_spec
@@ -63,7 +64,7 @@ def plan_rows(
 
 def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> list[Row]:
     rows = [row for row in published_rows(spec) if row.protocol.dataset == dataset]
-    covered = [row for row in rows if subset is None or any(cell.subset == subset for cell in row.protocol.cells)]
+    covered = [row for row in rows if not subsets or any(cell.subset in subsets for cell in row.protocol.cells)]
     return covered or [plain_row(spec, dataset, subsets)]
 
 

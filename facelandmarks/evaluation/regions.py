@@ -11,7 +11,7 @@ from facelandmarks.boxes import convert_boxes, tight_boxes
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import RELEASES, Sample, landmark_region
 from facelandmarks.evaluation.metrics import box_sides, point_pair
-from facelandmarks.evaluation.protocols import Normaliser, Protocol, RegionRule
+from facelandmarks.evaluation.protocol import Normaliser, Protocol, RegionRule
 from facelandmarks.schemes import get_scheme
 
 Numbers = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.metrics import per_contour, per_landmark
-from facelandmarks.evaluation.protocols import Cell, Protocol, Row
+from facelandmarks.evaluation.protocol import Cell, Protocol, Row
 from facelandmarks.evaluation.runner import Measured, Settings
 from facelandmarks.evaluation.scoring import METRICS, Faces, interval, judge, landmark_errors, measure
 from facelandmarks.schemes import get_scheme

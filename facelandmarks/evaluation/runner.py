@@ -12,7 +12,7 @@ import numpy as np
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import Found, Sample, find, get_release, read
 from facelandmarks.evaluation.finders import detected
-from facelandmarks.evaluation.protocols import Cell, Row
+from facelandmarks.evaluation.protocol import Cell, Row
 from facelandmarks.evaluation.regions import as_upstream, truth_of
 from facelandmarks.evaluation.scoring import Faces
 from facelandmarks.evaluation.store import PredictionStore

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
-from facelandmarks.evaluation.protocols import Scoring
+from facelandmarks.evaluation.protocol import Scoring
 
 Verdict = Literal["PASS", "FAIL", "PARTIAL", "-"]
 _ROUNDING = 1e-9  # of decimal numbers in binary
@@ -60,7 +60,7 @@ class Faces:
     sizes: NDArray[np.float32]
 
     def missed(self) -> NDArray[np.bool_]:
-        """bool (N,): which were not found."""
+        """Which were not found, bool (N,)."""
         return np.asarray(np.isnan(self.points).reshape(len(self.points), -1).any(1))
 
     def found(self) -> "Faces":

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.evaluation.datasets import Sample
-from facelandmarks.evaluation.protocols import Protocol
+from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.images import load_image
 from facelandmarks.model import Model, join
