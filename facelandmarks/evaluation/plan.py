@@ -52,20 +52,31 @@ def plan_rows(
     Raises
     ------
     UnknownModelError, InvalidOptionError
-        If there is no such model, it has other points than the data set, or no row of that protocol.
+        If there is no such model, it has other points than the data set, or there is no such row.
     """
     rows = [row for name in models for row in _rows_of_model(get_spec(name), dataset, subsets)]
-    rows = [row for row in (rows if models else rows_of(dataset)) if protocol is None or row.protocol.name == protocol]
-    if protocol is not None and not rows:
-        raise InvalidOptionError(f"no row of {dataset} was measured by the protocol {protocol!r}")
+    rows = rows if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
+    rows = [row for row in rows if protocol is None or row.protocol.name == protocol]
+    if not rows:
+        what = " ".join([dataset, *subsets, *([f"by the protocol {protocol!r}"] if protocol else [])])
+        raise InvalidOptionError(f"no published row of {what}: see --list, or give --model to measure without one")
     here = tuple(row for row in rows if given or at_hand(get_spec(row.model)))
     return Plan(here, tuple(row for row in rows if row not in here))
 
 
+def covers(row: Row, subsets: Sequence[str]) -> bool:
+    """Whether a row has a published number of any of the subsets."""
+    return any(cell.subset in subsets for cell in row.protocol.cells if cell.key in row.values)
+
+
 def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> list[Row]:
+    """Its published rows, and a plain one of what they do not cover."""
     rows = [row for row in published_rows(spec) if row.protocol.dataset == dataset]
-    covered = [row for row in rows if not subsets or any(cell.subset in subsets for cell in row.protocol.cells)]
-    return covered or [plain_row(spec, dataset, subsets)]
+    if rows and not subsets:
+        return rows
+    bare = [subset for subset in subsets if not any(covers(row, [subset]) for row in rows)]
+    found = [row for row in rows if covers(row, subsets)]
+    return [*found, *([plain_row(spec, dataset, bare)] if bare or not rows else [])]
 
 
 def as_measured(row: Row) -> ModelSpec:

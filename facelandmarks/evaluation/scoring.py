@@ -84,7 +84,7 @@ def _plain_faces(faces: Faces) -> NDArray[np.float64]:
 
 
 # The rules of each program.
-_RULES: Mapping[Scoring, Mapping[str, Callable[[Faces], float]]] = MappingProxyType(
+RULES: Mapping[Scoring, Mapping[str, Callable[[Faces], float]]] = MappingProxyType(
     {
         "mmpose": {
             "NME": lambda f: mmpose.nme(f.points, f.truth, f.sizes, f.visible),
@@ -119,7 +119,7 @@ def measure(faces: Faces, metric: str, scoring: Scoring, skip_missed: bool = Fal
     `skip_missed` of the other faces.
     """
     counted = faces.found() if skip_missed and METRICS[metric].mean else faces
-    return _RULES[scoring][metric](counted) if counted.names else float("nan")
+    return RULES[scoring][metric](counted) if counted.names else float("nan")
 
 
 def judge(published: float | None, measured: float, digits: int, comparable: bool) -> Verdict:
