@@ -144,3 +144,30 @@ def test_rows_of_mmpose(shared, tmp_path, monkeypatch, name, version, protocol, 
     assert cell["fraction"] == pytest.approx(wanted, rel=1e-4)
     assert cell["verdict"] == "FAIL"
     assert cell["normaliser"] == row["protocol"]["normaliser"]
+
+
+def test_the_row_of_full_body_clothes(shared, tmp_path, monkeypatch):
+    name, golden = "hrnet_w48_deepfashion_full_udp", shared / "goldens" / "mmpose1x"
+    source, root = shared / "data" / "annotations" / "mmpose" / "fld", tmp_path / "data"
+    document = json.loads((source / "test_fld.json").read_text())
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations" / "fld_full_test.json").write_text(json.dumps(document))
+    shutil.copytree(source, root / "img")
+    publish(monkeypatch, "deepfashion_full", test=2)
+    weights = save_weights(golden_weights(golden, name), tmp_path / "weights.pth")
+    options = ("--dataset", "deepfashion_full", "--data-root", root, "--model", name, "--weights", weights)
+    code, card = evaluate(tmp_path, *options, "--strict")
+    assert code == 1
+    rows = np.array([a["keypoints"] for a in document["annotations"]], np.float32).reshape(2, -1, 3)
+    # Boxes are clipped to the picture of 200 x 250; the second one reaches over it.
+    boxes = [[88, 21, 136, 163], [1, 1, 199, 249]]
+    model = fl.load_model(name, weights=golden_weights(golden, name), variant="mmpose1x", device="cpu")
+    pictures = [root / "img" / image["file_name"] for image in document["images"]]
+    points = np.concatenate([model.predict(*pair).points for pair in zip(pictures, boxes, strict=True)])
+    given = (points, rows[..., :2])
+    cells = cells_of(card)
+    wanted = mmpose.pck(*given, np.array([142, 248], np.float32), rows[..., 2])
+    assert cells["test", "PCK@0.2"]["fraction"] == pytest.approx(wanted, abs=1e-6)
+    assert cells["test", "AUC"]["fraction"] == pytest.approx(mmpose.auc(*given, rows[..., 2]), abs=1e-6)
+    assert cells["test", "EPE"]["measured"] == pytest.approx(mmpose.epe(*given, rows[..., 2]), rel=1e-4)
+    assert {cell["verdict"] for cell in cells.values()} == {"FAIL"}

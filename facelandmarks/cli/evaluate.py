@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command, write_file
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
+from facelandmarks.evaluation.html import to_html
 from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Card, load_card, to_json, verdicts
 from facelandmarks.evaluation.runner import Settings
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument("--json", type=Path, metavar="FILE", help="write the whole report; - is stdout")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
     out.add_argument("--csv", type=Path, metavar="FILE", help="write the numbers")
+    out.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and faces (extra: report)")
     out.add_argument("--strict", action="store_true", help="exit with 1 if a number does not agree")
     out.add_argument("--force", action="store_true", help="overwrite files that exist")
     out.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -91,7 +93,7 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return "--predictions goes without --model, --weights and --boxes: nothing is predicted"
     if args.weights and len(args.model) != 1:
         return f"--weights goes with one --model, got {len(args.model)}"
-    files = [path for path in (args.json, args.markdown, args.csv) if path and path != STDOUT]
+    files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]
     return check_outputs(files, args.force, None)
 
 
@@ -126,9 +128,10 @@ def _measure(args: argparse.Namespace, command: Sequence[str]) -> Card:
 
 def write_reports(card: Card, args: argparse.Namespace) -> None:
     """The table to stdout, and the files that were asked for."""
-    for path, made in ((args.json, to_json), (args.markdown, to_markdown), (args.csv, to_csv)):
+    files = ((args.json, to_json), (args.markdown, to_markdown), (args.csv, to_csv), (args.html, to_html))
+    for path, render in files:
         if path and path != STDOUT:
-            write_file(path, made(card).encode())
+            write_file(path, render(card).encode())
     print(to_json(card) if args.json == STDOUT else to_text(card), end="")
 
 

@@ -22,8 +22,11 @@ from facelandmarks.evaluation.runner import (
     subsets_of,
 )
 from facelandmarks.evaluation.store import PredictionStore
+from facelandmarks.evaluation.thumbnails import worst_faces
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
+
+WORST = 12  # faces that are drawn of the first subset of a row
 
 
 def measure_models(args: argparse.Namespace, settings: Settings, command: Sequence[str]) -> Card:
@@ -93,13 +96,16 @@ def _measure(
 ) -> Card:
     from tqdm import tqdm
 
-    total = _total(row, settings)
+    total, pictures = _total(row, settings), args.predictions is None
     with tqdm(total=total, desc=f"{row.model}, {row.protocol.name}", unit="face", disable=args.quiet) as bar:
-        pictures = args.predictions is None
         measured, missing = measure_row(row, predict, store, settings, pictures=pictures, progress=bar.update)
     if not measured:
         raise next(iter(missing.values()), DatasetError(f"{row.model} has no row of these subsets of {args.dataset}"))
-    return card_of_row(row, run, measured, missing, settings)
+    card = card_of_row(row, run, measured, missing, settings)
+    if pictures and (args.html or args.json):
+        subset, part = next(iter(measured.items()))
+        card["subsets"][subset]["worst"] = worst_faces(row, subset, part, settings, WORST)
+    return card
 
 
 def _total(row: Row, settings: Settings) -> int | None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.datasets import FORMS, RELEASES, get_release
+from facelandmarks.evaluation.datasets import FORMS, RELEASES, check_subset, get_release
 from facelandmarks.evaluation.protocol import Cell, Protocol, Row
 from facelandmarks.evaluation.protocols import PROTOCOLS
 from facelandmarks.weights.manifest import load_manifest
@@ -39,7 +39,8 @@ def _explains(protocol: Protocol, row: Mapping[str, Any], spec: ModelSpec) -> bo
 
 
 def rows_of(dataset: str) -> list[Row]:
-    """Every published row of a data set, model by model."""
+    """Every published row of a data set, model by model; `InvalidOptionError` if there is no such data set."""
+    get_release(dataset)
     return [row for spec in MODELS.values() for row in published_rows(spec) if row.protocol.dataset == dataset]
 
 
@@ -77,6 +78,8 @@ def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:
     Without subsets it is of the first one of the release.
     """
     release = get_release(dataset)
+    for subset in subsets:
+        check_subset(release, subset)
     protocol = Protocol(
         name=f"{dataset}_plain",
         source="not published",

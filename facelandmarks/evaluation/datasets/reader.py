@@ -9,7 +9,7 @@ from types import MappingProxyType
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation.datasets import aflw, cofw, deepfashion, ibug300w, lapa, wflw
 from facelandmarks.evaluation.datasets.form import Form, Request
-from facelandmarks.evaluation.datasets.releases import Release, get_release
+from facelandmarks.evaluation.datasets.releases import Release, check_subset, get_release
 from facelandmarks.evaluation.datasets.sample import Sample
 
 # In the order in which they are looked for.
@@ -59,8 +59,7 @@ def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) ->
         If none of the files is there.
     """
     release = get_release(name)
-    if subset not in release.faces:
-        raise InvalidOptionError(f"{name} has no subset {subset!r}; there are: {', '.join(release.faces)}")
+    check_subset(release, subset)
     return _find(release, Path(root), subset, tuple(forms))
 
 
