@@ -7,6 +7,8 @@ from pathlib import Path
 
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command, write_file
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
+from facelandmarks.evaluation.compare import compare_annotations, describe
+from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.html import to_html
 from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Card, load_card, to_json, verdicts
@@ -67,6 +69,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     out = parser.add_argument_group("what comes out")
     out.add_argument("--list", action="store_true", help="print data sets, how to obtain them, and published rows")
+    out.add_argument(
+        "--compare-annotations",
+        action="store_true",
+        help="print how the forms of a data set differ; nothing is measured",
+    )
     out.add_argument("--render", type=Path, metavar="JSON", help="print an earlier report again; nothing is measured")
     out.add_argument("--json", type=Path, metavar="FILE", help="write the whole report; - is stdout")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
@@ -106,6 +113,9 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     if args.list:
         print(list_datasets(), end="")
         return DONE
+    if args.compare_annotations:
+        print_comparisons(args.dataset, args.data_root, args.subset)
+        return DONE
     card = load_card(args.render) if args.render else _measure(args, command)
     write_reports(card, args)
     return exit_code(card, args.strict)
@@ -124,6 +134,13 @@ def _measure(args: argparse.Namespace, command: Sequence[str]) -> Card:
         resume=args.resume,
     )
     return measure_given(args, settings, command) if args.predictions else measure_models(args, settings, command)
+
+
+def print_comparisons(dataset: str, root: Path, subsets: Sequence[str]) -> None:
+    """How the forms of annotations differ, by subset; without subsets of the release's first."""
+    for subset in subsets or [next(iter(get_release(dataset).faces))]:
+        for comparison in compare_annotations(dataset, root, subset):
+            print(f"{dataset}, {subset}: {describe(comparison)}")
 
 
 def write_reports(card: Card, args: argparse.Namespace) -> None:
