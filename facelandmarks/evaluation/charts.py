@@ -48,7 +48,7 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
 
     `curves` are labels and errors of faces, fractions of the normaliser; None for a face that was not found.
     """
-    figure = _figure(6.4, 3.4)
+    figure = _figure(5.3, 3.2)
     axes = figure.add_subplot()
     errors = [np.array([np.nan if e is None else e for e in faces], np.float64) for _, faces in curves]
     found = np.concatenate([faces[~np.isnan(faces)] for faces in errors])
@@ -68,11 +68,16 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
 def landmark_chart(subset: Card, normaliser: str) -> str:
     """The mean face, each landmark coloured and sized by its mean error."""
     figure = _figure(4.4, 3.8)
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    # Without its lightest colours, which cannot be seen on white.
+    colours = ListedColormap(colormaps["viridis_r"](np.linspace(0.12, 1, 256)))
     axes = figure.add_subplot()
     face = np.array(subset["mean_face"], np.float64)
     errors = np.array([np.nan if e is None else 100 * e for e in subset["per_landmark"]], np.float64)
     sizes = 12 + 60 * np.nan_to_num(errors) / max(float(np.nanmax(errors, initial=0)), 1e-9)
-    shown = axes.scatter(face[:, 0], face[:, 1], c=errors, s=sizes, cmap="viridis_r", linewidths=0)
+    shown = axes.scatter(face[:, 0], face[:, 1], c=errors, s=sizes, cmap=colours, linewidths=0)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.set_axis_off()

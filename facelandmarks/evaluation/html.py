@@ -18,8 +18,8 @@ th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px soli
 th { font-weight: 600; color: #5c6470; }
 .PASS { color: #11783c; font-weight: 600; } .FAIL { color: #b3261e; font-weight: 600; } .PARTIAL { color: #8a6100; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; } .charts img { max-width: 100%; }
-.faces { display: flex; flex-wrap: wrap; gap: .6rem; } figure { margin: 0; width: 160px; font-size: 12px; }
-figure img { width: 160px; height: 160px; border-radius: 4px; display: block; } figcaption { overflow-wrap: anywhere; }
+.faces { display: flex; flex-wrap: wrap; gap: .6rem; } figure { margin: 0; width: 165px; font-size: 11px; }
+figure img { width: 165px; height: 165px; border-radius: 4px; display: block; } figcaption { overflow-wrap: anywhere; }
 details { margin: .8rem 0; } summary { cursor: pointer; color: #5c6470; } small { color: #5c6470; }
 pre { background: #f5f6f8; padding: .8rem; overflow-x: auto; font-size: 12px; } li { margin: .2rem 0; }
 """
