@@ -204,3 +204,14 @@ WRONG = [
 def test_wrong_usage(arguments, message, capsys):
     assert main([*arguments, "--quiet"]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_help_and_list_load_no_torch():
+    code = (
+        "import sys\n"
+        "from facelandmarks.cli.evaluate import main\n"
+        "main(['--list'])\n"
+        "print(sorted({'torch', 'matplotlib', 'tqdm'} & set(sys.modules)), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr.strip() == "[]"

@@ -1,6 +1,7 @@
 """Differences between two forms of annotations are found, and only those."""
 
 import json
+import lzma
 import shutil
 
 import pytest
@@ -65,3 +66,17 @@ def test_the_command_prints_each_pair(wflw, capsys):
     out = capsys.readouterr().out
     assert out.count("wflw, blur: original (1 faces) and") == 3
     assert "center and scale of hrnet from the points of original: differ by up to 0.0000 px" in out
+
+
+def test_two_real_lists_of_300w(shared, tmp_path):
+    lists = shared / "data" / "annotations" / "300w_lists"
+    (tmp_path / "300wpublic").mkdir()
+    for source, target in (
+        ("pfld_test_689.txt.xz", "list.txt"),
+        ("spiga_300wpublic_test.json.xz", "300wpublic/test.json"),
+    ):
+        (tmp_path / target).write_bytes(lzma.decompress((lists / source).read_bytes()))
+    (found,) = compare_annotations("300w", tmp_path, "full")
+    assert (found.first, found.second, found.faces, found.common, found.moved) == ("pfld", "spiga", (689, 689), 689, 0)
+    assert found.points < 1e-9  # counted from 1 in one of the files, from 0 in the other
+    assert found.boxes > 1

@@ -51,7 +51,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         assert f"facelandmarks/{name}" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"facelandmarks"}
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
-    assert b"facelandmarks-predict" in zipfile.ZipFile(wheel).read(entry_points)
+    for command in (b"facelandmarks-predict", b"facelandmarks-eval"):
+        assert command in zipfile.ZipFile(wheel).read(entry_points)
 
 
 def test_the_wheel_finds_its_weights(wheel, tmp_path):
