@@ -1,6 +1,7 @@
 """The runner on tiny releases with the model in the wheel: order, batches, resuming, detection, partial releases."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from miniature_releases import make_300w, make_wflw
 import facelandmarks as fl
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation import finders, stream
-from facelandmarks.evaluation.datasets import read
+from facelandmarks.evaluation.datasets import Sample, read
 from facelandmarks.evaluation.finders import matching
-from facelandmarks.evaluation.protocols import COMPACT_300W
+from facelandmarks.evaluation.protocols import AFLW_0X, AFLW_1X, COFW_0X, COFW_1X, COMPACT_300W, IBUG300W_0X
+from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.evaluation.store import PredictionStore
 from facelandmarks.evaluation.stream import Prediction, face_key, predict_faces
@@ -236,15 +238,28 @@ def test_predictions_of_two_pictures_of_one_name(root):
 
 
 def test_annotations_without_what_a_protocol_needs():
-    from dataclasses import replace
-
-    from facelandmarks.evaluation.datasets import Sample
-    from facelandmarks.evaluation.protocols import AFLW_0X, AFLW_1X, COFW_1X
-    from facelandmarks.evaluation.regions import face_size, place
-
     sample = Sample("a.jpg", None, np.random.default_rng(0).uniform(0, 50, (29, 2)), np.ones(29, bool))
     with pytest.raises(DatasetError, match=r"a\.jpg: cofw_mmpose1x needs boxes"):
         place(sample, COFW_1X, "cofw", 60, 60)
+    with pytest.raises(DatasetError, match=r"aflw_mmpose0x needs center and scale.*mmpose and hrnet have"):
+        place(sample, AFLW_0X, "aflw", 60, 60)
     for protocol, what in ((AFLW_0X, "box size of the annotation"), (AFLW_1X, "side of the annotated region")):
         with pytest.raises(DatasetError, match=what):
-            face_size(replace(sample, points=sample.points[:19]), protocol, None)
+            face_size(replace(sample, points=sample.points[:19]), protocol, Region())
+
+
+def test_regions_are_in_the_numbers_of_the_file():
+    points = np.array([[10.25, 20.5], [50.0, 40.75]])
+    sample = Sample("a.jpg", None, points - 1, np.ones(2, bool), box=np.array([9.0, 19, 69, 59]))
+    made = place(sample, IBUG300W_0X, "tight", 60, 50)
+    # Of the points as the file has them: edges 10 and 50, 20 and 41, and 1.25 times the longer side.
+    assert (made.center.tolist(), made.scale.tolist()) == ([[30.0, 30.5]], [[50.0, 50.0]])
+    given = replace(sample, center=np.array([29.0, 29.5]), scale=np.array([80.0, 80.0]))
+    found = place(given, IBUG300W_0X, "tight", 60, 50)
+    assert (found.center.tolist(), found.scale.tolist()) == ([[30.0, 30.5]], [[100.0, 100.0]])
+    assert place(sample, COFW_0X, "cofw", 60, 50).box.tolist() == [[9, 19, 69, 59]]
+    assert place(sample, COFW_1X, "cofw", 60, 50).box.tolist() == [[9, 19, 59, 49]]
+    # MMPose's boxes of COFW are a pixel further than those of the original file.
+    assert as_upstream(sample, COFW_0X, "original").box.tolist() == [10, 20, 70, 60]
+    assert as_upstream(sample, COFW_0X, "mmpose") is sample
+    assert place(sample, COMPACT_300W, "tight", 60, 50).box.tolist() == [[9.25, 19.5, 49.0, 39.75]]

@@ -23,7 +23,7 @@ WFLW_0X = Protocol(
     dataset="wflw",
     cells=_cells("test", "pose", "expression", "illumination", "makeup", "occlusion", "blur"),
     forms=("mmpose", "hrnet", "original", "subset_lists"),
-    region="annotation",
+    region="annotation_or_landmarks",
     normaliser="inter-ocular",
     scoring="mmpose",
     variant="mmpose0x",
@@ -35,6 +35,7 @@ AFLW_0X = replace(
     dataset="aflw",
     cells=_cells("full", "frontal"),
     forms=("mmpose", "hrnet"),
+    region="annotation",
     normaliser="box size of the annotation",
 )
 COFW_0X = replace(

@@ -56,10 +56,17 @@ def as_upstream(sample: Sample, protocol: Protocol, form: str) -> Sample:
 
 
 def _annotation(sample: Sample, protocol: Protocol, _convention: str, _size: tuple[int, int]) -> Region:
-    """Center and scale of the annotation; where there are none, what they were made from."""
     if sample.center is None or sample.scale is None:
-        return _landmarks(sample, protocol, _convention, _size)
+        raise DatasetError(
+            f"{sample.name}: {protocol.name} needs center and scale, and these annotations have none; "
+            f"{' and '.join(protocol.forms)} have"
+        )
     return _padded(sample.center + protocol.counts_from, sample.scale, protocol)
+
+
+def _annotation_or_landmarks(sample: Sample, protocol: Protocol, convention: str, size: tuple[int, int]) -> Region:
+    """Center and scale of the annotation; where there are none, made as they were made."""
+    return (_landmarks if sample.center is None else _annotation)(sample, protocol, convention, size)
 
 
 def _landmarks(sample: Sample, protocol: Protocol, _convention: str, _size: tuple[int, int]) -> Region:
@@ -96,6 +103,7 @@ def _tight(sample: Sample, _protocol: Protocol, convention: str, _size: tuple[in
 _RULES: Mapping[RegionRule, Callable[[Sample, Protocol, str, tuple[int, int]], Region]] = MappingProxyType(
     {
         "annotation": _annotation,
+        "annotation_or_landmarks": _annotation_or_landmarks,
         "landmarks": _landmarks,
         "box": _box,
         "clipped_box": _clipped_box,
