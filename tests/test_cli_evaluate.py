@@ -215,3 +215,15 @@ def test_help_and_list_load_no_torch():
     )
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert result.stderr.strip() == "[]"
+
+
+def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("facelandmarks.evaluation.charts.find_spec", lambda name: None)
+    monkeypatch.setattr("facelandmarks.cli.evaluate.measure_models", lambda *given: pytest.fail("measured"))
+    assert main([*options, "--html", str(tmp_path / "page.html")]) == 4
+    assert "facelandmarks-zoo[report]" in capsys.readouterr().err
+
+
+def test_no_such_file_of_weights(options, capsys):
+    assert main([*options, "--weights", "no.pth"]) == 3
+    assert "no such file of weights: no.pth" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command, write_file
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
+from facelandmarks.evaluation.charts import require_matplotlib
 from facelandmarks.evaluation.compare import compare_annotations, describe
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.html import to_html
@@ -116,6 +117,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     if args.compare_annotations:
         print_comparisons(args.dataset, args.data_root, args.subset)
         return DONE
+    if args.html:
+        require_matplotlib()
     card = load_card(args.render) if args.render else _measure(args, command)
     write_reports(card, args)
     return exit_code(card, args.strict)

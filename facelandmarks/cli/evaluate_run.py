@@ -44,7 +44,6 @@ def _measure_model(row: Row, args: argparse.Namespace, settings: Settings) -> Ca
     from facelandmarks.api import load_model
 
     spec = as_measured(row)
-    digest = weights_digest(spec, args.weights)
     model = load_model(
         row.model,
         device=args.device,
@@ -53,6 +52,7 @@ def _measure_model(row: Row, args: argparse.Namespace, settings: Settings) -> Ca
         decode=row.protocol.decode,
         weights=args.weights,
     )
+    digest = weights_digest(spec, args.weights)
     store = open_store(row, spec, digest, settings)
     predict = model_predictions(model, row, store, settings)
     run = {

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ _SHOWN = 98  # percentile of the errors where the axis ends
 _INK, _FAINT = "#2b2f36", "#d8dce2"
 
 
+def require_matplotlib() -> None:
+    """Raise `MissingDependencyError` if charts cannot be drawn, before there is anything to draw."""
+    if find_spec("matplotlib") is None:
+        raise MissingDependencyError("charts need matplotlib: pip install 'facelandmarks-zoo[report]'")
+
+
 def _figure(width: float, height: float) -> Any:
     """An empty figure, in inches; not one of pyplot's, which has a state."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError("charts need matplotlib: pip install 'facelandmarks-zoo[report]'") from error
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     # Names inside of the SVG are random without a salt.
     mpl.rcParams["svg.hashsalt"] = "facelandmarks"
     mpl.rcParams["svg.fonttype"] = "none"
