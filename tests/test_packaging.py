@@ -52,7 +52,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"facelandmarks"}
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))
     commands = zipfile.ZipFile(wheel).read(entry_points)
-    assert all(command in commands for command in (b"facelandmarks-predict", b"facelandmarks-weights"))
+    assert all(
+        command in commands for command in (b"facelandmarks-predict", b"facelandmarks-weights", b"facelandmarks-eval")
+    )
 
 
 def test_the_wheel_finds_its_weights(wheel, tmp_path):

@@ -4,8 +4,19 @@
 faces each subset has, and where it is to be had; `FORMS` in which files it is found.
 """
 
-from facelandmarks.evaluation.datasets.reader import FORMS, read
-from facelandmarks.evaluation.datasets.releases import RELEASES, Release, get_release
+from facelandmarks.evaluation.datasets.reader import FORMS, Found, find, read
+from facelandmarks.evaluation.datasets.releases import RELEASES, Release, check_subset, get_release
 from facelandmarks.evaluation.datasets.sample import Sample, landmark_region
 
-__all__ = ["FORMS", "RELEASES", "Release", "Sample", "get_release", "landmark_region", "read"]
+__all__ = [
+    "FORMS",
+    "RELEASES",
+    "Found",
+    "Release",
+    "Sample",
+    "check_subset",
+    "find",
+    "get_release",
+    "landmark_region",
+    "read",
+]

@@ -1,15 +1,15 @@
 """From the name of a data set and a folder to its faces."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation.datasets import aflw, cofw, deepfashion, ibug300w, lapa, wflw
 from facelandmarks.evaluation.datasets.form import Form, Request
-from facelandmarks.evaluation.datasets.releases import Release, get_release
+from facelandmarks.evaluation.datasets.releases import Release, check_subset, get_release
 from facelandmarks.evaluation.datasets.sample import Sample
 
 # In the order in which they are looked for.
@@ -27,6 +27,40 @@ FORMS: Mapping[str, Mapping[str, Form]] = MappingProxyType(
         "lapa": lapa.FORMS,
     }
 )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files of a subset: name of the form, and the file or folder that showed that it is there.
+
+    `whole` says whether that is one file with all annotations, not one of many.
+    """
+
+    form: str
+    path: Path
+    whole: bool
+
+
+def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) -> Found:
+    """Which files `read` would read.
+
+    Parameters
+    ----------
+    name, root, subset
+        As for `read`.
+    forms
+        Keys of `FORMS[name]`, of which the first that is there is taken; without any, all in their order.
+
+    Raises
+    ------
+    InvalidOptionError
+        If there is no such data set, subset or form.
+    DatasetError
+        If none of the files is there.
+    """
+    release = get_release(name)
+    check_subset(release, subset)
+    return _find(release, Path(root), subset, tuple(forms))
 
 
 def read(
@@ -69,30 +103,28 @@ def read(
         If a MATLAB file has to be read and the extra `evaluation` is not installed.
     """
     release = get_release(name)
-    if subset not in release.faces:
-        raise InvalidOptionError(f"{name} has no subset {subset!r}; there are: {', '.join(release.faces)}")
-    chosen, found = _find(release, Path(root), subset, form)
-    faces, samples = chosen.load(Request(Path(root), found, subset, release.where, pictures, allow_partial))
+    found = find(name, root, subset, () if form is None else (form,))
+    chosen = FORMS[name][found.form]
+    faces, samples = chosen.load(Request(Path(root), found.path, subset, release.where, pictures, allow_partial))
     _check_count(release, subset, faces, Path(root), allow_partial)
     located = (_located(sample, chosen, Path(root)) for sample in samples)
     return _finished(located, release, subset, pictures)
 
 
-def _find(release: Release, root: Path, subset: str, wanted: str | None) -> tuple[Form, Path]:
-    """The form to read, and the file or folder that shows that it is there."""
+def _find(release: Release, root: Path, subset: str, wanted: tuple[str, ...]) -> Found:
     forms = FORMS[release.name]
-    if wanted is not None and wanted not in forms:
-        raise InvalidOptionError(f"{release.name} has no form {wanted!r}; there are: {', '.join(forms)}")
-    candidates = forms if wanted is None else {wanted: forms[wanted]}
-    places = [(form, place) for form in candidates.values() for place in form.places.get(subset, ())]
+    unknown = [form for form in wanted if form not in forms]
+    if unknown:
+        raise InvalidOptionError(f"{release.name} has no form {unknown[0]!r}; there are: {', '.join(forms)}")
+    places = [(form, place) for form in wanted or forms for place in forms[form].places.get(subset, ())]
     if not places:
-        raise InvalidOptionError(f"the form {wanted} of {release.name} has no subset {subset!r}")
+        raise InvalidOptionError(f"the form {' or '.join(wanted)} of {release.name} has no subset {subset!r}")
     if not root.is_dir():
         raise DatasetError(f"{release.title}: there is no folder {root}. To be had from {release.where}")
     for form, place in places:
-        found = next(root.glob(place), None)
-        if found is not None:
-            return form, found
+        path = next(root.glob(place), None)
+        if path is not None:
+            return Found(form, path, whole=path.is_file() and "*" not in place)
     looked_for = ", ".join(dict.fromkeys(place for _, place in places))
     raise DatasetError(
         f"{release.title}, {subset}: looked for {looked_for} in {root}: not there. To be had from {release.where}"

@@ -170,3 +170,9 @@ def get_release(name: str) -> Release:
     if name not in RELEASES:
         raise InvalidOptionError(f"no data set {name!r}; there are: {', '.join(RELEASES)}")
     return RELEASES[name]
+
+
+def check_subset(release: Release, subset: str) -> None:
+    """Raise `InvalidOptionError` if a data set has no such subset."""
+    if subset not in release.faces:
+        raise InvalidOptionError(f"{release.name} has no subset {subset!r}; there are: {', '.join(release.faces)}")

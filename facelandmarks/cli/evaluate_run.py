@@ -1,0 +1,119 @@
+"""facelandmarks-eval: load each model, measure its row, show progress."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from facelandmarks.errors import DatasetError
+from facelandmarks.evaluation.datasets import get_release
+from facelandmarks.evaluation.finders import GivenPredictions
+from facelandmarks.evaluation.plan import as_measured, plan_rows, weights_digest
+from facelandmarks.evaluation.protocol import Row
+from facelandmarks.evaluation.report import Card, card_of_row, make_card
+from facelandmarks.evaluation.rows import plain_protocol
+from facelandmarks.evaluation.runner import (
+    Predict,
+    Settings,
+    expected_faces,
+    measure_row,
+    model_predictions,
+    open_store,
+    subsets_of,
+)
+from facelandmarks.evaluation.store import PredictionStore
+from facelandmarks.evaluation.thumbnails import worst_faces
+from facelandmarks.schemes import get_scheme
+from facelandmarks.zoo.spec import ModelSpec
+
+WORST = 12  # faces that are drawn of the first subset of a row
+
+
+def measure_models(args: argparse.Namespace, settings: Settings, command: Sequence[str]) -> Card:
+    """The card of every row whose weights are at hand."""
+    plan = plan_rows(args.dataset, args.model, args.protocol, args.subset, given=args.weights is not None)
+    rows = [_measure_model(row, args, settings) for row in plan.rows if subsets_of(row, settings)]
+    absent = [
+        {"model": row.model, "source": row.source, "reason": "its weights are not at hand; --weights FILE takes them"}
+        for row in plan.absent
+    ]
+    return make_card(command, settings, rows, absent)
+
+
+def _measure_model(row: Row, args: argparse.Namespace, settings: Settings) -> Card:
+    from facelandmarks.api import load_model
+
+    spec = as_measured(row)
+    model = load_model(
+        row.model,
+        device=args.device,
+        engine=args.engine,
+        variant=row.protocol.variant,
+        decode=row.protocol.decode,
+        weights=args.weights,
+    )
+    digest = weights_digest(spec, args.weights)
+    store = open_store(row, spec, digest, settings)
+    predict = model_predictions(model, row, store, settings)
+    run = {
+        "weights": {"file": str(args.weights or spec.weights), "sha256": digest},
+        "engine": asdict(model.engine_info()),
+        "pipeline": _pipeline(spec),
+    }
+    return _measure(row, run, predict, store, args, settings)
+
+
+def _pipeline(spec: ModelSpec) -> dict[str, Any]:
+    """What of a model's record decides its points."""
+    return {
+        "variant": spec.variant,
+        "geometry": spec.geometry,
+        "box_convention": spec.box_convention,
+        "box_padding": spec.box_padding,
+        "decode": spec.decode,
+        "flip_test": spec.flip_test,
+        "flip_average": spec.flip_average if spec.flip_test else None,
+    }
+
+
+def measure_given(args: argparse.Namespace, settings: Settings, command: Sequence[str]) -> Card:
+    """The card of predictions of another program."""
+    protocol = plain_protocol(args.dataset, args.subset)
+    count = len(get_scheme(get_release(args.dataset).scheme))
+    predict = GivenPredictions(args.predictions, count, protocol)
+    row = Row(args.predictions.name, protocol)
+    run = {"predictions": str(args.predictions)}
+    return make_card(command, settings, [_measure(row, run, predict, PredictionStore(None, {}), args, settings)], [])
+
+
+def _measure(
+    row: Row,
+    run: Mapping[str, Any],
+    predict: Predict,
+    store: PredictionStore,
+    args: argparse.Namespace,
+    settings: Settings,
+) -> Card:
+    from tqdm import tqdm
+
+    total, pictures = _total(row, settings), args.predictions is None
+    with tqdm(total=total, desc=f"{row.model}, {row.protocol.name}", unit="face", disable=args.quiet) as bar:
+        measured, missing = measure_row(row, predict, store, settings, pictures=pictures, progress=bar.update)
+    if not measured:
+        raise next(iter(missing.values()), DatasetError(f"{row.model} has no row of these subsets of {args.dataset}"))
+    card = card_of_row(row, run, measured, missing, settings)
+    if pictures and (args.html or args.json):
+        subset, part = next(iter(measured.items()))
+        card["subsets"][subset]["worst"] = worst_faces(row, subset, part, settings, WORST)
+    return card
+
+
+def _total(row: Row, settings: Settings) -> int | None:
+    """How many faces there will be, if that is known."""
+    cells = row.protocol.cells
+    numbers = [
+        expected_faces(row.protocol.dataset, subset, [cell for cell in cells if cell.subset == subset])
+        for subset in subsets_of(row, settings)
+    ]
+    counts = [settings.limit or max(number, default=0) for number in numbers]
+    return sum(counts) if all(counts) else None

@@ -1,0 +1,146 @@
+"""How published numbers were measured: one record for each family of rows.
+
+The numbers themselves stand in the manifest (`published` of a file).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from facelandmarks.evaluation.protocol import Cell, Protocol
+
+
+def _cells(*subsets: str) -> tuple[Cell, ...]:
+    return tuple(Cell(subset, subset) for subset in subsets)
+
+
+WFLW_0X = Protocol(
+    name="wflw_mmpose0x",
+    source="MMPose 0.29.0",
+    table_source="mmpose v0.29.0 table",
+    table="WFLW",
+    dataset="wflw",
+    cells=_cells("test", "pose", "expression", "illumination", "makeup", "occlusion", "blur"),
+    forms=("mmpose", "hrnet", "original", "subset_lists"),
+    region="annotation_or_landmarks",
+    normaliser="inter-ocular",
+    scoring="mmpose",
+    variant="mmpose0x",
+)
+AFLW_0X = replace(
+    WFLW_0X,
+    name="aflw_mmpose0x",
+    table="AFLW",
+    dataset="aflw",
+    cells=_cells("full", "frontal"),
+    forms=("mmpose", "hrnet"),
+    region="annotation",
+    normaliser="box size of the annotation",
+)
+COFW_0X = replace(
+    WFLW_0X,
+    name="cofw_mmpose0x",
+    table="COFW",
+    dataset="cofw",
+    cells=(Cell("all", "test"),),
+    forms=("mmpose", "original"),
+    region="box",
+    # Its converter subtracts 1 from the points and not from the boxes.
+    box_shift={"original": 1.0},
+)
+IBUG300W_0X = replace(
+    WFLW_0X,
+    name="300w_mmpose0x",
+    table="300-W",
+    dataset="300w",
+    cells=_cells("common", "challenge", "full", "test"),
+    forms=("mmpose", "hrnet", "original", "pfld", "spiga"),
+    counts_from=1,
+)
+
+_1X: dict[str, Any] = {"source": "MMPose 1.3.2", "table_source": "mmpose v1.3.2 table", "variant": "mmpose1x"}
+WFLW_1X = replace(WFLW_0X, name="wflw_mmpose1x", cells=(*WFLW_0X.cells, Cell("all", "test")), **_1X)
+AFLW_1X = replace(AFLW_0X, name="aflw_mmpose1x", normaliser="side of the annotated region", **_1X)
+COFW_1X = replace(COFW_0X, name="cofw_mmpose1x", region="clipped_box", **_1X)
+IBUG300W_1X = replace(IBUG300W_0X, name="300w_mmpose1x", **_1X)
+LAPA_1X = replace(
+    WFLW_1X,
+    name="lapa_mmpose1x",
+    table="LaPa",
+    dataset="lapa",
+    cells=(Cell("all", "test"),),
+    forms=("mmpose",),
+    region="clipped_box",
+    note="the table does not say which split it is of; the configuration tests on the test list",
+)
+FACE6_1X = replace(LAPA_1X, name="face6_mmpose1x", table="Face6", note="")
+FASHION_UPPER_1X = replace(
+    WFLW_1X,
+    name="deepfashion_upper_mmpose1x",
+    table="DeepFashion FLD",
+    dataset="deepfashion_upper",
+    cells=(
+        Cell("PCK@0.2", "test", "PCK@0.2", digits=1),
+        Cell("AUC", "test", "AUC", digits=1),
+        Cell("EPE", "test", "EPE", digits=1),
+    ),
+    forms=("mmpose", "original"),
+    region="clipped_box",
+    normaliser="longer side of box",
+    note="the table's heading says val set; the configuration tests on the test list",
+)
+FASHION_LOWER_1X = replace(FASHION_UPPER_1X, name="deepfashion_lower_mmpose1x", dataset="deepfashion_lower")
+FASHION_FULL_1X = replace(FASHION_UPPER_1X, name="deepfashion_full_mmpose1x", dataset="deepfashion_full")
+
+WFLW_OFFICIAL = replace(
+    WFLW_0X,
+    name="wflw_official",
+    source="official HRNet repository at f776dbe",
+    table_source="README at f776dbe",
+    forms=("hrnet", "mmpose", "original", "subset_lists"),
+    scoring="hrnet_official",
+    variant=None,
+    decode="hrnet_official",
+)
+_OFFICIAL: dict[str, Any] = {
+    name: getattr(WFLW_OFFICIAL, name) for name in ("source", "table_source", "scoring", "variant", "decode")
+}
+AFLW_OFFICIAL = replace(AFLW_0X, name="aflw_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose")})
+COFW_OFFICIAL = replace(
+    COFW_0X,
+    name="cofw_official",
+    cells=(Cell("test", "test"), Cell("FR_at_0_10", "test", "FR@0.10")),
+    region="landmarks",
+    counts_from=1,
+    box_shift={},
+    **_OFFICIAL | {"forms": ("original", "mmpose")},
+)
+IBUG300W_OFFICIAL = replace(
+    IBUG300W_0X, name="300w_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose", "original", "pfld", "spiga")}
+)
+
+COMPACT_300W = Protocol(
+    name="300w_compact",
+    source="examples/train_compact",
+    table_source="measured by examples/train_compact",
+    table="300-W without the challenging set",
+    dataset="300w",
+    cells=(
+        Cell("validation (203 train faces held out)", "validation", faces=(203,)),
+        Cell("test (434 common-set faces)", "common", faces=(434,)),
+    ),
+    forms=("original",),
+    region="tight",
+    normaliser="inter-ocular",
+    scoring="plain",
+)
+
+# fmt: off
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in (
+    WFLW_0X, AFLW_0X, COFW_0X, IBUG300W_0X,
+    WFLW_1X, AFLW_1X, COFW_1X, IBUG300W_1X, LAPA_1X, FACE6_1X, FASHION_UPPER_1X, FASHION_LOWER_1X, FASHION_FULL_1X,
+    WFLW_OFFICIAL, AFLW_OFFICIAL, COFW_OFFICIAL, IBUG300W_OFFICIAL,
+    COMPACT_300W,
+)})
+# fmt: on

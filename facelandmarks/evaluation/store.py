@@ -1,0 +1,76 @@
+"""Predictions that are kept in a file, so that a run which was broken off goes on where it was."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.evaluation.stream import Prediction
+
+SCHEMA = "facelandmarks-evaluation-points/1"
+
+
+class PredictionStore(dict[str, Prediction]):
+    """Predictions by key of their face; what is added goes to a JSON Lines file, too.
+
+    Parameters
+    ----------
+    path
+        The file; None keeps nothing.
+    settings
+        What the predictions depend on; its first line.
+
+    Raises
+    ------
+    InvalidOptionError
+        If the file was made with other settings, or is none of these.
+    """
+
+    def __init__(self, path: Path | None, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._path = path
+        if path is None:
+            return
+        header = {"schema": SCHEMA, **settings}
+        lines = _whole_lines(path)
+        if not lines:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+        elif _parsed(lines[0], path) != json.loads(json.dumps(header)):
+            raise InvalidOptionError(f"{path} is of a run with other settings: move it away, or resume from elsewhere")
+        for line in lines[1:]:
+            record = _parsed(line, path)
+            self[record["face"]] = Prediction(np.array(record["points"], np.float32), record["size"])
+
+    def keep(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
+        """Add predictions that are new."""
+        new = {key: prediction for key, prediction in predictions if key not in self}
+        self.update(new)
+        if self._path is not None and new:
+            lines = [
+                json.dumps({"face": key, "size": made.size, "points": made.points.tolist()})
+                for key, made in new.items()
+            ]
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """Lines of the file, if there is one; the end of a line that was broken off is removed from it."""
+    if not path.is_file():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+    return whole.decode("utf-8").splitlines()
+
+
+def _parsed(line: str, path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except (json.JSONDecodeError, TypeError, ValueError) as error:
+        raise InvalidOptionError(f"{path} does not hold the predictions of a run: {error}") from error

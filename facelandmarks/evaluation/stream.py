@@ -1,0 +1,124 @@
+"""Points of many faces, one after the other: pictures are read by threads, the network sees whole batches."""
+
+import hashlib
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.evaluation.datasets import Sample
+from facelandmarks.evaluation.protocol import Protocol
+from facelandmarks.evaluation.regions import Region, face_size, place
+from facelandmarks.images import load_image
+from facelandmarks.model import Model, join
+from facelandmarks.results import Crops
+
+# Finds the region of an annotated face in a picture, or None.
+Finder = Callable[[NDArray[np.uint8], Sample], Region | None]
+_AHEAD = 2  # batches that are prepared while the network runs
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Points float32 (K, 2) in pixels of the picture, NaN for a face that was not found; what errors are divided by."""
+
+    points: NDArray[np.float32]
+    size: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A face on its way to the network; without crops it was not found."""
+
+    crops: Crops | None
+    size: float
+
+
+def face_key(sample: Sample, form: str) -> str:
+    """What a face is known by, in whichever subset it is read: its picture, its points, and the files they are from."""
+    return f"{form}/{picture_name(sample)}#{hashlib.sha256(sample.points.tobytes()).hexdigest()[:16]}"
+
+
+def picture_name(sample: Sample) -> str:
+    """The name of a sample without the number of its face."""
+    return re.sub(r"#\d+$", "", sample.name)
+
+
+def predict_faces(
+    model: Model,
+    protocol: Protocol,
+    samples: Iterable[tuple[str, Sample]],
+    known: Mapping[str, Prediction],
+    *,
+    batch_size: int,
+    workers: int,
+    finder: Finder | None = None,
+) -> Iterator[list[tuple[str, Sample, Prediction]]]:
+    """Batches of keys, faces and their points, in the order of the samples.
+
+    Parameters
+    ----------
+    model, protocol
+        What predicts, and by which rules regions are placed.
+    samples
+        Faces with their keys (`face_key`). No more than three batches are taken ahead of what is given out.
+    known
+        Predictions by key that need not be made again.
+    batch_size
+        Faces in one call of the network.
+    workers
+        Threads that read pictures and cut crops.
+    finder
+        Finds faces in place of the annotated regions.
+    """
+    iterator = iter(samples)
+    with ThreadPoolExecutor(workers) as pool:
+
+        def start(key: str, sample: Sample) -> Future[_Prepared] | None:
+            return None if key in known else pool.submit(_prepare, model, protocol, sample, finder)
+
+        waiting: deque[list[tuple[str, Sample, Future[_Prepared] | None]]] = deque()
+        while True:
+            while len(waiting) <= _AHEAD and (batch := list(islice(iterator, batch_size))):
+                waiting.append([(key, sample, start(key, sample)) for key, sample in batch])
+            if not waiting:
+                return
+            yield _finish(model, known, waiting.popleft())
+
+
+def _prepare(model: Model, protocol: Protocol, sample: Sample, finder: Finder | None) -> _Prepared:
+    picture = load_image(sample.image)
+    height, width = picture.shape[:2]
+    annotated = place(sample, protocol, model.spec.box_convention, width, height)
+    size = face_size(sample, protocol, annotated)
+    region = annotated if finder is None else finder(picture, sample)
+    if region is None:
+        return _Prepared(None, size)
+    return _Prepared(model.prepare(picture, region.box, center=region.center, scale=region.scale), size)
+
+
+def _finish(
+    model: Model, known: Mapping[str, Prediction], batch: list[tuple[str, Sample, Future[_Prepared] | None]]
+) -> list[tuple[str, Sample, Prediction]]:
+    """Run the network on what was prepared of a batch."""
+    prepared = {key: future.result() for key, _, future in batch if future is not None}
+    crops = [face.crops for face in prepared.values() if face.crops is not None]
+    points = iter(landmarks(model, join(crops)) if crops else ())
+    missed = np.full((len(model.scheme), 2), np.nan, np.float32)
+    made = {
+        key: Prediction(missed if face.crops is None else next(points), face.size) for key, face in prepared.items()
+    }
+    return [(key, sample, made[key] if key in made else known[key]) for key, sample, _ in batch]
+
+
+def landmarks(model: Model, crops: Crops) -> NDArray[np.float32]:
+    """Points (N, K, 2) of crops, with the flip test if the model has it."""
+    outputs = model.forward(crops)
+    if model.spec.flip_test:
+        outputs = model.average(outputs, model.forward(replace(crops, pixels=crops.pixels[:, :, ::-1])))
+    return model.decode(outputs, crops)[0]
