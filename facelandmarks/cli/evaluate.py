@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="may be repeated; without: all with a published row",
     )
+    what.add_argument("--fetch", action="store_true", help="fetch published weights that are not in the cache")
     what.add_argument("--weights", type=Path, metavar="FILE", help="local file of weights for one --model")
     what.add_argument(
         "--predictions", type=Path, metavar="FILE", help="score points of another program, in place of models"

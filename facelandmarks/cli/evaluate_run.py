@@ -31,10 +31,10 @@ WORST = 12  # faces that are drawn of the first subset of a row
 
 def measure_models(args: argparse.Namespace, settings: Settings, command: Sequence[str]) -> Card:
     """The card of every row whose weights are at hand."""
-    plan = plan_rows(args.dataset, args.model, args.protocol, args.subset, given=args.weights is not None)
+    plan = plan_rows(args.dataset, args.model, args.protocol, args.subset, given=args.fetch or args.weights is not None)
     rows = [_measure_model(row, args, settings) for row in plan.rows if subsets_of(row, settings)]
     absent = [
-        {"model": row.model, "source": row.source, "reason": "its weights are not at hand; --weights FILE takes them"}
+        {"model": row.model, "source": row.source, "reason": "its weights are not at hand; --fetch gets them"}
         for row in plan.absent
     ]
     return make_card(command, settings, rows, absent)
@@ -51,6 +51,7 @@ def _measure_model(row: Row, args: argparse.Namespace, settings: Settings) -> Ca
         variant=row.protocol.variant,
         decode=row.protocol.decode,
         weights=args.weights,
+        offline=None if args.fetch else True,
     )
     digest = weights_digest(spec, args.weights)
     store = open_store(row, spec, digest, settings)

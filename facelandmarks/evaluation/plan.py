@@ -9,7 +9,9 @@ from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.protocol import Row
 from facelandmarks.evaluation.rows import plain_row, published_rows, rows_of
 from facelandmarks.pipeline import choose
+from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
+from facelandmarks.weights.trust import read_pin
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -23,8 +25,8 @@ class Plan:
 
 
 def at_hand(spec: ModelSpec) -> bool:
-    """Whether the weights of a model can be read without a network."""
-    return load_manifest().files[spec.weights].asset
+    """Whether the weights of a model can be read without a network: in the package, or in the cache."""
+    return load_manifest().files[spec.weights].asset or Place(cache_folder(), spec.weights).file.is_file()
 
 
 def plan_rows(
@@ -47,7 +49,7 @@ def plan_rows(
     subsets
         What is to be measured; a model without a published row of any gets a plain one.
     given
-        Whether the user brings the weights.
+        Whether the user brings the weights, or allows to fetch them.
 
     Raises
     ------
@@ -85,7 +87,8 @@ def as_measured(row: Row) -> ModelSpec:
 
 
 def weights_digest(spec: ModelSpec, given: Path | None) -> str | None:
-    """SHA-256 of the file of weights: of the user's own, or as the manifest has it."""
-    if given is None:
-        return load_manifest().files[spec.weights].sha256
-    return hashlib.sha256(given.read_bytes()).hexdigest()
+    """SHA-256 of the file of weights: of the user's own, as the manifest has it, or as it was pinned on first use."""
+    if given is not None:
+        return hashlib.sha256(given.read_bytes()).hexdigest()
+    pin = read_pin(Place(cache_folder(), spec.weights))
+    return load_manifest().files[spec.weights].sha256 or (pin.sha256 if pin else None)
