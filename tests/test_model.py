@@ -232,7 +232,7 @@ def test_clothes_need_a_box(photo):
 
 
 def test_weights_that_are_not_here_say_where_to_get_them():
-    with pytest.raises(DownloadError, match=r"HR18-WFLW\.pth.*weights=FILE"):
+    with pytest.raises(DownloadError, match=r"HR18-WFLW\.pth by hand from .*facelandmarks-weights add"):
         fl.load_model("hrnetv2_w18_wflw_official")
 
 

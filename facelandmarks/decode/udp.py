@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode.argmax import neighbours, peaks
+from facelandmarks.decode.argmax import peaks
 from facelandmarks.decode.dark import blur_with_zeros
 from facelandmarks.zoo.spec import Variant
 
@@ -44,8 +44,10 @@ def decode(
     (`refine_keypoints_dark_udp`) and `codecs/udp_heatmap.py`. As there, the step is not limited, the points next to
     the border take one too, and maps below 0.001 or above 50 are cut flat.
 
-    One thing is not as there: upstream refines the (-1, -1) of a map without a positive value with pixels of other
-    landmarks' maps, so that the result depends on the company. Here such a point stays where it is.
+    The (-1, -1) of a map without a positive value takes a step too, from what lies before the map in memory: the end
+    of the previous landmark's map, or of the last one's for the first. It is garbage, but upstream's, of one face a
+    call; here every face is by itself, so that no result depends on other faces. Only where that gives no number, such
+    a point stays where it is.
     """
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
@@ -73,7 +75,8 @@ def _taylor_step(
     determinant = hxx * hyy - hxy * hxy
     with np.errstate(divide="ignore", invalid="ignore"):
         step = -np.stack([hyy * gx - hxy * gy, hxx * gy - hxy * gx], axis=-1) / determinant[..., None]
-    return np.where(((places[..., 0] >= 0) & (determinant != 0))[..., None], step, 0.0)
+    undefined = (places[..., 0] < 0) & ~np.isfinite(step).all(axis=-1)
+    return np.where((undefined | (determinant == 0))[..., None], 0.0, step)
 
 
 def _log_around(
@@ -85,16 +88,26 @@ def _log_around(
 ) -> NDArray[np.float32]:
     """Logarithm (N, K, 7) of the blurred maps at the peaks and about them, the outer pixel beyond the border."""
     values = np.empty((*places.shape[:2], len(_DX)), np.float32)
-    height = np.ones(places.shape[:2], np.float32)
     blur = _blur_mirrored if variant == "mmpose0x" else blur_with_zeros
     for n, maps in enumerate(heatmaps):
         blurred = blur(maps, kernel)
-        values[n] = neighbours(blurred[None], places[n : n + 1], _DX, _DY)[0]
         if variant == "mmpose1x":
             with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
-                height[n] = scores[n] / blurred.max(axis=(1, 2))
-    with np.errstate(invalid="ignore"):  # inf * 0
-        return np.log(np.clip(values * height[..., None], np.float32(0.001), np.float32(50)))
+                blurred = blurred * (scores[n] / blurred.max(axis=(1, 2)))[:, None, None]
+        values[n] = _gather(blurred, places[n])
+    log: NDArray[np.float32] = np.log(values.clip(np.float32(0.001), np.float32(50)))
+    return log
+
+
+def _gather(maps: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values (K, 7) of maps (K, h, w) at the peaks (K, 2) and about them, by their places in memory as upstream."""
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    k, height, width = padded.shape
+    x, y = (places + 1).astype(np.intp).T
+    first = (np.arange(k) * height + y) * width + x
+    around = first[:, None] + np.array(_DY) * width + np.array(_DX)
+    values: NDArray[np.float32] = padded.ravel().take(around, mode="wrap")
+    return values
 
 
 def _blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
