@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 from golden_files import GOLDENS, HOW_TO_GET, find_shared
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
