@@ -1,5 +1,14 @@
 """Every error of the package. Each also derives from the builtin that people would catch."""
 
+import difflib
+from collections.abc import Collection
+
+
+def hint_at(name: object, known: Collection[str]) -> str:
+    """What to say of a name that is not known: near matches, else all there are."""
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(known))}"
+
 
 class FaceLandmarksError(Exception):
     """Base of all errors raised on purpose by this package."""

@@ -3,7 +3,6 @@
 "left" and "right" are sides of the picture as one looks at it, not of the person.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import UnknownModelError, hint_at
 
 
 @dataclass(frozen=True)
@@ -289,6 +288,4 @@ def get_scheme(name: str) -> Scheme:
     """
     if name in SCHEMES:
         return SCHEMES[name]
-    near = difflib.get_close_matches(str(name), SCHEMES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(SCHEMES))}"
-    raise UnknownModelError(f"no point scheme {name!r}; {hint}")
+    raise UnknownModelError(f"no point scheme {name!r}; {hint_at(name, SCHEMES)}")

@@ -10,7 +10,8 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks.cli import common, predict
+from facelandmarks import files
+from facelandmarks.cli import predict
 from facelandmarks.cli.predict import main
 
 BOX = "180,91,264,175"
@@ -170,7 +171,7 @@ def test_interruption_is_130_and_leaves_whole_files_only(folder, monkeypatch, ca
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(common.os, "replace", interrupt)
+    monkeypatch.setattr(files.os, "replace", interrupt)
     assert main(["../pictures/face.png"]) == 130
     assert names(folder / "work") == []
     assert "interrupted" in capsys.readouterr().err

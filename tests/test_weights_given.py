@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 import facelandmarks as fl
 from facelandmarks.errors import CheckpointError
@@ -57,7 +58,6 @@ def test_torch_files(state, pairs, tmp_path):
 
 
 def test_safetensors(state, tmp_path):
-    save_file = pytest.importorskip("safetensors.numpy").save_file
     save_file(state, tmp_path / "file.safetensors")
     check(read_given(tmp_path / "file.safetensors"), state)
 

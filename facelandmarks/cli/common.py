@@ -1,8 +1,6 @@
 """What the commands share: exit codes, and errors as one line on stderr."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,19 +55,3 @@ def encode_png(picture: Any, options: Sequence[int] = ()) -> bytes:
     import cv2
 
     return cv2.imencode(".png", picture[..., ::-1], options)[1].tobytes()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes private files; a result is an ordinary one.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

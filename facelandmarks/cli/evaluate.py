@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command, write_file
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
 from facelandmarks.evaluation.charts import require_matplotlib
 from facelandmarks.evaluation.compare import compare_annotations, describe
@@ -15,6 +15,7 @@ from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Card, load_card, to_json, verdicts
 from facelandmarks.evaluation.runner import Settings
 from facelandmarks.evaluation.tables import to_csv, to_markdown, to_text
+from facelandmarks.files import write_file
 
 STDOUT = Path("-")
 EPILOG = """\

@@ -17,10 +17,10 @@ from facelandmarks.cli.common import (
     complain,
     encode_png,
     run_command,
-    write_file,
 )
 from facelandmarks.detection import DETECTORS
 from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
+from facelandmarks.files import write_file
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:

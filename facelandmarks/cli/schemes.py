@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png, write_file
+from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png
+from facelandmarks.files import write_file
 from facelandmarks.schemes import Scheme, get_scheme
 
 

@@ -1,15 +1,14 @@
 """What facelandmarks-weights does for one name, as the text that it prints."""
 
-import difflib
 import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facelandmarks.cli.common import write_file
 from facelandmarks.detection import YUNET_FILE
-from facelandmarks.errors import ChecksumError, DownloadError, UnknownModelError
+from facelandmarks.errors import ChecksumError, DownloadError, UnknownModelError, hint_at
+from facelandmarks.files import write_file
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.fetch import cached, obtain
 from facelandmarks.weights.manifest import FileRecord, get_record, load_manifest, read_document
@@ -32,8 +31,8 @@ def record_of(name: str) -> FileRecord:
     """
     file = FILES.get(name, name)
     if file not in load_manifest().files:
-        near = difflib.get_close_matches(name, [*FILES, *load_manifest().files], n=3, cutoff=0.4)
-        raise UnknownModelError(f"no model or file {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+        known = {*FILES, *load_manifest().files}
+        raise UnknownModelError(f"no model or file {name!r}; {hint_at(name, known)}")
     return get_record(file)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,16 +117,3 @@ def disk_errors(place: Place) -> Iterator[None]:
             f"cannot read or write {place.name} in {place.folder}: {error.strerror or error}. Another folder can be "
             "named by FACELANDMARKS_CACHE"
         ) from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

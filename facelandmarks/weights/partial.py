@@ -10,8 +10,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
+from facelandmarks.files import write_file
 from facelandmarks.weights.answers import Origin, Step, is_encoded
-from facelandmarks.weights.cache import Place, disk_errors, write_whole
+from facelandmarks.weights.cache import Place, disk_errors
 
 CHUNK = 1 << 16  # bytes
 
@@ -110,7 +111,7 @@ def start(place: Place, origin: Origin) -> None:
     """An empty partial file; its origin is known before its first byte."""
     drop(place)
     with disk_errors(place):
-        write_whole(place.partial_origin, json.dumps(asdict(origin)).encode())
+        write_file(place.partial_origin, json.dumps(asdict(origin)).encode())
 
 
 def read_origin(place: Place) -> Origin | None:

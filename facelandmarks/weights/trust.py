@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from facelandmarks.errors import ChecksumError
-from facelandmarks.weights.cache import Place, write_whole
+from facelandmarks.files import write_file
+from facelandmarks.weights.cache import Place
 from facelandmarks.weights.manifest import FileRecord
 
 SCHEMA = "facelandmarks-pin/1"
@@ -170,7 +171,7 @@ def write_pin(place: Place, pin: Pin) -> None:
     """Keep a pin; where the folder cannot be written to, the next load reads the file again."""
     document = {"schema": SCHEMA, "name": place.name, **asdict(pin)}
     try:
-        write_whole(place.pin, (json.dumps(document, indent=1) + "\n").encode())
+        write_file(place.pin, (json.dumps(document, indent=1) + "\n").encode())
     except OSError as error:
         _LOG.info("cannot write %s: %s", place.pin, error)
 

@@ -1,10 +1,9 @@
 """Every model, one frozen record each. No code and no torch here: to add a model is to add a record."""
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import UnknownModelError, hint_at
 from facelandmarks.zoo import builtin, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -24,6 +23,4 @@ def get_spec(name: str) -> ModelSpec:
     """
     if name in MODELS:
         return MODELS[name]
-    near = difflib.get_close_matches(str(name), MODELS, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(MODELS))}"
-    raise UnknownModelError(f"no model {name!r}; {hint}")
+    raise UnknownModelError(f"no model {name!r}; {hint_at(name, MODELS)}")
