@@ -1,25 +1,31 @@
 """The functions at the top of the package."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from facelandmarks.engines.torch import TorchEngine
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.detection import load_detector
+from facelandmarks.engines.choose import ENGINES, choose_engine
+from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.model import Model
-from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.checkpoint import Shapes, load_state
-from facelandmarks.weights.given import read_given
-from facelandmarks.weights.published import load_published
+from facelandmarks.weights.cache import cache_folder
+from facelandmarks.weights.locate import Located, locate
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
-ENGINES = ("auto", "torch")
+if TYPE_CHECKING:
+    from torch import nn
+
+    from facelandmarks.weights.checkpoint import Shapes, State
+
+__all__ = ["ENGINES", "load_model", "predict"]
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
 
@@ -48,11 +54,12 @@ def load_model(
     device
         `"auto"` (CUDA, then MPS, then CPU), or a device of PyTorch such as `"cuda:1"`.
     engine
-        `"torch"`; `"auto"` picks it.
+        `"torch"`, `"onnxruntime"` or `"openvino"` (extras of the same names). `"auto"` takes, on a CPU, the fastest that
+        is installed; `Model.engine_info()` says which. docs/engines.md has their speed and agreement.
     dtype
-        `"float32"`, `"bfloat16"` or `"float16"`.
+        `"float32"`, `"bfloat16"` or `"float16"`; which of them an engine has depends on the machine.
     threads
-        CPU threads of one prediction; None leaves PyTorch's setting.
+        CPU threads of one prediction; None is the engine's own choice.
     flip_test
         Whether to average the mirror image too; None as published.
     decode
@@ -83,18 +90,49 @@ def load_model(
         If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
     """
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
-    if engine not in ENGINES:
-        raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    tensors = (
-        read_given(weights)
-        if weights is not None
-        else load_published(
+    kind = choose_engine(engine, device, dtype)
+    if weights is None:
+        file = locate(
             spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
         )
+        source = _source(spec, partial(_published, spec.weights, file), file)
+    else:
+        source = _source(spec, partial(_given, weights), None)
+    network = make_engine(source, kind, device=device, dtype=dtype, threads=threads)
+    return Model(spec, network, partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir))
+
+
+def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) -> Source:
+    """The network of a model, and its weights."""
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, read(), spec.name, candidates=_shapes_of_all)
+
+    return Source(
+        stem=Path(spec.weights).stem[:150],
+        network=spec.network,
+        options=_numbers(spec),
+        mean=spec.mean,
+        std=spec.std,
+        size=spec.input_size,
+        fill=fill,
+        digest=file.sha256 if file else None,
+        folder=file.copies if file else cache_folder(),
     )
-    network = build_network(spec.network, _numbers(spec))
-    load_state(network, tensors, spec.name, candidates=_shapes_of_all)
-    return Model(spec, TorchEngine(network, spec.mean, spec.std, device=device, dtype=dtype, threads=threads))
+
+
+def _published(name: str, file: Located) -> "State":
+    from facelandmarks.weights.published import load_published
+
+    return load_published(name, file)
+
+
+def _given(weights: Weights) -> "State":
+    from facelandmarks.weights.given import read_given
+
+    return read_given(weights)
 
 
 def _numbers(spec: ModelSpec) -> dict[str, Any]:
@@ -102,7 +140,9 @@ def _numbers(spec: ModelSpec) -> dict[str, Any]:
     return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
 
 
-def _shapes_of_all() -> dict[str, Shapes]:
+def _shapes_of_all() -> "dict[str, Shapes]":
+    from facelandmarks.nn.build import network_shapes
+
     return {name: network_shapes(spec.network, _numbers(spec)) for name, spec in MODELS.items()}
 
 

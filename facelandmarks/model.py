@@ -1,7 +1,7 @@
 """A loaded model: picture and boxes -> crops -> network output -> landmarks."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -39,10 +39,15 @@ class Model:
         The record of the model, with the user's choices (`facelandmarks.pipeline.choose`).
     engine
         Runs the network.
+    find_detector
+        Gives the face detector of a name.
     """
 
-    def __init__(self, spec: ModelSpec, engine: Engine) -> None:
+    def __init__(
+        self, spec: ModelSpec, engine: Engine, find_detector: Callable[[str], Detector] = load_detector
+    ) -> None:
         self.spec = spec
+        self._find_detector = find_detector
         self._pipeline = bind(spec)
         self.engine = engine
         self._detectors: dict[str, Detector] = {}
@@ -215,7 +220,7 @@ class Model:
     def _detector(self, name: str) -> Detector:
         with self._detectors_lock:
             if name not in self._detectors:
-                self._detectors[name] = load_detector(name)
+                self._detectors[name] = self._find_detector(name)
             return self._detectors[name]
 
     def _empty(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -34,6 +34,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FACELANDMARKS_MANIFEST", "FACELANDMARKS_MIRROR", "FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE"):
             patch.delenv(name, raising=False)
+        patch.setenv("FACELANDMARKS_ENGINE", "torch")  # the others have tests of their own
         patch.setenv("FACELANDMARKS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         yield

@@ -17,7 +17,7 @@ from weight_records import NAME, record_of, sha256, write_manifest
 import facelandmarks as fl
 from facelandmarks.weights import published
 from facelandmarks.weights.manifest import get_record
-from facelandmarks.weights.published import load_published
+from facelandmarks.weights.locate import locate
 from facelandmarks.zoo import MODELS
 
 # Model, and where the goldens have its key names. All take two minutes: FACELANDMARKS_ALL_SEEDS=1; else some are run.
@@ -105,6 +105,10 @@ def write_manifest_of(folder: Path, *records) -> Path:
     return write_manifest(folder / "manifest.json", *records)
 
 
+def load(name):
+    return published.load_published(name, locate(name))
+
+
 class Hostile:
     def __init__(self, mark):
         self.mark = mark
@@ -124,7 +128,7 @@ def test_code_in_a_verified_file_is_not_run(server, cache, tmp_path, monkeypatch
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(write_manifest_of(tmp_path, record)))
     for _ in range(2):
         with pytest.raises(fl.CheckpointError):
-            load_published(NAME)
+            load(NAME)
     assert not mark.exists()
     assert not list(cache.glob("*.safetensors"))
 
@@ -136,14 +140,14 @@ def small(server, cache, tmp_path, monkeypatch):
     server.routes["/x"] = [whole(content)]
     record = record_of(f"{server.url}/x", body=content)
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(write_manifest_of(tmp_path, record)))
-    expected = load_published(NAME)
+    expected = load(NAME)
     np.testing.assert_array_equal(expected["backbone.conv1.weight"], np.arange(12.0).reshape(3, 4).T)
     return expected
 
 
 def test_the_copy_holds_the_same_numbers(small, monkeypatch):
     monkeypatch.setattr(published, "read_checkpoint", published.read_checkpoint)
-    again = load_published(NAME)
+    again = load(NAME)
     assert list(again) == list(small)
     np.testing.assert_array_equal(again["backbone.conv1.weight"], small["backbone.conv1.weight"])
     assert again["backbone.conv1.weight"].dtype == np.float32
@@ -164,7 +168,7 @@ def test_a_damaged_copy_is_made_anew(small, cache, damage):
         pin.write_text("{")
     else:
         pin.unlink()
-    again = load_published(NAME)
+    again = load(NAME)
     np.testing.assert_array_equal(again["backbone.conv1.weight"], small["backbone.conv1.weight"])
     assert copy.read_bytes() == good
     assert pin.is_file()
@@ -174,7 +178,7 @@ def test_the_original_is_still_checked_when_there_is_a_copy(small, cache):
     path = cache / NAME
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(fl.ChecksumError, match="clean"):
-        load_published(NAME)
+        load(NAME)
 
 
 def test_without_room_for_a_copy_the_file_is_used(small, cache, monkeypatch):
@@ -185,12 +189,12 @@ def test_without_room_for_a_copy_the_file_is_used(small, cache, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.numpy.save_file", full)
-    again = load_published(NAME)
+    again = load(NAME)
     np.testing.assert_array_equal(again["backbone.conv1.weight"], small["backbone.conv1.weight"])
 
 
 def test_files_of_the_wheel_need_nothing(cache):
-    assert len(load_published("compact_300w.npz")) > 100
+    assert len(load("compact_300w.npz")) > 100
     assert not cache.exists()
 
 

@@ -19,6 +19,7 @@ from facelandmarks.cli.common import (
     run_command,
 )
 from facelandmarks.detection import DETECTORS
+from facelandmarks.engines.choose import ENGINES
 from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
 from facelandmarks.files import write_file
 from facelandmarks.zoo import DEFAULT_MODEL
@@ -113,6 +114,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--allow-unverified", action="store_true", help="take a file of weights that has no published digest"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="what runs the network (default: %(default)s)"
+    )
     parser.add_argument(
         "--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)"
     )
@@ -219,6 +223,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(
         args.model,
         device=args.device,
+        engine=args.engine,
         threads=args.threads,
         weights=args.weights,
         offline=args.offline,

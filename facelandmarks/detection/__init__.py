@@ -6,17 +6,33 @@ from facelandmarks.errors import UnknownModelError
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
+    from facelandmarks.weights.fetch import Folder
 
 DEFAULT_DETECTOR = "compact"
 DETECTORS = ("auto", DEFAULT_DETECTOR, "yunet")
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"  # key in the manifest
 
 
-def load_detector(name: str = "auto") -> "Detector":
+def load_detector(
+    name: str = "auto",
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    cache_dir: "Folder" = None,
+) -> "Detector":
     """The detector of that name.
 
-    `"compact"` is the one in the wheel. `"yunet"` is fetched if it is not in the cache. `"auto"` is YuNet if that is in
-    the cache already, else the one in the wheel: it never uses the network.
+    Parameters
+    ----------
+    name
+        `"compact"` is the one in the wheel. `"yunet"` is fetched if it is not in the cache. `"auto"` is YuNet if that is
+        in the cache already, else the one in the wheel: it never uses the network.
+    engine
+        Runs the one in the wheel, always on the CPU (`facelandmarks.engines.choose`). YuNet is run by OpenCV.
+    threads
+        CPU threads of that engine.
+    cache_dir
+        Folder of the cache; None as the environment says.
 
     Raises
     ------
@@ -27,24 +43,24 @@ def load_detector(name: str = "auto") -> "Detector":
     """
     if name not in DETECTORS:
         raise UnknownModelError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
-    if name == "yunet" or (name == "auto" and _yunet_is_here()):
-        return _load_yunet()
+    if name == "yunet" or (name == "auto" and _yunet_is_here(cache_dir)):
+        return _load_yunet(cache_dir)
     from facelandmarks.detection.compact import CompactDetector
 
-    return CompactDetector()
+    return CompactDetector(engine=engine, threads=threads, cache_dir=cache_dir)
 
 
-def _yunet_is_here() -> bool:
+def _yunet_is_here(cache_dir: "Folder") -> bool:
     from facelandmarks.weights.cache import Place, cache_folder
     from facelandmarks.weights.fetch import cached
     from facelandmarks.weights.manifest import get_record
 
-    return cached(get_record(YUNET_FILE), Place(cache_folder(), YUNET_FILE)) is not None
+    return cached(get_record(YUNET_FILE), Place(cache_folder(cache_dir), YUNET_FILE)) is not None
 
 
-def _load_yunet() -> "Detector":
+def _load_yunet(cache_dir: "Folder") -> "Detector":
     from facelandmarks.detection.yunet import YuNetDetector
     from facelandmarks.weights.fetch import obtain
     from facelandmarks.weights.manifest import get_record
 
-    return YuNetDetector(obtain(get_record(YUNET_FILE)))
+    return YuNetDetector(obtain(get_record(YUNET_FILE), cache_dir=cache_dir))

@@ -4,19 +4,24 @@ Trained by `examples/train_compact/train_detector.py`. The picture is seen at on
 *at that size* to the whole picture are found.
 """
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.engines.choose import choose_engine
+from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.errors import InvalidImageError
 from facelandmarks.weights.builtin import load_builtin
+from facelandmarks.weights.cache import cache_folder
+from facelandmarks.weights.fetch import Folder
+from facelandmarks.weights.manifest import get_record
 from facelandmarks.weights.packed import load_packed
 
 if TYPE_CHECKING:
-    from facelandmarks.nn.compact_detector import CompactDetectorNet
+    from torch import nn
 
 Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -29,6 +34,11 @@ LONG_SIDE = 640  # pixels: longer pictures are made smaller
 MOST_ENLARGED = 1.5  # finds smaller faces; more than that finds skin in the textures of small pictures
 SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 MOST_CELLS = 2000  # looked at in one picture
+MIDDLE = (127.5, 127.5, 127.5)  # the network sees pixels of -1..1
+# Of the network (`facelandmarks.nn.compact_detector`, which needs torch):
+STRIDES = (8, 16, 32, 64)
+USUAL_SIDE = 3.0
+LARGEST_LOG_SIDE = 4.0
 
 
 class CompactDetector:
@@ -40,27 +50,35 @@ class CompactDetector:
         Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
     weights
         A file of packed weights in place of those of the package.
-    device
-        Torch device that the network runs on.
+    engine, device, threads
+        What runs the network, as in `facelandmarks.load_model`.
+    cache_dir
+        Folder that keeps what engines other than PyTorch need; None as the environment says.
     """
 
     name = "compact"
     convention = "compact"
 
     def __init__(
-        self, threshold: float = THRESHOLD, weights: str | os.PathLike[str] | None = None, device: str = "cpu"
+        self,
+        threshold: float = THRESHOLD,
+        weights: Folder = None,
+        *,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int | None = None,
+        cache_dir: Folder = None,
     ) -> None:
         self.threshold = threshold
-        self.device = device
-        self._net = load_net(weights, device)
+        kind = choose_engine(engine, device, "float32")
+        source = network_source(weights, cache_dir)
+        self.engine = make_engine(source, kind, device=device, dtype="float32", threads=threads)
 
     def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
         """Boxes and scores of the faces, best first; see `Detector`."""
         check(image)
         seen, scale = resized(image)
-        boxes, scores = self._forward(
-            padded(seen, self._net.strides[-1]), self.threshold if min_score is None else min_score
-        )
+        boxes, scores = self._forward(padded(seen, STRIDES[-1]), self.threshold if min_score is None else min_score)
         boxes = ((boxes + 0.5) / np.tile(scale, 2) - 0.5).astype(np.float32)
         middle = (boxes[:, :2] + boxes[:, 2:]) / 2
         inside = ((middle > -0.5) & (middle < np.subtract(image.shape[1::-1], 0.5))).all(1)
@@ -70,34 +88,52 @@ class CompactDetector:
 
     def _forward(self, pixels: NDArray[np.uint8], threshold: float) -> tuple[Boxes, Scores]:
         """All boxes from a score on, in pixels of the network's input, before suppression."""
-        import torch
-
-        from facelandmarks.nn.compact_detector import boxes_of, cells_of
-
-        with torch.inference_mode():
-            x = torch.from_numpy(pixels).to(self.device)[None].permute(0, 3, 1, 2).float() / 127.5 - 1.0
-            outputs = self._net(x.contiguous(memory_format=torch.channels_last))[0].float().cpu()
-            scores = outputs[:, 0].sigmoid()
-            best = scores.topk(min(MOST_CELLS, len(scores)))
-            cells = best.indices[best.values >= threshold]
-            centres, strides = cells_of(pixels.shape[0], pixels.shape[1], self._net.strides)
-            boxes = boxes_of(outputs[cells], centres[cells], strides[cells])
-        return boxes.numpy(), scores[cells].numpy()
+        outputs = self.engine.run(pixels[None])[0]
+        scores = (1 / (1 + np.exp(-outputs[:, 0]))).astype(np.float32)
+        best = np.argsort(-scores, kind="stable")[:MOST_CELLS]
+        cells = best[scores[best] >= threshold]
+        centres, strides = cells_of(pixels.shape[0], pixels.shape[1])
+        return boxes_of(outputs[cells], centres[cells], strides[cells]), scores[cells]
 
 
-def load_net(weights: str | os.PathLike[str] | None, device: str) -> "CompactDetectorNet":
-    """The network with packed weights, ready for inference."""
-    import torch
+def network_source(weights: Folder, cache_dir: Folder) -> Source:
+    """The network with its weights: the package's, or a packed file."""
 
-    from facelandmarks.nn.compact_detector import CompactDetectorNet
-    from facelandmarks.nn.fuse import fuse_batch_norms
-    from facelandmarks.weights.checkpoint import load_state
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
 
-    net = CompactDetectorNet()
-    load_state(net, load_builtin(ASSET) if weights is None else load_packed(weights), "the compact detector")
-    net.eval().requires_grad_(False)
-    fuse_batch_norms(net)
-    return net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        load_state(network, load_builtin(ASSET) if weights is None else load_packed(weights), "the compact detector")
+
+    return Source(
+        stem=Path(ASSET).stem,
+        network="compact_detector",
+        options={},
+        mean=MIDDLE,
+        std=MIDDLE,
+        size=None,
+        fill=fill,
+        digest=get_record(ASSET).sha256 if weights is None else None,
+        folder=cache_folder(cache_dir),
+    )
+
+
+def cells_of(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Centres (L, 2) and strides (L,) of an input's cells, as in `facelandmarks.nn.compact_detector`."""
+    centres, sizes = [], []
+    for stride in STRIDES:
+        rows, columns = np.indices((height // stride, width // stride), dtype=np.float32)
+        centres.append((np.stack([columns, rows], -1).reshape(-1, 2) + 0.5) * stride - 0.5)
+        sizes.append(np.full(rows.size, stride, np.float32))
+    return np.concatenate(centres), np.concatenate(sizes)
+
+
+def boxes_of(
+    outputs: NDArray[np.float32], centres: NDArray[np.float32], strides: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Boxes (L, 4), xyxy in pixels, of network outputs (L, 5), as in `facelandmarks.nn.compact_detector`."""
+    middle = centres + outputs[:, 1:3] * strides[:, None]
+    half = np.exp(np.minimum(outputs[:, 3:5], LARGEST_LOG_SIDE)) * (strides[:, None] * USUAL_SIDE / 2)
+    return np.concatenate([middle - half, middle + half], axis=1)
 
 
 def check(image: NDArray[Any]) -> None:

@@ -1,5 +1,6 @@
 """What every engine offers."""
 
+import os
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,3 +28,8 @@ class Engine(Protocol):
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
+
+
+def usable_cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

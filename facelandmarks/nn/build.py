@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.compact_detector import CompactDetectorNet
 from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
 from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
 from facelandmarks.nn.rtmcc import RTMPose
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "compact": CompactLandmarkNet,
+    "compact_detector": CompactDetectorNet,
     "hrnetv2": HRNetV2,
     "hrnet": HRNetPose,
     "deeppose": DeepPose,

@@ -65,7 +65,7 @@ class Place:
     def belongings(self) -> list[Path]:
         """Everything that is there for this file: itself, its copies, pins, lock and partial file."""
         own = [self.file, self.partial, self.partial_origin, self.pin, self.lock]
-        copies = sorted(self.folder.glob(f"{Path(self.name).stem[:150]}.{'[0-9a-f]' * 16}.v*.safetensors*"))
+        copies = sorted(self.folder.glob(f"{Path(self.name).stem[:150]}.{'[0-9a-f]' * 16}.v*"))
         return [path for path in (*own, *copies) if path.exists()]
 
 

@@ -1,0 +1,90 @@
+"""Which engine runs a network here."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from facelandmarks.errors import InvalidOptionError
+
+VARIABLE = "FACELANDMARKS_ENGINE"
+_LOG = logging.getLogger(__name__)
+# What is there if a GPU's driver is: asking PyTorch would cost the seconds that other engines save.
+_SIGNS_OF_A_GPU = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd", r"C:\Windows\System32\nvcuda.dll")
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """What an engine needs and can do.
+
+    Attributes
+    ----------
+    packages
+        What has to be installed.
+    dtypes
+        Number types that it can be asked for.
+    """
+
+    packages: tuple[str, ...]
+    dtypes: tuple[str, ...]
+
+
+# In the order of preference of "auto" on a CPU.
+RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
+    {
+        "openvino": EngineRecord(("openvino", "onnx"), ("float32", "bfloat16", "float16")),
+        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",)),
+        "torch": EngineRecord(("torch",), ("float32", "bfloat16", "float16")),
+    }
+)
+ENGINES = ("auto", *sorted(RECORDS))
+DTYPES = RECORDS["torch"].dtypes
+
+
+def choose_engine(engine: str, device: str, dtype: str) -> str:
+    """The name of the engine to use; what `"auto"` takes is logged.
+
+    Parameters
+    ----------
+    engine
+        One of `ENGINES`. `"auto"` is what the environment says (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU,
+        the first of OpenVINO and ONNX Runtime that is installed with onnx; else PyTorch.
+    device, dtype
+        What the user asked for.
+
+    Raises
+    ------
+    InvalidOptionError
+        If there is no such engine, or it has no such number type.
+    """
+    if engine == "auto":
+        engine = os.environ.get(VARIABLE) or "auto"
+    if engine not in ENGINES:
+        raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
+    if dtype not in DTYPES:
+        raise InvalidOptionError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
+    if engine == "auto":
+        engine = _first_here(device, dtype)
+        _LOG.info("engine 'auto' is %s here", engine)
+    if dtype not in RECORDS[engine].dtypes:
+        kinds = " or ".join(RECORDS[engine].dtypes)
+        raise InvalidOptionError(f"engine {engine!r} runs in {kinds} only; got dtype={dtype!r}")
+    return engine
+
+
+def _first_here(device: str, dtype: str) -> str:
+    """The first engine that is installed, if this is work for a CPU in float32; else PyTorch.
+
+    Of other number types PyTorch's is the only one that every machine has.
+    """
+    if dtype != "float32" or device not in ("auto", "cpu") or (device == "auto" and _may_have_gpu()):
+        return "torch"
+    return next(name for name, record in RECORDS.items() if all(find_spec(package) for package in record.packages))
+
+
+def _may_have_gpu() -> bool:
+    return sys.platform == "darwin" or any(Path(sign).exists() for sign in _SIGNS_OF_A_GPU)

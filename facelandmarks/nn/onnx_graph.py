@@ -1,0 +1,104 @@
+"""A network as an ONNX graph: crops uint8 in, raw output float32 out, any number of crops."""
+
+import io
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from facelandmarks.errors import MissingDependencyError
+from facelandmarks.nn.fuse import fuse_batch_norms
+
+OPSET = 17
+INPUT, OUTPUT = "pixels", "output"
+_TRACED = 2  # crops: with one, an axis of length 1 could be taken for a constant
+
+
+class Normalised(nn.Module):
+    """A network behind the normalisation of its pixels.
+
+    Parameters
+    ----------
+    network
+        Takes float32 (N, 3, H, W).
+    mean, std
+        Per channel, on the scale 0 to 255.
+
+    Notes
+    -----
+    Input uint8 (N, H, W, 3) RGB.
+    """
+
+    def __init__(self, network: nn.Module, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("inverse_std", 1.0 / torch.tensor(std).view(3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        output: Tensor = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) * self.inverse_std)
+        return output
+
+
+def build_graph(
+    network: nn.Module,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+    size: tuple[int, int] | None,
+    metadata: Mapping[str, str],
+) -> bytes:
+    """The bytes of an ONNX file.
+
+    Parameters
+    ----------
+    network
+        With its weights loaded; its batch norms are folded in place.
+    mean, std
+        Per channel, on the scale 0 to 255; the graph normalises.
+    size
+        Width and height of the input in pixels; None leaves both open.
+    metadata
+        Kept in the file.
+
+    Raises
+    ------
+    MissingDependencyError
+        If onnx is not installed.
+    """
+    network.eval().requires_grad_(False)
+    fuse_batch_norms(network)
+    return trace(Normalised(network, mean, std).eval(), size, (OUTPUT,), metadata)
+
+
+def trace(
+    module: nn.Module, size: tuple[int, int] | None, outputs: tuple[str, ...], metadata: Mapping[str, str]
+) -> bytes:
+    """The ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingDependencyError(
+            "writing an ONNX file needs onnx: pip install 'facelandmarks-zoo[onnxruntime]'"
+        ) from error
+    width, height = size or (256, 256)
+    axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        # The older of PyTorch's two exporters, on purpose: equal numbers in a tenth of the time, and without onnxscript.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            module,
+            (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(outputs),
+            dynamic_axes=axes,
+        )
+    graph = onnx.load_from_string(file.getvalue())
+    for key, value in metadata.items():
+        graph.metadata_props.add(key=key, value=value)
+    content: bytes = graph.SerializeToString()
+    return content
