@@ -54,8 +54,8 @@ def load_model(
     device
         `"auto"` (CUDA, then MPS, then CPU), or a device of PyTorch such as `"cuda:1"`.
     engine
-        `"torch"`, `"onnxruntime"` or `"openvino"` (extras of the same names). `"auto"` takes, on a CPU, the fastest that
-        is installed; `Model.engine_info()` says which. docs/engines.md has their speed and agreement.
+        `"torch"`, `"onnxruntime"` or `"openvino"` (extras of the same names). `"auto"` takes, on a CPU, the first of
+        the other two that is installed; `Model.engine_info()` says which. Speed and agreement: docs/engines.md.
     dtype
         `"float32"`, `"bfloat16"` or `"float16"`; which of them an engine has depends on the machine.
     threads

@@ -2,16 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise, repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks.ahead import in_order
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo
+from facelandmarks.engines.base import Engine, EngineInfo, usable_cpus
 from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
@@ -22,12 +26,33 @@ from facelandmarks.zoo.spec import ModelSpec
 BATCH = 64  # crops in one call of the network
 
 
-class _Found(NamedTuple):
-    """The faces of a picture: boxes in the model's convention, scores, and who found them (None: given)."""
+WORKERS = min(4, usable_cpus())  # threads that read pictures ahead of the network
+PICTURES_AHEAD = 16
 
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture whose faces are cut out; the picture itself need not be kept.
+
+    Attributes
+    ----------
+    crops
+        What the network will see.
+    boxes
+        float64 (N, 4), in the model's convention.
+    scores
+        float32 (N,), NaN where boxes were given.
+    detector
+        Who found the boxes; None: they were given.
+    size
+        Width and height of the picture.
+    """
+
+    crops: Crops
     boxes: Boxes
     scores: NDArray[np.float32]
     detector: str | None
+    size: tuple[int, int]
 
 
 class Model:
@@ -52,6 +77,9 @@ class Model:
         self.engine = engine
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model, (self.spec, self.engine, self._find_detector)
 
     @property
     def scheme(self) -> Scheme:
@@ -106,10 +134,10 @@ class Model:
         InvalidBoxError
             If a box cannot hold a face.
         """
-        picture = load_image(image, color=color)
-        found = self._find_boxes(picture, bbox, detector, box_convention, min_score)
-        points, point_scores = self._landmarks(self.prepare(picture, found.boxes))
-        return self._result(picture, found, points, point_scores)
+        seen = self.look(
+            image, bbox, detector=detector, box_convention=box_convention, color=color, min_score=min_score
+        )
+        return self.finish([seen])[0]
 
     def predict_batch(
         self,
@@ -125,21 +153,51 @@ class Model:
 
         Parameters are those of `predict`; `bboxes` has one entry a picture, each a box, several, or None to detect.
         """
-        pictures = [load_image(image, color=color) for image in images]
-        given = [None] * len(pictures) if bboxes is None else list(bboxes)
-        if len(given) != len(pictures):
-            raise InvalidBoxError(
-                f"bboxes must have one entry a picture: {len(pictures)} pictures, {len(given)} entries"
+        given: Iterable[ArrayLike | None] = repeat(None)
+        if bboxes is not None:
+            images, given = list(images), list(bboxes)
+            if len(given) != len(images):
+                raise InvalidBoxError(
+                    f"bboxes must have one entry a picture: {len(images)} pictures, {len(given)} entries"
+                )
+        look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)
+            return [faces for batch in _batches(seen) for faces in self.finish(batch)]
+
+    def look(
+        self,
+        image: Any,
+        bbox: ArrayLike | None = None,
+        *,
+        detector: str | Detector = "auto",
+        box_convention: str | None = None,
+        color: ColorOrder = "rgb",
+        min_score: float | None = None,
+    ) -> Seen:
+        """The first part of `predict`, of the same parameters: what threads do while the network is busy."""
+        picture = load_image(image, color=color)
+        boxes, scores, finder = self._find_boxes(picture, bbox, detector, box_convention, min_score)
+        return Seen(self.prepare(picture, boxes), boxes, scores, finder, (picture.shape[1], picture.shape[0]))
+
+    def finish(self, seen: Sequence[Seen]) -> list[Landmarks]:
+        """The second part of `predict`, for any number of pictures: one result each, batches cross pictures."""
+        if not seen:
+            return []
+        points, scores = self.landmarks(join([part.crops for part in seen]))
+        ends = np.cumsum([0, *(len(part.crops) for part in seen)])
+        return [
+            Landmarks(
+                points[first:last],
+                scores[first:last],
+                part.boxes.astype(np.float32),
+                part.scores,
+                self.scheme,
+                part.size,
+                part.detector,
             )
-        found = [
-            self._find_boxes(picture, boxes, detector, box_convention, min_score)
-            for picture, boxes in zip(pictures, given, strict=True)
+            for part, (first, last) in zip(seen, pairwise(ends), strict=True)
         ]
-        crops = [self.prepare(picture, here.boxes) for picture, here in zip(pictures, found, strict=True)]
-        points, scores = self._landmarks(join(crops)) if crops else self._empty()
-        ends = np.cumsum([len(part) for part in crops])[:-1]
-        rows = zip(pictures, found, np.split(points, ends), np.split(scores, ends), strict=True) if crops else ()
-        return [self._result(*row) for row in rows]
 
     def prepare(
         self,
@@ -173,7 +231,8 @@ class Model:
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
         """Second stage: the raw output of the network for each crop, float32, first axis N."""
-        return np.concatenate([self.engine.run(pixels) for pixels in _chunks(crops.pixels)])
+        starts = range(0, len(crops), BATCH)
+        return np.concatenate([self.engine.run(crops.pixels[start : start + BATCH]) for start in starts])
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
@@ -184,9 +243,17 @@ class Model:
         """Flip test: the mean of the outputs for crops and for their mirror images (`pixels[:, :, ::-1]`)."""
         return self._pipeline.average(outputs, mirrored)
 
+    def landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """From crops to points (N, K, 2) in pixels of the picture and scores (N, K): `forward`, flip test, `decode`."""
+        # Chunk by chunk to the end: the heatmaps of a group photo of hundreds would fill the memory.
+        chunks = [self._landmarks(crops[start : start + BATCH]) for start in range(0, max(len(crops), 1), BATCH)]
+        points, scores = zip(*chunks, strict=True)
+        return np.concatenate(points), np.concatenate(scores)
+
     def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not len(crops):
-            return self._empty()
+            count = len(self.scheme)
+            return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
@@ -200,46 +267,39 @@ class Model:
         detector: str | Detector,
         box_convention: str | None,
         min_score: float | None,
-    ) -> "_Found":
+    ) -> tuple[Boxes, NDArray[np.float32], str | None]:
         height, width = picture.shape[:2]
         own = self.spec.box_convention
         if bbox is not None:
             boxes = check_boxes(bbox, width, height)
-            return _Found(
-                convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32), None
-            )
+            return convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32), None
         if own not in CONVENTIONS:
             raise InvalidBoxError(
                 f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
                 f"the whole picture is (0, 0, {width}, {height})"
             )
-        finder = self._detector(detector) if isinstance(detector, str) else detector
+        finder = self.detector(detector) if isinstance(detector, str) else detector
         found, scores = finder.detect(picture, min_score=min_score)
-        return _Found(convert_boxes(found.astype(np.float64), finder.convention, own), scores, finder.name)
+        return convert_boxes(found.astype(np.float64), finder.convention, own), scores, finder.name
 
-    def _detector(self, name: str) -> Detector:
+    def detector(self, name: str = "auto") -> Detector:
+        """The face detector of that name, loaded once; it runs in the model's engine."""
         with self._detectors_lock:
             if name not in self._detectors:
                 self._detectors[name] = self._find_detector(name)
             return self._detectors[name]
 
-    def _empty(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        count = len(self.scheme)
-        return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
 
-    def _result(
-        self,
-        picture: NDArray[np.uint8],
-        found: "_Found",
-        points: NDArray[np.float32],
-        scores: NDArray[np.float32],
-    ) -> Landmarks:
-        size, boxes = (picture.shape[1], picture.shape[0]), found.boxes.astype(np.float32)
-        return Landmarks(points, scores, boxes, found.scores, self.scheme, size, found.detector)
-
-
-def _chunks(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    return (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
+def _batches(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+    """As many pictures together as fill a batch of the network."""
+    waiting: list[Seen] = []
+    for picture in seen:
+        waiting.append(picture)
+        if sum(len(part.crops) for part in waiting) >= BATCH or len(waiting) >= BATCH:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def join(parts: Sequence[Crops]) -> Crops:

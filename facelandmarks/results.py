@@ -31,6 +31,9 @@ class Crops:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def __getitem__(self, rows: slice) -> "Crops":
+        return Crops(self.pixels[rows], self.center[rows], self.scale[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Face:

@@ -42,6 +42,7 @@ def test_the_engine_is_the_network_on_normalised_crops():
 
 NUMBERS = {
     "compact": {"landmarks": 4},
+    "compact_detector": {},
     "hrnetv2": {"width": 18, "landmarks": 4},
     "hrnet": {"width": 18, "landmarks": 4},
     "deeppose": {"landmarks": 4},

@@ -16,8 +16,8 @@ from weight_records import NAME, record_of, sha256, write_manifest
 
 import facelandmarks as fl
 from facelandmarks.weights import published
-from facelandmarks.weights.manifest import get_record
 from facelandmarks.weights.locate import locate
+from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import MODELS
 
 # Model, and where the goldens have its key names. All take two minutes: FACELANDMARKS_ALL_SEEDS=1; else some are run.

@@ -25,8 +25,8 @@ def load_detector(
     Parameters
     ----------
     name
-        `"compact"` is the one in the wheel. `"yunet"` is fetched if it is not in the cache. `"auto"` is YuNet if that is
-        in the cache already, else the one in the wheel: it never uses the network.
+        `"compact"` is the one in the wheel. `"yunet"` is fetched if it is not in the cache. `"auto"` is YuNet if that
+        is in the cache already, else the one in the wheel: it never uses the network.
     engine
         Runs the one in the wheel, always on the CPU (`facelandmarks.engines.choose`). YuNet is run by OpenCV.
     threads

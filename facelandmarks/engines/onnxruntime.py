@@ -70,7 +70,7 @@ class OnnxRuntimeEngine:
         provider = PROVIDERS[self._kind]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceError(
-                f"this build of ONNX Runtime has no {provider}; device {self._kind!r} needs another one (onnxruntime-gpu)"
+                f"this build of ONNX Runtime has no {provider}; device {self._kind!r} needs onnxruntime-gpu"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1

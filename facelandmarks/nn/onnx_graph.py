@@ -33,6 +33,8 @@ class Normalised(nn.Module):
     def __init__(self, network: nn.Module, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
         super().__init__()
         self.network = network
+        self.mean: Tensor
+        self.inverse_std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("inverse_std", 1.0 / torch.tensor(std).view(3, 1, 1))
 
@@ -85,12 +87,12 @@ def trace(
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
-        # The older of PyTorch's two exporters, on purpose: equal numbers in a tenth of the time, and without onnxscript.
+        # The older of PyTorch's two exporters: equal numbers in a tenth of the time, and without onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             module,
             (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),
-            file,
+            file,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT],

@@ -23,7 +23,7 @@ def is_good_copy(copy: Place) -> bool:
     return examine(copy.file).sha256 == pin.sha256
 
 
-def keep_copy(copy: Place, write: Callable[[Path], object], *errors: type[Exception]) -> None:
+def keep_copy(copy: Place, write: Callable[[Path], object], errors: tuple[type[Exception], ...] = (OSError,)) -> None:
     """Write a copy whole or not at all; where the folder cannot be written to, there is none.
 
     Parameters
@@ -33,7 +33,7 @@ def keep_copy(copy: Place, write: Callable[[Path], object], *errors: type[Except
     write
         Writes it to the path that it is given.
     errors
-        What else than `OSError` means that it cannot be written.
+        What means that it cannot be written.
     """
     partial = copy.folder / f".{copy.name}.{os.getpid()}.tmp"
     try:
@@ -41,7 +41,7 @@ def keep_copy(copy: Place, write: Callable[[Path], object], *errors: type[Except
         found = examine(partial)
         write_pin(copy, Pin(found.sha256, found.bytes, partial.stat().st_mtime_ns, "converted"))
         os.replace(partial, copy.file)
-    except (OSError, *errors) as error:
+    except errors as error:
         _LOG.info("cannot write %s: %s", copy.file, error)
     finally:
         partial.unlink(missing_ok=True)

@@ -44,4 +44,4 @@ def _keep(state: State, copy: Place) -> None:
     from safetensors.numpy import save_file
 
     tensors = {key: value.copy(order="C") for key, value in state.items()}
-    keep_copy(copy, lambda path: save_file(tensors, path), SafetensorError)
+    keep_copy(copy, lambda path: save_file(tensors, path), (OSError, SafetensorError))

@@ -1,0 +1,37 @@
+"""Work done by threads a little ahead of where its results are used."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results of a function in the order of its items; an error is raised in its turn.
+
+    Unlike `Executor.map` it takes no more than `ahead` items before they are needed, and drops the rest when it is
+    closed or something fails.
+
+    Parameters
+    ----------
+    pool
+        Runs the function.
+    function, items
+        What is done with each.
+    ahead
+        How many are begun before the first is asked for, at most.
+    """
+    left = iter(items)
+    begun: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(left, ahead))
+    try:
+        while begun:
+            result = begun.popleft().result()
+            begun.extend(pool.submit(function, item) for item in islice(left, 1))
+            yield result
+    finally:
+        for future in begun:
+            future.cancel()
