@@ -1,32 +1,21 @@
 """The functions at the top of the package."""
 
 import os
-from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.engines.choose import ENGINES, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.engines.make import make_engine
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.cache import cache_folder
-from facelandmarks.weights.locate import Located, locate
-from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
-from facelandmarks.zoo.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from facelandmarks.weights.checkpoint import Shapes, State
+from facelandmarks.sources import Weights, find_source
+from facelandmarks.zoo import DEFAULT_MODEL, get_spec
 
 __all__ = ["ENGINES", "load_model", "predict"]
-Weights = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def load_model(
@@ -91,59 +80,16 @@ def load_model(
     """
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
     kind = choose_engine(engine, device, dtype)
-    if weights is None:
-        file = locate(
-            spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
-        )
-        source = _source(spec, partial(_published, spec.weights, file), file)
-    else:
-        source = _source(spec, partial(_given, weights), None)
+    source = find_source(
+        spec,
+        weights,
+        cache_dir=cache_dir,
+        offline=offline,
+        allow_unverified=allow_unverified,
+        progress=progress,
+    )
     network = make_engine(source, kind, device=device, dtype=dtype, threads=threads)
     return Model(spec, network, partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir))
-
-
-def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) -> Source:
-    """The network of a model, and its weights."""
-
-    def fill(network: "nn.Module") -> None:
-        from facelandmarks.weights.checkpoint import load_state
-
-        load_state(network, read(), spec.name, candidates=_shapes_of_all)
-
-    return Source(
-        stem=Path(spec.weights).stem[:150],
-        network=spec.network,
-        options=_numbers(spec),
-        mean=spec.mean,
-        std=spec.std,
-        size=spec.input_size,
-        fill=fill,
-        digest=file.sha256 if file else None,
-        folder=file.copies if file else cache_folder(),
-    )
-
-
-def _published(name: str, file: Located) -> "State":
-    from facelandmarks.weights.published import load_published
-
-    return load_published(name, file)
-
-
-def _given(weights: Weights) -> "State":
-    from facelandmarks.weights.given import read_given
-
-    return read_given(weights)
-
-
-def _numbers(spec: ModelSpec) -> dict[str, Any]:
-    """The numbers of the network's constructor."""
-    return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
-
-
-def _shapes_of_all() -> "dict[str, Shapes]":
-    from facelandmarks.nn.build import network_shapes
-
-    return {name: network_shapes(spec.network, _numbers(spec)) for name, spec in MODELS.items()}
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
