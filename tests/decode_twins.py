@@ -24,7 +24,7 @@ def noisy(noise: float = 0.02) -> np.ndarray:
 
 
 def special() -> np.ndarray:
-    """float32 (1, 8, 64, 48): ties, a plateau, two peaks, NaN at the peak and elsewhere, infinity, a peak in a corner."""
+    """float32 (1, 8, 64, 48): ties, a plateau, two peaks, NaN at the peak and elsewhere, infinity, a corner."""
     maps = gaussians(np.full((1, 8, 2), 20.3))
     maps[0, 0, 20, 20] = maps[0, 0, 40, 30] = maps[0, 0, 20, 21] = 1.5
     maps[0, 1, 18:23, 18:23] = 1.0
