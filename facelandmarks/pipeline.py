@@ -89,13 +89,27 @@ def _check(option: str, value: str, choices: Collection[str], model: str) -> Non
 
 def bind(spec: ModelSpec) -> Pipeline:
     """The functions that a record names."""
-    geometry, scheme, size = GEOMETRIES[spec.geometry], get_scheme(spec.scheme), spec.input_size
-    arithmetic: dict[str, Any] = {"variant": spec.variant} if spec.variant else {}
-    exchange = scheme.mirror if spec.flip_exchange else np.arange(len(scheme))
+    geometry, size, arithmetic = GEOMETRIES[spec.geometry], spec.input_size, _arithmetic(spec)
     return Pipeline(
         regions=partial(geometry.boxes_to_center_scale, input_size=size, padding=spec.box_padding, **arithmetic),
         cut=partial(geometry.cut_crops, input_size=size, **arithmetic, **spec.crop_options),
-        average=partial(AVERAGES[spec.flip_average], exchange=exchange, input_size=size),
-        decode=partial(DECODERS[spec.decode], input_size=size, **arithmetic, **spec.decode_options),
+        average=partial(AVERAGES[spec.flip_average], **average_options(spec)),
+        decode=partial(DECODERS[spec.decode], **decode_options(spec)),
         to_image=partial(geometry.to_image, input_size=size, **arithmetic, **spec.back_options),
     )
+
+
+def average_options(spec: ModelSpec) -> dict[str, Any]:
+    """What an average of `decode.flip` takes besides the outputs."""
+    scheme = get_scheme(spec.scheme)
+    exchange = scheme.mirror if spec.flip_exchange else np.arange(len(scheme))
+    return {"exchange": exchange, "input_size": spec.input_size}
+
+
+def decode_options(spec: ModelSpec) -> dict[str, Any]:
+    """What a decoder takes besides the output."""
+    return {"input_size": spec.input_size, **_arithmetic(spec), **spec.decode_options}
+
+
+def _arithmetic(spec: ModelSpec) -> dict[str, Any]:
+    return {"variant": spec.variant} if spec.variant else {}

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from golden_files import arrays, has_e2e
@@ -103,14 +102,6 @@ def test_outer_pixels_of_the_map_are_those_of_the_crop() -> None:
         np.testing.assert_allclose(points, [[[20 * 191 / 47, 30 * 255 / 63]]], atol=1e-3)
 
 
-def test_mirrored_blur_of_many_maps_is_the_blur_of_each() -> None:
-    """The maps share one call of OpenCV; none must see its neighbour."""
-    maps = np.random.default_rng(0).random((7, 20, 30), np.float32)
-    for kernel in (3, 11, 17):
-        alone = [cv2.GaussianBlur(m, (kernel, kernel), 0) for m in maps]
-        np.testing.assert_allclose(udp._blur_mirrored(maps, kernel), np.stack(alone), rtol=2e-6)
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_broken_map_leaves_the_others_alone(variant: Variant) -> None:
     maps = gaussians(np.array([[[20.3, 30.2], [20.3, 30.2], [20.3, 30.2]]]))
@@ -143,3 +134,47 @@ def test_no_crops_and_input_left_alone() -> None:
     maps.setflags(write=False)
     points, _ = udp.decode(maps, (192, 256))
     assert points.dtype == np.float32
+
+
+def check_windows_against_whole_maps(
+    monkeypatch: pytest.MonkeyPatch, maps: np.ndarray, variant: Variant, kernel: int = 11
+) -> None:
+    """Bound: 2e-4 px is how far last bits may move a point of a crop before its map is worked out whole."""
+    size = (4 * maps.shape[3], 4 * maps.shape[2])
+    quick, _ = udp.decode(maps, size, kernel, variant)
+    with monkeypatch.context() as patch:
+        patch.setattr(udp, "FRAIL", 0.0)  # everything is
+        whole, _ = udp.decode(maps, size, kernel, variant)
+    distance = np.abs(quick - whole)
+    assert distance.max() <= 2e-4
+    assert distance.mean() <= (5e-6 if variant == "mmpose1x" else 1e-8)  # 0.x does not touch the height
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("noise", [0.002, 0.05, 0.3])
+@pytest.mark.parametrize("kernel", [11, 17])
+def test_windows_and_whole_maps_agree(
+    monkeypatch: pytest.MonkeyPatch, variant: Variant, noise: float, kernel: int
+) -> None:
+    """Peaks everywhere, some beyond the border."""
+    rng = np.random.default_rng(0)
+    maps = gaussians(rng.uniform([-1, -1], [48, 64], (2, 98, 2)))
+    maps += rng.normal(0, noise, maps.shape).astype(np.float32)
+    check_windows_against_whole_maps(monkeypatch, maps, variant, kernel)
+
+
+@pytest.mark.parametrize(("variant", "model"), [case for case in MODELS if has_e2e(*case)])
+def test_windows_and_whole_maps_agree_on_stored_outputs(
+    monkeypatch: pytest.MonkeyPatch, goldens: Path, variant: Variant, model: str
+) -> None:
+    for part in parts(e2e(goldens / variant, model)):
+        check_windows_against_whole_maps(monkeypatch, part.output, variant)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_usual_maps_are_never_blurred_whole(monkeypatch: pytest.MonkeyPatch, variant: Variant) -> None:
+    rng = np.random.default_rng(0)
+    maps = gaussians(rng.uniform([0, 0], [47, 63], (2, 98, 2))) + rng.normal(0, 0.01, (2, 98, 64, 48))
+    monkeypatch.setattr(udp, "blur_with_zeros", None)
+    monkeypatch.setattr(udp, "blur_mirrored", None)
+    udp.decode(maps.astype(np.float32), (192, 256), variant=variant)

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from facelandmarks.zoo.spec import Variant
 
+Offsets = list[int] | NDArray[np.intp]
+
 
 def decode(
     heatmaps: NDArray[np.float32], input_size: tuple[int, int], variant: Variant = "mmpose0x"
@@ -80,7 +82,7 @@ def to_crop(
 
 
 def neighbours(
-    maps: NDArray[np.float32], places: NDArray[np.floating], dx: list[int], dy: list[int]
+    maps: NDArray[np.float32], places: NDArray[np.floating], dx: Offsets, dy: Offsets
 ) -> NDArray[np.float32]:
     """Values (N, K, M) of each map (N, K, h, w) at M offsets from its place; the nearest pixel beyond the border."""
     n, k, h, w = maps.shape

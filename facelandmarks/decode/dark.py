@@ -1,16 +1,18 @@
 """Heatmaps to points by DARK: a Taylor step on the logarithm of the blurred map (MMPose `unbiased`)."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.decode.argmax import neighbours, peaks, to_crop
+from facelandmarks.decode.blur import blur_about, blur_with_zeros
+from facelandmarks.decode.taylor import FRAIL, taylor_step
 from facelandmarks.zoo.spec import Variant
 
 # Offsets from the peak of the pixels that the step needs: itself, one and two pixels right, left, below and above,
 # then the corners below right, below left, above right, above left.
-_DX = [0, 1, -1, 0, 0, 2, -2, 0, 0, 1, -1, 1, -1]
-_DY = [0, 0, 0, 1, -1, 0, 0, 2, -2, 1, 1, -1, -1]
+_DX = np.array([0, 1, -1, 0, 0, 2, -2, 0, 0, 1, -1, 1, -1])
+_DY = np.array([0, 0, 0, 1, -1, 0, 0, 2, -2, 1, 1, -1, -1])
+FLOOR = np.float32(1e-10)  # of the blurred map, before its logarithm
 
 
 def decode(
@@ -44,54 +46,53 @@ def decode(
     a point some pixels), and there is none within two pixels of the border or for a map without a positive value.
     """
     places, scores = peaks(heatmaps, variant)
-    return to_crop(places + _taylor_step(heatmaps, places, scores, kernel), heatmaps, input_size), scores
+    return to_crop(places + _steps(heatmaps, places, scores, kernel), heatmaps, input_size), scores
 
 
-def _taylor_step(
+def _steps(
     heatmaps: NDArray[np.float32], places: NDArray[np.float32], scores: NDArray[np.float32], kernel: int
 ) -> NDArray[np.float64]:
-    """Steps (N, K, 2) in pixels of the map from the peaks towards the peaks of the Gaussians below them."""
+    """Steps (N, K, 2) in pixels of the map from the peaks towards the peaks of the Gaussians below them.
+
+    They come from windows about the peaks. Upstream brings the blurred map back to the height of the map before it
+    takes the logarithm; that adds the same to all logarithms, and a step sees none of it. It matters where values lie
+    at the floor, and in last bits where a step hangs on them: such maps are worked out whole.
+    """
     height, width = heatmaps.shape[2:]
     x, y = places[..., 0], places[..., 1]
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    log = _log_around(heatmaps, places, scores, kernel).astype(np.float64)
-    centre, right, left, below, above, right2, left2, below2, above2, se, sw, ne, nw = np.moveaxis(log, -1, 0)
-    gx, gy = (right - left) / 2, (below - above) / 2
-    # Second differences over two pixels to either side, so that they fit the first ones.
-    hxx, hyy = (right2 - 2 * centre + left2) / 4, (below2 - 2 * centre + above2) / 4
-    hxy = (se - sw - ne + nw) / 4
-    determinant = hxx * hyy - hxy * hxy
-    with np.errstate(divide="ignore", invalid="ignore"):
-        step = -np.stack([hyy * gx - hxy * gy, hxx * gy - hxy * gx], axis=-1) / determinant[..., None]
-    return np.where((inside & (determinant != 0))[..., None], step, 0.0)
+    values = blur_about(heatmaps, places, kernel, 2, "zeros")[2 + _DY, :, :, 2 + _DX]
+    steps, sensitivity = _step(values)
+    unsettled = inside & ~(_above_floor(values) & (sensitivity < FRAIL))
+    for n in np.flatnonzero(unsettled.any(axis=1)):
+        here = unsettled[n]
+        steps[n, here] = _step(_around_whole(heatmaps[n, here], places[n, here], scores[n, here], kernel))[0]
+    return np.where(inside[..., None], steps, 0.0)
 
 
-def _log_around(
-    heatmaps: NDArray[np.float32], places: NDArray[np.float32], scores: NDArray[np.float32], kernel: int
+def _step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps and their sensitivity from values (13, ...) of blurred maps at the peaks and about them."""
+    log = np.log(np.maximum(values, FLOOR)).astype(np.float64)
+    centre, right, left, below, above, right2, left2, below2, above2, se, sw, ne, nw = log
+    with np.errstate(invalid="ignore"):  # inf - inf
+        gradient = (right - left) / 2, (below - above) / 2
+        # Second differences over two pixels to either side, so that they fit the first ones.
+        hessian = (right2 - 2 * centre + left2) / 4, (below2 - 2 * centre + above2) / 4, (se - sw - ne + nw) / 4
+        return taylor_step(gradient, hessian)
+
+
+def _above_floor(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where all values (13, ...) are numbers above the floor; to restore the height only lifts them."""
+    above: NDArray[np.bool_] = np.all((values > FLOOR) & (values < np.inf), axis=0)
+    return above
+
+
+def _around_whole(
+    maps: NDArray[np.float32], places: NDArray[np.float32], scores: NDArray[np.float32], kernel: int
 ) -> NDArray[np.float32]:
-    """Logarithm (N, K, 13) of the blurred maps at the peaks and about them.
-
-    The blurred map is brought back to the height of the map. The factor matters only for the floor of 1e-10, but
-    there it does: far from a peak the floor is a plateau.
-    """
-    values = np.empty((*places.shape[:2], len(_DX)), np.float32)
-    highest = np.empty(places.shape[:2], np.float32)
-    for n, maps in enumerate(heatmaps):
-        blurred = blur_with_zeros(maps, kernel)
-        values[n] = neighbours(blurred[None], places[n : n + 1], _DX, _DY)[0]
-        highest[n] = blurred.max(axis=(1, 2))
-    with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
-        values *= (scores / highest)[..., None]
-        return np.log(np.maximum(values, np.float32(1e-10)))
-
-
-def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
-    """Gaussian blur (K, h, w) with zeros around each map: one call of OpenCV for all maps of a crop."""
-    k, h, w = maps.shape
-    gap = kernel // 2
-    # The maps one below another, a gap of zeros after each: the kernel never sees two maps at once. In float32, as
-    # upstream: the goldens of 1.x come out bit for bit.
-    tall = np.zeros((k, h + gap, w), np.float32)
-    tall[:, :h] = maps
-    blurred = cv2.GaussianBlur(tall.reshape(-1, w), (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
-    return blurred.reshape(tall.shape)[:, :h].astype(np.float32, copy=False)
+    """Values (13, K) of maps (K, h, w), blurred whole and brought back to their height, at the peaks and about them."""
+    blurred = blur_with_zeros(maps, kernel)
+    values: NDArray[np.float32] = neighbours(blurred[None], places[None], _DX, _DY)[0].T
+    with np.errstate(divide="ignore", invalid="ignore"):  # inf
+        values *= scores / blurred.max(axis=(1, 2))
+    return values

@@ -1,16 +1,17 @@
 """Heatmaps to points by DARK in the UDP manner: another blur, another Hessian, and no border (MMPose `use_udp`)."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.decode.argmax import peaks
-from facelandmarks.decode.dark import blur_with_zeros
+from facelandmarks.decode.blur import blur_about, blur_mirrored, blur_with_zeros
+from facelandmarks.decode.taylor import FRAIL, taylor_step
 from facelandmarks.zoo.spec import Variant
 
 # Offsets from the peak of the pixels that the step needs: itself, right, left, below, above, below right, above left.
-_DX = [0, 1, -1, 0, 0, 1, -1]
-_DY = [0, 0, 0, 1, -1, 1, -1]
+_DX = np.array([0, 1, -1, 0, 0, 1, -1])
+_DY = np.array([0, 0, 0, 1, -1, 1, -1])
+LOWEST, HIGHEST = np.float32(0.001), np.float32(50)  # where the blurred map is cut, before its logarithm
 
 
 def decode(
@@ -52,69 +53,90 @@ def decode(
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
     zoom = (np.array(input_size) - 1) / np.array([width - 1, height - 1])
-    points = (places + _taylor_step(heatmaps, places, scores, kernel, variant)) * zoom
+    points = (places + _steps(heatmaps, places, scores, kernel, variant)) * zoom
     return points.astype(np.float32), scores
 
 
-def _taylor_step(
+def _steps(
     heatmaps: NDArray[np.float32],
     places: NDArray[np.float32],
     scores: NDArray[np.float32],
     kernel: int,
     variant: Variant,
 ) -> NDArray[np.float64]:
-    """Steps (N, K, 2) in pixels of the map from the peaks towards the peaks of the Gaussians below them."""
-    log = _log_around(heatmaps, places, scores, kernel, variant)
-    centre, right, left, below, above, se, nw = np.moveaxis(log, -1, 0)
-    gx, gy = ((right - left) * 0.5).astype(np.float64), ((below - above) * 0.5).astype(np.float64)
+    """Steps (N, K, 2) in pixels of the map from the peaks towards the peaks of the Gaussians below them.
+
+    They come from windows about the peaks. That 1.x brings the blurred map back to the height of the map adds the same
+    to all logarithms, and a step sees none of it. It matters where the map is cut flat, and in last bits where a step
+    hangs on them: such maps are worked out whole, as are those without a peak, for what lies before them.
+    """
+    values = _around_peaks(heatmaps, places, kernel, variant)
+    steps, sensitivity = _step(values)
+    settled = (places[..., 0] >= 0) & (sensitivity < FRAIL)
+    if variant == "mmpose1x":
+        settled &= _between_limits(values, scores)
+    for n in np.flatnonzero(~settled.all(axis=1)):
+        here = ~settled[n]
+        whole = _around_whole(heatmaps[n], places[n], scores[n], kernel, variant)
+        steps[n, here] = _step(whole[:, here])[0]
+    undefined = (places[..., 0] < 0) & ~np.isfinite(steps).all(axis=-1)
+    return np.where(undefined[..., None], 0.0, steps)
+
+
+def _step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Steps and their sensitivity from values (7, ...) of blurred maps at the peaks and about them."""
+    log = np.log(values.clip(LOWEST, HIGHEST))
+    centre, right, left, below, above, se, nw = log
+    gradient = ((right - left) * 0.5).astype(np.float64), ((below - above) * 0.5).astype(np.float64)
     # Unlike DARK's, the second differences reach one pixel only, and the mixed one sees two of the four corners.
     epsilon = np.finfo(np.float32).eps
     hxx = (right - 2 * centre + left).astype(np.float64) + epsilon
     hyy = (below - 2 * centre + above).astype(np.float64) + epsilon
     hxy = (0.5 * (se - right - below + centre + centre - left - above + nw)).astype(np.float64)
-    determinant = hxx * hyy - hxy * hxy
-    with np.errstate(divide="ignore", invalid="ignore"):
-        step = -np.stack([hyy * gx - hxy * gy, hxx * gy - hxy * gx], axis=-1) / determinant[..., None]
-    undefined = (places[..., 0] < 0) & ~np.isfinite(step).all(axis=-1)
-    return np.where((undefined | (determinant == 0))[..., None], 0.0, step)
+    return taylor_step(gradient, (hxx, hyy, hxy))
 
 
-def _log_around(
-    heatmaps: NDArray[np.float32],
+def _around_peaks(
+    heatmaps: NDArray[np.float32], places: NDArray[np.float32], kernel: int, variant: Variant
+) -> NDArray[np.float32]:
+    """Values (7, N, K) of the blurred maps at the peaks and about them, from windows about the peaks."""
+    n, k, height, width = heatmaps.shape
+    about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
+    x, y = np.moveaxis(places.astype(np.intp), -1, 0)
+    rows = (y + _DY[:, None, None]).clip(0, height - 1) - y + 1
+    columns = (x + _DX[:, None, None]).clip(0, width - 1) - x + 1
+    values: NDArray[np.float32] = about[rows, np.arange(n)[:, None], np.arange(k), columns]
+    return values
+
+
+def _between_limits(values: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where (N, K) no value (7, N, K) is cut: to restore the height only lifts them, to the score at most."""
+    return (values > LOWEST).all(axis=0) & (scores <= HIGHEST)
+
+
+def _around_whole(
+    maps: NDArray[np.float32],
     places: NDArray[np.float32],
     scores: NDArray[np.float32],
     kernel: int,
     variant: Variant,
 ) -> NDArray[np.float32]:
-    """Logarithm (N, K, 7) of the blurred maps at the peaks and about them, the outer pixel beyond the border."""
-    values = np.empty((*places.shape[:2], len(_DX)), np.float32)
-    blur = _blur_mirrored if variant == "mmpose0x" else blur_with_zeros
-    for n, maps in enumerate(heatmaps):
-        blurred = blur(maps, kernel)
-        if variant == "mmpose1x":
-            with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
-                blurred = blurred * (scores[n] / blurred.max(axis=(1, 2)))[:, None, None]
-        values[n] = _gather(blurred, places[n])
-    log: NDArray[np.float32] = np.log(values.clip(np.float32(0.001), np.float32(50)))
-    return log
+    """Values (7, K) of one face's maps (K, h, w), blurred whole, at the peaks (K, 2) and about them."""
+    if variant == "mmpose0x":
+        blurred = blur_mirrored(maps, kernel)
+    else:
+        blurred = blur_with_zeros(maps, kernel)
+        with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
+            blurred = blurred * (scores / blurred.max(axis=(1, 2)))[:, None, None]
+    return _gather(blurred, places)
 
 
 def _gather(maps: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (K, 7) of maps (K, h, w) at the peaks (K, 2) and about them, by their places in memory as upstream."""
+    """Values (7, K) of maps (K, h, w) at the peaks (K, 2) and about them, by their places in memory as upstream."""
     padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
     k, height, width = padded.shape
     x, y = (places + 1).astype(np.intp).T
     first = (np.arange(k) * height + y) * width + x
-    around = first[:, None] + np.array(_DY) * width + np.array(_DX)
+    around = first + (_DY * width + _DX)[:, None]
     values: NDArray[np.float32] = padded.ravel().take(around, mode="wrap")
     return values
-
-
-def _blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
-    """Gaussian blur (K, h, w) with each map mirrored about its outer pixels: one call of OpenCV for all maps."""
-    h, w = maps.shape[1:]
-    gap = kernel // 2
-    # The maps one below another with their mirrored borders: what OpenCV itself does at the end of all is cut off.
-    tall = np.pad(maps, ((0, 0), (gap, gap), (gap, gap)), mode="reflect")
-    blurred = cv2.GaussianBlur(tall.reshape(-1, w + 2 * gap), (kernel, kernel), 0)
-    return blurred.reshape(tall.shape)[:, gap : gap + h, gap : gap + w].astype(np.float32, copy=False)

@@ -1,0 +1,82 @@
+"""Gaussian blur of heatmaps: of whole maps, or of small windows about their peaks, which costs a tenth."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# What lies beyond a map: zeros, or the map mirrored about its outer pixels.
+Beyond = Literal["zeros", "mirror"]
+
+
+def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+    """Gaussian blur (K, h, w) with zeros around each map: one call of OpenCV for all maps."""
+    k, h, w = maps.shape
+    gap = kernel // 2
+    # The maps one below another, a gap of zeros after each: the kernel never sees two maps at once. In float32, as
+    # upstream: the goldens of 1.x come out bit for bit.
+    tall = np.zeros((k, h + gap, w), np.float32)
+    tall[:, :h] = maps
+    blurred = cv2.GaussianBlur(tall.reshape(-1, w), (kernel, kernel), 0, borderType=cv2.BORDER_CONSTANT)
+    return blurred.reshape(tall.shape)[:, :h].astype(np.float32, copy=False)
+
+
+def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+    """Gaussian blur (K, h, w) with each map mirrored about its outer pixels: one call of OpenCV for all maps."""
+    h, w = maps.shape[1:]
+    gap = kernel // 2
+    # The maps one below another with their mirrored borders: what OpenCV itself does at the end of all is cut off.
+    tall = np.pad(maps, ((0, 0), (gap, gap), (gap, gap)), mode="reflect")
+    blurred = cv2.GaussianBlur(tall.reshape(-1, w + 2 * gap), (kernel, kernel), 0)
+    return blurred.reshape(tall.shape)[:, gap : gap + h, gap : gap + w].astype(np.float32, copy=False)
+
+
+def blur_about(
+    maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
+) -> NDArray[np.float32]:
+    """Blurred maps in a small square about one place of each.
+
+    Parameters
+    ----------
+    maps
+        float32 (N, K, h, w).
+    places
+        (N, K, 2), x and y in whole pixels of the map, from -1.
+    kernel
+        Odd side of the blur in pixels.
+    reach
+        How many pixels to either side of the place are wanted.
+    beyond
+        What the blur sees beyond the map. Values of the square that lie there themselves mean nothing.
+
+    Returns
+    -------
+    ndarray
+        float32 (S, N, K, S), S = 2 * reach + 1: row, crop, landmark, column.
+    """
+    n, k, h, w = maps.shape
+    gap = kernel // 2
+    # The windows side by side in one wide image: OpenCV works along rows, and every pixel that is kept sees its own
+    # window alone. Each has the pixels that the blur of the whole map would see, and the same sums over them.
+    rows = _window(h, places[..., 1], reach + gap, beyond)[..., None]
+    columns = np.moveaxis(_window(w, places[..., 0], reach + gap, beyond), 0, -1)[None]
+    first = np.arange(n * k).reshape(n, k, 1) * (h * w)
+    wide: NDArray[np.float32] = maps.ravel().take(first + rows.clip(0) * w + columns.clip(0))
+    if beyond == "zeros":
+        wide = np.where((rows < 0) | (columns < 0), np.float32(0), wide)
+    kept = slice(gap, gap + 2 * reach + 1)
+    if not wide.size:
+        return np.zeros((2 * reach + 1, n, k, 2 * reach + 1), np.float32)  # OpenCV refuses to blur nothing
+    blurred = cv2.GaussianBlur(wide.reshape(len(wide), -1), (kernel, kernel), 0).reshape(wide.shape)
+    about: NDArray[np.float32] = blurred[kept, ..., kept].astype(np.float32, copy=False)
+    return about
+
+
+def _window(length: int, middle: NDArray[np.floating], reach: int, beyond: Beyond) -> NDArray[np.intp]:
+    """Indices (2 * reach + 1, N, K) along an axis about the middles (N, K); -1 where a zero lies."""
+    margin = reach + 1  # a middle may be -1
+    inner = np.arange(length)
+    line = np.pad(inner, margin, mode="reflect") if beyond == "mirror" else np.pad(inner, margin, constant_values=-1)
+    indices: NDArray[np.intp] = line[middle.astype(np.intp) + margin + np.arange(-reach, reach + 1)[:, None, None]]
+    return indices
