@@ -237,7 +237,11 @@ class Model:
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
         points, scores = self._pipeline.decode(outputs)
-        return self._pipeline.to_image(points, crops.center, crops.scale), scores
+        return self.to_image(points, crops), scores
+
+    def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
+        """Points (N, K, 2) in pixels of the crops as the decoder gives them, in pixels of the picture."""
+        return self._pipeline.to_image(points, crops.center, crops.scale)
 
     def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Flip test: the mean of the outputs for crops and for their mirror images (`pixels[:, :, ::-1]`)."""

@@ -43,9 +43,14 @@ class DevicePipeline:
     decode: Callable[..., tuple[Tensor, Tensor]]
 
 
+def bind_decode(spec: ModelSpec) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The decoder that a record names."""
+    return partial(DECODERS[spec.decode], **decode_options(spec))
+
+
 def bind(spec: ModelSpec, device: torch.device) -> DevicePipeline:
     """The functions that a record names, their constants on the device."""
     options = average_options(spec)
     options["exchange"] = torch.tensor(options["exchange"], dtype=torch.long, device=device)
     average = partial(AVERAGES[spec.flip_average], **options) if spec.flip_test else None
-    return DevicePipeline(average, partial(DECODERS[spec.decode], **decode_options(spec)))
+    return DevicePipeline(average, bind_decode(spec))

@@ -57,8 +57,12 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
-        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
-        return output
+        return self.run_all(pixels)[0]
+
+    def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """All outputs of a graph that has several."""
+        outputs: list[NDArray[np.float32]] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})
+        return outputs
 
     def _open(self) -> Any:
         try:

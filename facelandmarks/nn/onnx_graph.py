@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,13 @@ from facelandmarks.errors import MissingDependencyError
 from facelandmarks.nn.fuse import fuse_batch_norms
 
 OPSET = 17
+Decode = Callable[[Tensor], tuple[Tensor, ...]]
 INPUT, OUTPUT = "pixels", "output"
 _TRACED = 2  # crops: with one, an axis of length 1 could be taken for a constant
 
 
 class Normalised(nn.Module):
-    """A network behind the normalisation of its pixels.
+    """A network behind the normalisation of its pixels, and before a decoder if there is one.
 
     Parameters
     ----------
@@ -24,23 +25,31 @@ class Normalised(nn.Module):
         Takes float32 (N, 3, H, W).
     mean, std
         Per channel, on the scale 0 to 255.
+    decode
+        Makes something else of the network's output.
 
     Notes
     -----
     Input uint8 (N, H, W, 3) RGB.
     """
 
-    def __init__(self, network: nn.Module, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        decode: Decode | None = None,
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.decode = network, decode
         self.mean: Tensor
         self.inverse_std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("inverse_std", 1.0 / torch.tensor(std).view(3, 1, 1))
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
         output: Tensor = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) * self.inverse_std)
-        return output
+        return self.decode(output) if self.decode else output
 
 
 def build_graph(
@@ -49,6 +58,8 @@ def build_graph(
     std: tuple[float, float, float],
     size: tuple[int, int] | None,
     metadata: Mapping[str, str],
+    decode: Decode | None = None,
+    outputs: tuple[str, ...] = (OUTPUT,),
 ) -> bytes:
     """The bytes of an ONNX file.
 
@@ -62,6 +73,8 @@ def build_graph(
         Width and height of the input in pixels; None leaves both open.
     metadata
         Kept in the file.
+    decode, outputs
+        What the graph makes of the network's output, in traceable operations, and the names of the results.
 
     Raises
     ------
@@ -70,7 +83,7 @@ def build_graph(
     """
     network.eval().requires_grad_(False)
     fuse_batch_norms(network)
-    return trace(Normalised(network, mean, std).eval(), size, (OUTPUT,), metadata)
+    return trace(Normalised(network, mean, std, decode).eval(), size, outputs, metadata)
 
 
 def trace(

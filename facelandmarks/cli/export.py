@@ -1,0 +1,131 @@
+"""facelandmarks-export: a model as an ONNX file, with what other programs need to know beside it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, run_command
+
+if TYPE_CHECKING:
+    from facelandmarks.model import Model
+    from facelandmarks.results import Crops
+
+EPILOG = """\
+Beside FILE.onnx stands FILE.json: what the input is, which region of a picture a crop shows, how the output becomes
+points. The same text is in the metadata of the graph.
+Exit codes: 0 done, 1 --verify found more than --tolerance, 2 wrong usage, 3 weights or network, 4 nothing could be
+done, 130 interrupted.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(
+        prog="facelandmarks-export",
+        description="Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="name of a model")
+    parser.add_argument("file", type=Path, metavar="FILE.onnx", help="the file to write")
+    parser.add_argument("--decode", action="store_true", help="decode in the graph: points and scores come out")
+    parser.add_argument(
+        "--verify",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="run the file in ONNX Runtime on the faces of these pictures, and compare with PyTorch",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.01,
+        metavar="PX",
+        help="largest distance that --verify lets pass, in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="CHECKPOINT", help="a checkpoint of the model, in place of the published file"
+    )
+    parser.add_argument("--variant", metavar="NAME", help="upstream implementation to follow, where there are two")
+    parser.add_argument("--offline", action="store_true", default=None, help="do not use the network")
+    parser.add_argument(
+        "--allow-unverified", action="store_true", help="take a file of weights that has no published digest"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    problem = check_outputs([args.file, args.file.with_suffix(".json")], args.force, None)
+    if problem:
+        complain(problem)
+        return USAGE
+    from facelandmarks.export import export_model
+
+    written = export_model(
+        args.model,
+        args.file,
+        decode_in_graph=args.decode,
+        weights=args.weights,
+        variant=args.variant,
+        offline=args.offline,
+        allow_unverified=args.allow_unverified,
+        progress=False if args.quiet else None,
+    )
+    if not args.quiet:
+        print(" ".join(str(path) for path in written))
+    return verify(args) if args.verify else DONE
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Compare the file with PyTorch on real faces."""
+    from facelandmarks.api import load_model
+    from facelandmarks.export import verify_export
+
+    model = load_model(
+        args.model,
+        engine="torch",
+        device="cpu",
+        flip_test=False,
+        variant=args.variant,
+        weights=args.weights,
+        offline=args.offline,
+        allow_unverified=args.allow_unverified,
+    )
+    found = verify_export(args.file, model, crops_of(model, args.verify))
+    good = found.largest <= args.tolerance
+    if not (args.quiet and good):
+        print(
+            f"{'agrees' if good else 'DOES NOT AGREE'} with PyTorch: largest distance {found.largest:.4f} px, mean "
+            f"{found.mean:.5f} px, over {found.landmarks} landmarks (tolerance {args.tolerance:g} px)",
+            file=sys.stdout if good else sys.stderr,
+        )
+    return DONE if good else SOME_FAILED
+
+
+def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
+    """The faces of pictures; where no detector finds what a model wants, each whole picture."""
+    from facelandmarks.boxes import CONVENTIONS
+    from facelandmarks.images import load_image
+    from facelandmarks.model import join
+
+    found = []
+    for image in images:
+        picture = load_image(image)
+        whole = (0, 0, picture.shape[1], picture.shape[0])
+        found.append(model.look(picture, None if model.spec.box_convention in CONVENTIONS else whole).crops)
+    return join(found)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""A model as an ONNX file that other programs run, with all that they need to know beside it."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import getdoc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import facelandmarks
+from facelandmarks.engines.make import filled_network
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.files import write_file
+from facelandmarks.model import Model
+from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
+from facelandmarks.results import Crops
+from facelandmarks.schemes import get_scheme
+from facelandmarks.sources import Weights, find_source
+from facelandmarks.weights.manifest import get_record
+from facelandmarks.zoo import get_spec
+from facelandmarks.zoo.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from facelandmarks.nn.onnx_graph import Decode
+
+SCHEMA = "facelandmarks-export/1"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far an exported file's points lie from PyTorch's, in pixels of the picture, over so many landmarks."""
+
+    largest: float
+    mean: float
+    landmarks: int
+
+
+def export_model(
+    name: str,
+    path: str | os.PathLike[str],
+    *,
+    decode_in_graph: bool = False,
+    weights: Weights | None = None,
+    variant: str | None = None,
+    decode: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    offline: bool | None = None,
+    allow_unverified: bool = False,
+    progress: bool | None = None,
+) -> tuple[Path, Path]:
+    """Write a model as ONNX, and a JSON file of the same name beside it that says how it is to be used.
+
+    The graph takes crops, uint8 (n, H, W, 3) RGB, and normalises them itself. The conventions (which region of the
+    picture a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph.
+
+    Parameters
+    ----------
+    name
+        One of `list_models()`.
+    path
+        The file to write, `*.onnx`; one that is there is replaced.
+    decode_in_graph
+        Whether the graph decodes: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in
+        place of the raw `output`.
+    weights, variant, decode, cache_dir, offline, allow_unverified, progress
+        As in `load_model`.
+
+    Returns
+    -------
+    tuple of Path
+        The ONNX file and the JSON file.
+
+    Raises
+    ------
+    InvalidOptionError
+        If the name of the file does not end in `.onnx`, or an option has no such value.
+    MissingDependencyError
+        If onnx is not installed.
+    UnknownModelError, DownloadError, ChecksumError, OfflineError, CheckpointError
+        As in `load_model`.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".onnx":
+        raise InvalidOptionError(f"the file must be called *.onnx; got {os.fspath(path)!r}")
+    spec = choose(get_spec(name), variant=variant, decode=decode)
+    source = find_source(
+        spec, weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
+    )
+    said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
+    graph = _graph(spec, filled_network(source), decode_in_graph, said)
+    write_file(path, graph)
+    beside = path.with_suffix(".json")
+    write_file(beside, (json.dumps(said, indent=1) + "\n").encode())
+    return path, beside
+
+
+def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any]:
+    """All that a program has to know to use a model's graph, as JSON values."""
+    width, height = spec.input_size
+    scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
+    outputs = ["points", "scores"] if decode_in_graph else ["output"]
+    return {
+        "schema": SCHEMA,
+        "model": spec.name,
+        "title": spec.title,
+        "made_by": f"facelandmarks-zoo {facelandmarks.__version__}",
+        "licence": record.licence,
+        "training_data": list(record.training_data),
+        "input": {
+            "name": "pixels",
+            "dtype": "uint8",
+            "shape": ["n", height, width, 3],
+            "channels": "RGB",
+            "normalisation_in_graph": {"mean": list(spec.mean), "std": list(spec.std)},
+        },
+        "crop": {
+            "geometry": spec.geometry,
+            "in_words": getdoc(GEOMETRIES[spec.geometry]),
+            "box_convention": spec.box_convention,
+            "box_padding": spec.box_padding,
+            "options": dict(spec.crop_options),
+            "variant": spec.variant,
+        },
+        "outputs": outputs,
+        "decode": {
+            "in_graph": decode_in_graph,
+            "name": spec.decode,
+            "in_words": getdoc(DECODERS[spec.decode]),
+            "options": dict(spec.decode_options),
+            "points": "pixels of the crop",
+            "back_to_picture": dict(spec.back_options),
+        },
+        "flip_test": {
+            "published": spec.flip_test,
+            "average": spec.flip_average,
+            "exchange": scheme.mirror.tolist() if spec.flip_exchange else None,
+            "in_graph": False,
+        },
+        "scheme": {"name": spec.scheme, "landmarks": list(scheme.names)},
+    }
+
+
+def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> Agreement:
+    """Run an exported file in ONNX Runtime on crops, and a model on the same, and compare the points.
+
+    Parameters
+    ----------
+    path
+        What `export_model` wrote.
+    model
+        The same model, in PyTorch in float32 and without flip test.
+    crops
+        What both see (`Model.prepare`).
+
+    Raises
+    ------
+    MissingDependencyError
+        If ONNX Runtime is not installed.
+    InvalidOptionError
+        If there are no crops.
+    """
+    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
+
+    if not len(crops):
+        raise InvalidOptionError("there is no face to compare on")
+    outputs = OnnxRuntimeEngine(Path(path), device="cpu").run_all(crops.pixels)
+    expected, _ = model.decode(model.forward(crops), crops)
+    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops)[0]
+    distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
+    return Agreement(float(distances.max()), float(distances.mean()), distances.size)
+
+
+def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: Mapping[str, Any]) -> bytes:
+    from facelandmarks.nn.onnx_graph import build_graph
+
+    decode: Decode | None = None
+    outputs: tuple[str, ...] = ("output",)
+    if decode_in_graph:
+        from facelandmarks.decode_torch.bound import bind_decode
+
+        decode, outputs = bind_decode(spec), ("points", "scores")
+    metadata = {"facelandmarks": json.dumps(said)}
+    return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)
