@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.boxes import Boxes, convert_boxes, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.errors import InvalidOptionError
@@ -23,12 +24,9 @@ def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:
     """Index of the tight box, of (N, 4), that fits the points (K, 2) best; None if none overlaps enough."""
     if not len(boxes):
         return None
-    wanted = tight_boxes(truth[None])[0]
-    common = (np.minimum(boxes[:, 2:], wanted[2:]) - np.maximum(boxes[:, :2], wanted[:2])).clip(0).prod(1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (wanted[2:] - wanted[:2]).prod()
-    overlaps = common / (areas - common)
-    best = int(overlaps.argmax())
-    return best if overlaps[best] > LEAST_OVERLAP else None
+    shares = overlaps(boxes, tight_boxes(truth[None])[0])
+    best = int(shares.argmax())
+    return best if shares[best] > LEAST_OVERLAP else None
 
 
 def detected(convention: str, detector: str = "auto") -> Finder:
