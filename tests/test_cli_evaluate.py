@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,9 +15,11 @@ import pytest
 from evaluation_cases import cells_of, evaluate, publish
 from miniature_releases import make_300w
 
+from facelandmarks import api
 from facelandmarks.cli.evaluate import main
 from facelandmarks.evaluation import rows
 from facelandmarks.evaluation.datasets import RELEASES
+from facelandmarks.model import Model
 
 TRAINING = Path(__file__).parents[1] / "examples" / "train_compact"
 
@@ -120,8 +123,9 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert row["run"]["engine"]["device"] == "cpu"
     assert len(row["run"]["weights"]["sha256"]) == 64
     part = row["subsets"]["full"]
-    assert (len(part["names"]), len(part["errors"]), len(part["per_landmark"])) == (6, 6, 68)
-    assert np.mean(part["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
+    errors = part["measured"]
+    assert (len(part["names"]), len(errors["errors"]), len(errors["per_landmark"])) == (6, 6, 68)
+    assert np.mean(errors["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
     assert len(part["annotations"]["faces_sha256"]) == 64
     numbers = list(csv.DictReader(files["csv"].read_text().splitlines()))
     assert [number["metric"] for number in numbers] == ["NME", "FR@0.10", "AUC@0.10"]
@@ -129,6 +133,8 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     markdown = files["md"].read_text()
     assert markdown.startswith("| model | measured by | subset |")
     assert "Measured by `facelandmarks-eval --dataset 300w" in markdown
+    assert "| measured | subset | % of | jaw | brow left |" in markdown
+    assert f"| {100 * errors['per_contour']['jaw']:.2f} |" in markdown
     # All of it comes out of the JSON file again, without data or model.
     again = tmp_path / "again.md"
     assert main(["--render", str(files["json"]), "--markdown", str(again)]) == 0
@@ -138,6 +144,32 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert "exists" in capsys.readouterr().err
     assert main(["--render", str(files["md"])]) == 2
     assert "is no report of facelandmarks-eval" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", api.ENGINES)
+def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch, engine):
+    """Which there are only `load_model` knows; what it says of the one that runs is kept."""
+    asked, load_model = [], api.load_model
+
+    class Named:
+        def __init__(self, engine):
+            self.run = engine.run
+            self.info = replace(engine.info, engine=f"{asked[-1]} that ran")
+
+    def load(name, *, engine, **options):
+        asked.append(engine)
+        model = load_model(name, **options)
+        return Model(model.spec, Named(model.engine))
+
+    monkeypatch.setattr(api, "load_model", load)
+    code, card = evaluate(tmp_path, *options, "--subset", "challenge", "--allow-partial", "--engine", engine)
+    assert (code, asked, card["rows"][0]["run"]["engine"]["engine"]) == (0, [engine], f"{engine} that ran")
+
+
+def test_an_engine_that_is_none(options, capsys):
+    assert main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"]) == 2
+    error = capsys.readouterr().err
+    assert all(engine in error for engine in api.ENGINES)
 
 
 def test_json_on_stdout_is_all_of_it(options, capsys):

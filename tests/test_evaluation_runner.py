@@ -1,8 +1,11 @@
 """The runner on tiny releases with the model in the wheel: order, batches, resuming, detection, partial releases."""
 
+import csv
 import json
+import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from evaluation_cases import cells_of, evaluate, publish
@@ -18,6 +21,7 @@ from facelandmarks.evaluation.regions import Region, as_upstream, face_size, pla
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.evaluation.store import PredictionStore
 from facelandmarks.evaluation.stream import Prediction, face_key, predict_faces
+from facelandmarks.images import load_image
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +184,76 @@ def test_detected_boxes_and_misses(root, tmp_path, monkeypatch):
     publish(monkeypatch, "300w", common=4)
     code, card = evaluate(tmp_path, *options, "--allow-partial", "--boxes", "detector")
     cell = cells_of(card)["common", "NME"]
-    assert (code, cell["faces_missed"], cell["verdict"]) == (0, 0, "PARTIAL")
-    assert cell["measured"] > 0
+    assert (code, cell["measured"], cell["verdict"]) == (0, None, "-")
+    assert cell["detector"]["faces_missed"] == 0
+    assert cell["detector"]["measured"] > 0
     monkeypatch.setattr(finders, "load_detector", lambda name: Everywhere([[0, 0, 3, 3]]))
     cell = cells_of(evaluate(tmp_path, *options, "--allow-partial", "--boxes", "detector")[1])["common", "NME"]
-    assert (cell["faces_missed"], cell["measured"], cell["verdict"]) == (4, None, "PARTIAL")
+    found = cell["detector"]
+    assert (found["faces_missed"], found["failures"], found["measured"], cell["verdict"]) == (4, 1, None, "-")
+
+
+class First:
+    """A detector that finds a face in every second picture, where its annotation is."""
+
+    name, convention = "first", "tight"
+
+    def __init__(self, samples):
+        self.boxes = {
+            load_image(sample.image).tobytes(): np.concatenate([sample.points.min(0), sample.points.max(0)])
+            for _, sample in samples[::2]
+        }
+
+    def detect(self, image, *, min_score=None):
+        boxes = [self.boxes[image.tobytes()]] if image.tobytes() in self.boxes else []
+        return np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32)
+
+
+def test_given_and_detected_boxes_stand_side_by_side(root, tmp_path, monkeypatch, capsys):
+    root = shutil.copytree(root, tmp_path / "data")
+    samples = samples_of(root)
+    for number, (_, sample) in enumerate(samples):
+        noise = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(sample.image), noise)
+    detector = First(samples)
+    monkeypatch.setattr(finders, "load_detector", lambda name: detector)
+    options = ("--dataset", "300w", "--data-root", root, "--model", "compact_300w", "--subset", "full")
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("md", "csv")}
+    written = ("--markdown", files["md"], "--csv", files["csv"])
+    code, card = evaluate(tmp_path, *options, "--allow-partial", "--boxes", "both", *written)
+    assert (code, card["rows"][0]["run"]["detector"]) == (0, "first")
+    given = evaluate(tmp_path, *options, "--allow-partial")[1]
+    for key, cell in cells_of(given).items():
+        both = cells_of(card)[key]
+        assert {**both, "detector": None} == cell
+        assert (both["faces_missed"], both["detector"]["faces_missed"]) == (0, 6 - len(detector.boxes))
+    subset = card["rows"][0]["subsets"]["full"]
+    errors, detected = (np.array(subset[boxes]["errors"], float) for boxes in ("measured", "detector"))
+    np.testing.assert_allclose(detected[::2], errors[::2], rtol=1e-3)
+    nme = cells_of(card)["full", "NME"]["detector"]
+    assert nme["fraction"] == pytest.approx(np.nanmean(detected), abs=1e-6)
+    # What was missed has failed.
+    assert nme["failures"] == pytest.approx(np.mean(~(detected <= 0.1)), abs=1e-6)
+    assert cells_of(card)["full", "FR@0.10"]["detector"]["fraction"] == nme["failures"]
+    out = capsys.readouterr().out
+    missed = f"{100 * nme['failures']:.2f} %, {nme['faces_missed']} missed"
+    value = f"{nme['measured']:.2f} % ({nme['fraction']:.4f}, inter-ocular)"
+    for text in (out, files["md"].read_text()):
+        assert "detected boxes" in text
+        assert value in text
+        assert missed in text
+    (line, *_) = csv.DictReader(files["csv"].read_text().splitlines())
+    assert float(line["detector_measured"]) == nme["measured"]
+    assert (int(line["detector_faces_missed"]), float(line["detector_failures"])) == (
+        nme["faces_missed"],
+        nme["failures"],
+    )
+    assert float(line["measured"]) == cells_of(card)["full", "NME"]["measured"]
+
+
+def test_clothes_are_not_detected():
+    with pytest.raises(InvalidOptionError, match="no detector here finds boxes of the kind 'clothes': use --boxes gt"):
+        finders.DetectedBoxes("clothes")
 
 
 def test_matching_takes_the_box_that_fits():

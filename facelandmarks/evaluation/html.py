@@ -4,10 +4,19 @@ import base64
 import json
 from collections.abc import Iterator
 from html import escape
+from typing import get_args
 
 from facelandmarks.evaluation.charts import ced_chart, landmark_chart
 from facelandmarks.evaluation.report import Card
-from facelandmarks.evaluation.tables import HEADER, notes_of_card, rows_of_card
+from facelandmarks.evaluation.scoring import Verdict
+from facelandmarks.evaluation.tables import (
+    Table,
+    errors_of_card,
+    label_of_row,
+    notes_of_card,
+    table_of_card,
+    table_of_parts,
+)
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #2b2f36; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
@@ -38,36 +47,34 @@ def to_html(card: Card) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>",
         "<meta name=viewport content='width=device-width'>",
         f"<style>{_STYLE}</style><h1>{title}</h1>",
-        _table(card),
+        _table(table_of_card(card)),
         "<ul>" + "".join(f"<li>{escape(note)}" for note in notes_of_card(card)) + "</ul>",
         *_curves(card),
+        "<h2>Mean error by part of the face</h2>",
+        _table(table_of_parts(card)),
         *(part for row in card["rows"] for part in _row(row)),
         _repeat(card),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _table(card: Card) -> str:
-    verdict = HEADER.index("verdict")
-    head = "".join(f"<th>{escape(name)}" for name in HEADER)
-    rows = (
-        "<tr>"
-        + "".join(
-            f"<td class={text}>{text}" if column == verdict and text != "-" else f"<td>{escape(text)}"
-            for column, text in enumerate(texts)
-        )
-        for texts in rows_of_card(card)
-    )
-    return f"<div class=wide><table><tr>{head}{''.join(rows)}</table></div>"
+def _table(table: Table) -> str:
+    head, *rows = table
+    names = "".join(f"<th>{escape(name)}" for name in head)
+    lines = ("<tr>" + "".join(map(_entry, texts)) for texts in rows)
+    return f"<div class=wide><table><tr>{names}{''.join(lines)}</table></div>"
+
+
+def _entry(text: str) -> str:
+    return f"<td class={text}>{text}" if text in get_args(Verdict) and text != "-" else f"<td>{escape(text)}"
 
 
 def _curves(card: Card) -> Iterator[str]:
     """One chart for each subset and normaliser, with all rows that have it."""
     groups: dict[tuple[str, str], list[tuple[str, list[float | None]]]] = {}
-    for row in card["rows"]:
-        for name, subset in row["subsets"].items():
-            label = f"{row['model']} ({row['protocol']['source']})"
-            groups.setdefault((name, row["protocol"]["normaliser"]), []).append((label, subset["errors"]))
+    for row, name, boxes, found in errors_of_card(card):
+        curve = (label_of_row(row, boxes), found["errors"])
+        groups.setdefault((name, row["protocol"]["normaliser"]), []).append(curve)
     yield "<h2>Cumulative error distribution</h2><div class=charts>"
     for (name, normaliser), curves in groups.items():
         yield f"<div><h3>{escape(name)}</h3>{_image(ced_chart(curves, normaliser), f'curves of {name}')}</div>"
@@ -78,16 +85,17 @@ def _row(row: Card) -> Iterator[str]:
     normaliser = row["protocol"]["normaliser"]
     yield f"<h2>{escape(row['model'])} <small>{escape(row['protocol']['source'])}</small></h2>"
     yield "<div class=charts>"
-    for name, subset in row["subsets"].items():
-        image = _image(landmark_chart(subset, normaliser), f"error by landmark, {name}")
-        yield f"<div><h3>{escape(name)}: error by landmark</h3>{image}</div>"
+    for _, name, boxes, found in errors_of_card({"rows": [row]}):
+        title = f"{name}: error by landmark{', detected boxes' if boxes == 'detector' else ''}"
+        chart = landmark_chart(row["subsets"][name]["mean_face"], found["per_landmark"], normaliser)
+        yield f"<div><h3>{escape(title)}</h3>{_image(chart, title)}</div>"
     yield "</div>"
     for name, subset in row["subsets"].items():
         if subset.get("worst"):
             yield f"<h3>{escape(name)}: worst faces <small>truth green, prediction red</small></h3><div class=faces>"
             yield from (_face(face) for face in subset["worst"])
             yield "</div>"
-    settings = {key: row[key] for key in ("run", "protocol", "boxes")}
+    settings = {key: row[key] for key in ("run", "protocol")}
     settings["annotations"] = {name: subset["annotations"] for name, subset in row["subsets"].items()}
     shown = escape(json.dumps(settings, indent=1))
     yield f"<details><summary>How it was measured</summary><pre>{shown}</pre></details>"
