@@ -70,12 +70,11 @@ def test_official_rows_give_what_its_own_test_loop_gave(official, tmp_path, monk
     assert "FAIL" in capsys.readouterr().out
 
 
-# Model, its goldens, protocol, data set, subset, and MMPose's sample annotations with their pictures.
+# Model, its goldens, protocol, data set, subset, and MMPose's sample annotations with their pictures. Every row is in
+# test_evaluation_dry_runs_mmpose; these are real annotations.
 MMPOSE = [
     ("hrnetv2_w18_wflw_dark", "mmpose0x", "wflw_mmpose0x", "wflw", "test", "wflw"),
     ("hrnetv2_w18_wflw_dark", "mmpose1x", "wflw_mmpose1x", "wflw", "test", "wflw"),
-    ("deeppose_res50_wflw", "mmpose0x", "wflw_mmpose0x", "wflw", "test", "wflw"),
-    ("deeppose_res50_wflw", "mmpose1x", "wflw_mmpose1x", "wflw", "test", "wflw"),
     ("hrnetv2_w18_aflw", "mmpose0x", "aflw_mmpose0x", "aflw", "full", "aflw"),
     ("hrnetv2_w18_aflw", "mmpose1x", "aflw_mmpose1x", "aflw", "full", "aflw"),
     ("hrnetv2_w18_cofw", "mmpose0x", "cofw_mmpose0x", "cofw", "test", "cofw"),
@@ -129,7 +128,7 @@ def by_hand(model, annotated, dataset, version):
 
 
 @pytest.mark.parametrize(("name", "version", "protocol", "dataset", "subset", "sample"), MMPOSE)
-def test_rows_of_mmpose(shared, tmp_path, monkeypatch, name, version, protocol, dataset, subset, sample):
+def test_real_annotations_by_hand(shared, tmp_path, monkeypatch, name, version, protocol, dataset, subset, sample):
     root = tmp_path / "data"
     annotated = lay_out_mmpose(root, shared / "data" / "annotations" / "mmpose" / sample, dataset)
     state = golden_weights(shared / "goldens" / version, name)
