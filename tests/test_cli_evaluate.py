@@ -208,6 +208,17 @@ def test_what_is_missing_is_said_and_the_rest_is_measured(root, tmp_path, option
     assert "looked for" in card["rows"][0]["missing"]["test"]
 
 
+def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path, options, capsys):
+    """The row of the model has a validation and a test subset; only the pictures of one are there."""
+    for part in ("helen", "lfpw"):
+        shutil.copytree(root / part / "testset", tmp_path / "part" / part / "testset")
+    options[3] = str(tmp_path / "part")
+    code, card = evaluate(tmp_path, *options, "--allow-partial")
+    assert (code, list(card["rows"][0]["missing"])) == (0, ["validation"])
+    assert "validation: not measured: 300-W, validation: looked for" in capsys.readouterr().out
+    assert evaluate(tmp_path, *options, "--allow-partial", "--subset", "common", "--subset", "validation")[0] == 1
+
+
 def test_the_list_names_data_sets_terms_and_rows(capsys):
     assert main(["--list"]) == 0
     out = capsys.readouterr().out

@@ -53,7 +53,7 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
 
     `curves` are labels and errors of faces, fractions of the normaliser; None for a face that was not found.
     """
-    figure = _figure(5.3, 3.2)
+    figure = _figure(5.3, 3.2 + 0.18 * len(curves))
     axes = figure.add_subplot()
     errors = [np.array([np.nan if e is None else e for e in faces], np.float64) for _, faces in curves]
     found = np.concatenate([faces[~np.isnan(faces)] for faces in errors])
@@ -66,7 +66,7 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
     axes.set_ylim(0, 100)
     axes.set_xlabel(f"error of a face, % of {normaliser}", fontsize=9, color=_INK)
     axes.set_ylabel("faces, %", fontsize=9, color=_INK)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left")  # below it, where no curve is
     return _svg(figure)
 
 

@@ -19,18 +19,19 @@ from facelandmarks.evaluation.tables import (
 )
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #2b2f36; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #2b2f36; max-width: 1240px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 1rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; font-weight: 600; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #e4e7ec; white-space: nowrap; }
-th { font-weight: 600; color: #5c6470; }
+th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #e4e7ec; vertical-align: top; }
+th { font-weight: 600; color: #5c6470; vertical-align: bottom; } td { min-width: 2.6rem; }
 .PASS { color: #11783c; font-weight: 600; } .FAIL { color: #b3261e; font-weight: 600; } .PARTIAL { color: #8a6100; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; } .charts img { max-width: 100%; }
 .faces { display: flex; flex-wrap: wrap; gap: .6rem; } figure { margin: 0; width: 165px; font-size: 11px; }
 figure img { width: 165px; height: 165px; border-radius: 4px; display: block; } figcaption { overflow-wrap: anywhere; }
 details { margin: .8rem 0; } summary { cursor: pointer; color: #5c6470; } small { color: #5c6470; }
-pre { background: #f5f6f8; padding: .8rem; overflow-x: auto; font-size: 12px; } li { margin: .2rem 0; }
+pre { background: #f5f6f8; padding: .8rem; font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
+li { margin: .2rem 0; }
 """
 
 
