@@ -9,14 +9,22 @@ import cv2
 import numpy as np
 import pytest
 from evaluation_cases import cells_of, evaluate, publish
-from miniature_releases import make_300w, make_wflw
+from miniature_releases import make_300w, make_aflw, make_wflw
 
 import facelandmarks as fl
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation import finders, stream
 from facelandmarks.evaluation.datasets import Sample, read
 from facelandmarks.evaluation.finders import matching
-from facelandmarks.evaluation.protocols import AFLW_0X, AFLW_1X, COFW_0X, COFW_1X, COMPACT_300W, IBUG300W_0X
+from facelandmarks.evaluation.protocols import (
+    AFLW_0X,
+    AFLW_1X,
+    AFLW_OFFICIAL,
+    COFW_0X,
+    COFW_1X,
+    COMPACT_300W,
+    IBUG300W_0X,
+)
 from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.evaluation.store import PredictionStore
@@ -29,6 +37,13 @@ def root(tmp_path_factory):
     """300-W with six test faces: pictures of noise, and points anywhere."""
     folder = tmp_path_factory.mktemp("300w")
     make_300w(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aflw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("aflw")
+    make_aflw(folder)
     return folder
 
 
@@ -310,11 +325,24 @@ def test_annotations_without_what_a_protocol_needs():
     sample = Sample("a.jpg", None, np.random.default_rng(0).uniform(0, 50, (29, 2)), np.ones(29, bool))
     with pytest.raises(DatasetError, match=r"a\.jpg: cofw_mmpose1x needs boxes"):
         place(sample, COFW_1X, "cofw", 60, 60)
-    with pytest.raises(DatasetError, match=r"aflw_mmpose0x needs center and scale.*mmpose and hrnet have"):
+    with pytest.raises(DatasetError, match=r"aflw_mmpose0x needs boxes"):
         place(sample, AFLW_0X, "aflw", 60, 60)
     for protocol, what in ((AFLW_0X, "box size of the annotation"), (AFLW_1X, "side of the annotated region")):
         with pytest.raises(DatasetError, match=what):
             face_size(replace(sample, points=sample.points[:19]), protocol, Region())
+
+
+@pytest.mark.parametrize("protocol", [AFLW_0X, AFLW_1X, AFLW_OFFICIAL], ids=lambda protocol: protocol.name)
+def test_the_release_of_aflw_gives_the_regions_of_its_derived_lists(aflw, protocol):
+    forms = [list(read("aflw", aflw, "full", form=form, allow_partial=True)) for form in protocol.forms]
+    assert len(forms) == 3
+    for samples in zip(*forms, strict=True):
+        places = [place(sample, protocol, "aflw", 60, 60) for sample in samples]
+        sizes = [face_size(*given) for given in zip(samples, [protocol] * 3, places, strict=True)]
+        for made, size in zip(places, sizes, strict=True):
+            np.testing.assert_allclose(made.center, places[0].center, rtol=1e-12)
+            np.testing.assert_allclose(made.scale, places[0].scale, rtol=1e-12)
+            assert size == pytest.approx(sizes[0], rel=1e-12)
 
 
 def test_regions_are_in_the_numbers_of_the_file():
