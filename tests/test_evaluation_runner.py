@@ -24,6 +24,7 @@ from facelandmarks.evaluation.protocols import (
     COFW_1X,
     COMPACT_300W,
     IBUG300W_0X,
+    LAPA_1X,
 )
 from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
@@ -343,6 +344,14 @@ def test_the_release_of_aflw_gives_the_regions_of_its_derived_lists(aflw, protoc
             np.testing.assert_allclose(made.center, places[0].center, rtol=1e-12)
             np.testing.assert_allclose(made.scale, places[0].scale, rtol=1e-12)
             assert size == pytest.approx(sizes[0], rel=1e-12)
+
+
+def test_boxes_of_lapa_are_made_from_its_points():
+    points = np.array([[-3.0, 10.5], [20.25, 90.0]])
+    sample = Sample("a.jpg", None, points, np.ones(2, bool))
+    assert place(sample, LAPA_1X, "tight", 60, 50).box.tolist() == [[0, 10.5, 20.25, 49]]
+    given = replace(sample, box=np.array([1.0, 2, 3, 4]))
+    assert place(given, LAPA_1X, "tight", 60, 50).box.tolist() == [[1, 2, 3, 4]]
 
 
 def test_regions_are_in_the_numbers_of_the_file():

@@ -87,6 +87,8 @@ def _row(row: Card) -> Iterator[str]:
     yield f"<h2>{escape(row['model'])} <small>{escape(row['protocol']['source'])}</small></h2>"
     yield "<div class=charts>"
     for _, name, boxes, found in errors_of_card({"rows": [row]}):
+        if all(error is None for error in found["per_landmark"]):
+            continue  # no face was found
         title = f"{name}: error by landmark{', detected boxes' if boxes == 'detector' else ''}"
         chart = landmark_chart(row["subsets"][name]["mean_face"], found["per_landmark"], normaliser)
         yield f"<div><h3>{escape(title)}</h3>{_image(chart, title)}</div>"

@@ -70,8 +70,8 @@ LAPA_1X = replace(
     table="LaPa",
     dataset="lapa",
     cells=(Cell("all", "test"),),
-    forms=("mmpose",),
-    region="clipped_box",
+    forms=("mmpose", "original"),
+    region="clipped_box_or_tight",
     note="the table does not say which split it is of; the configuration tests on the test list",
 )
 FACE6_1X = replace(LAPA_1X, name="face6_mmpose1x", table="Face6", note="")

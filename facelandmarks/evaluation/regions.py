@@ -95,8 +95,18 @@ def _clipped_box(sample: Sample, protocol: Protocol, _convention: str, size: tup
 
     Source: MMPose 1.x `datasets/datasets/base/base_coco_style_dataset.py`.
     """
-    box = np.clip(_annotated_box(sample, protocol), 0, np.array([*size, *size]) - 1)
-    return Region(box=box.astype(np.float32).astype(np.float64))
+    return _clipped(_annotated_box(sample, protocol), size)
+
+
+def _clipped(box: Numbers, size: tuple[int, int]) -> Region:
+    return Region(box=np.clip(box, 0, np.array([*size, *size]) - 1).astype(np.float32).astype(np.float64))
+
+
+def _clipped_box_or_tight(sample: Sample, protocol: Protocol, convention: str, size: tuple[int, int]) -> Region:
+    """As `_clipped_box`; where there is no box it is that of the points, as MMPose's `lapa2coco.py` makes it."""
+    if sample.box is None:
+        return _clipped(tight_boxes(sample.points[None] + protocol.counts_from), size)
+    return _clipped_box(sample, protocol, convention, size)
 
 
 def _tight(sample: Sample, _protocol: Protocol, convention: str, _size: tuple[int, int]) -> Region:
@@ -110,6 +120,7 @@ _RULES: Mapping[RegionRule, Callable[[Sample, Protocol, str, tuple[int, int]], R
         "landmarks": _landmarks,
         "box": _box,
         "clipped_box": _clipped_box,
+        "clipped_box_or_tight": _clipped_box_or_tight,
         "tight": _tight,
     }
 )
