@@ -190,6 +190,19 @@ def test_models_that_are_not_at_hand_are_listed(root, capsys):
     assert "hrnetv2_w18_wflw_official (README at f776dbe): not measured: its weights are not at hand" in out
 
 
+def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
+    """The official program's weights can be fetched by hand only; --fetch says so, and goes on."""
+    assert (
+        main([*options, "--model", "hrnetv2_w18_300w_official", "--subset", "common", "--limit", "2", "--fetch"]) == 1
+    )
+    out = capsys.readouterr().out
+    assert "compact_300w  examples/train_compact  common" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: no program can fetch" in out
+    options[5] = "hrnetv2_w18_300w_official"
+    assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
+    assert "error: no program can fetch" in capsys.readouterr().err
+
+
 def test_no_data(tmp_path, options, capsys):
     options[3] = str(tmp_path)
     assert main([*options, "--subset", "common"]) == 4

@@ -24,8 +24,8 @@ EPILOG = """\
 A row is published, measured, difference, and PASS if they agree to one in the last digit that the table prints, else
 FAIL; PARTIAL where other faces were used than the published ones. Models whose weights are not at hand are
 listed.
-Exit codes: 0 done, 1 a subset that is wanted could not be read, or a FAIL with --strict, 2 wrong usage, 3 weights or
-network, 4 nothing could be done, 130 interrupted.
+Exit codes: 0 done, 1 a subset or weights that are wanted cannot be had, or a FAIL with --strict, 2 wrong usage,
+3 weights or network, 4 nothing could be done, 130 interrupted.
 """
 
 
@@ -175,8 +175,12 @@ def exit_code(card: Card, strict: bool) -> int:
     settings = card["settings"]
     # Who takes an incomplete release, and names no subset, misses none.
     missing = not settings["allow_partial"] or settings["subsets"]
-    failed = strict and "FAIL" in verdicts(card)
-    return SOME_FAILED if failed or (missing and any(row["missing"] for row in card["rows"])) else DONE
+    failed = (
+        (strict and "FAIL" in verdicts(card))
+        or any(entry["failed"] for entry in card["not_run"])
+        or (missing and any(row["missing"] for row in card["rows"]))
+    )
+    return SOME_FAILED if failed else DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from facelandmarks.errors import DatasetError
+from facelandmarks.errors import DatasetError, DownloadError, FaceLandmarksError
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.finders import GivenPredictions
 from facelandmarks.evaluation.plan import plan_rows, weights_digest
@@ -35,12 +35,25 @@ WORST = 12  # faces that are drawn of the first subset of a row
 def measure_models(args: argparse.Namespace, settings: Settings, command: Sequence[str]) -> Card:
     """The card of every row whose weights are at hand."""
     plan = plan_rows(args.dataset, args.model, args.protocol, args.subset, given=args.fetch or args.weights is not None)
-    rows = [_measure_model(row, args, settings) for row in plan.rows if subsets_of(row, settings)]
-    absent = [
-        {"model": row.model, "source": row.source, "reason": "its weights are not at hand; --fetch gets them"}
-        for row in plan.absent
-    ]
-    return make_card(command, settings, rows, absent)
+    made = [(row, _measured_or_error(row, args, settings)) for row in plan.rows if subsets_of(row, settings)]
+    rows = [card for _, card in made if isinstance(card, dict)]
+    errors = [(row, error) for row, error in made if isinstance(error, FaceLandmarksError)]
+    if errors and not rows:
+        raise errors[0][1]
+    absent = [_not_run(row, "its weights are not at hand; --fetch gets them", failed=False) for row in plan.absent]
+    return make_card(command, settings, rows, [*absent, *(_not_run(row, error, failed=True) for row, error in errors)])
+
+
+def _not_run(row: Row, reason: object, failed: bool) -> Card:
+    return {"model": row.model, "source": row.source, "reason": str(reason), "failed": failed}
+
+
+def _measured_or_error(row: Row, args: argparse.Namespace, settings: Settings) -> Card | FaceLandmarksError:
+    """The card of a row; or why there is none, if that does not concern the others."""
+    try:
+        return _measure_model(row, args, settings)
+    except (DownloadError, DatasetError) as error:
+        return error
 
 
 def _measure_model(row: Row, args: argparse.Namespace, settings: Settings) -> Card:
@@ -100,11 +113,18 @@ def measure_given(args: argparse.Namespace, settings: Settings, command: Sequenc
 Pass = tuple[Mapping[str, Measured], Mapping[str, DatasetError]]  # by subset: its faces, or why there are none
 
 
-def _measure(row: Row, predict: Predict, store: PredictionStore, args: argparse.Namespace, settings: Settings) -> Pass:
+def _measure(
+    row: Row,
+    predict: Predict,
+    store: PredictionStore,
+    args: argparse.Namespace,
+    settings: Settings,
+    boxes: str = "",
+) -> Pass:
     from tqdm import tqdm
 
     total, pictures = _total(row, settings), args.predictions is None
-    with tqdm(total=total, desc=f"{row.model}, {row.protocol.name}", unit="face", disable=args.quiet) as bar:
+    with tqdm(total=total, desc=f"{row.model}, {row.protocol.name}{boxes}", unit="face", disable=args.quiet) as bar:
         measured, missing = measure_row(row, predict, store, settings, pictures=pictures, progress=bar.update)
     if not measured:
         raise next(iter(missing.values()), DatasetError(f"{row.model} has no row of these subsets of {args.dataset}"))
