@@ -102,10 +102,15 @@ def _values(cell: Cell, protocol: Protocol, part: Measured | None, skip: bool) -
     return {
         "measured": _number(value * METRICS[cell.metric].factor),
         "fraction": _number(value),
-        "interval": interval(part.faces) if mean else None,
+        "interval": _interval(part.faces) if mean else None,
         "failures": _number(failures(part.faces)) if mean else None,
         "faces_missed": int(part.faces.missed().sum()),
     }
+
+
+def _interval(faces: Faces) -> list[float | None] | None:
+    found = interval(faces)
+    return None if found is None else [_number(end) for end in found]
 
 
 def _card_of_subset(part: Measured) -> Card:
