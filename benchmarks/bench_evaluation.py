@@ -1,9 +1,9 @@
 """What an evaluation takes beyond its network: time against the bare network at the same batch size, and memory.
 
-python benchmarks/bench_evaluation.py [--faces 256] [--batch-size 16] [--threads 2]
+python benchmarks/bench_evaluation.py [--faces 2500] [--batch-size 16] [--threads 2]
 
-A release of WFLW's size of pictures is made of one photo; HRNetV2-W18 has random weights, as neither speed nor memory
-needs others.
+A release of WFLW's size of pictures is made of one photo, and its test row measured as facelandmarks-eval does it, from
+the list to the card. HRNetV2-W18 has random weights, as neither speed nor memory needs others.
 """
 
 import argparse
@@ -17,17 +17,22 @@ import numpy as np
 import skimage.data
 import torch
 
+from facelandmarks.engines.base import Engine
 from facelandmarks.engines.torch import TorchEngine
-from facelandmarks.evaluation.datasets import read
-from facelandmarks.evaluation.protocols import WFLW_OFFICIAL
-from facelandmarks.evaluation.stream import face_key, predict_faces
+from facelandmarks.evaluation.datasets import get_release
+from facelandmarks.evaluation.plan import plan_rows
+from facelandmarks.evaluation.report import card_of_row
+from facelandmarks.evaluation.runner import Settings, measure_row, model_predictions
+from facelandmarks.evaluation.store import PredictionStore
 from facelandmarks.model import Model
 from facelandmarks.nn.hrnet import HRNetV2
 from facelandmarks.pipeline import choose
 from facelandmarks.zoo import get_spec
 
+NAME = "hrnetv2_w18_wflw_official"
 PICTURE = (1024, 1024)  # WFLW's are 1024 wide
 PICTURES = 50  # files; faces share them, as reading one is what takes time
+SAMPLE = 10  # batches of the bare network before the evaluation, and as many after it
 MEGABYTE = 2**20
 
 
@@ -54,42 +59,62 @@ def resident() -> float:
 
 def evaluate(model: Model, root: Path, batch_size: int) -> tuple[float, list[float]]:
     """Seconds of all faces, and memory after each batch."""
-    samples = ((face_key(s, "original"), s) for s in read("wflw", root, "test", form="original", allow_partial=True))
+    (row,) = plan_rows("wflw", [NAME], subsets=["test"], given=True).rows
+    settings = Settings(root, subsets=("test",), form="original", allow_partial=True, batch_size=batch_size)
+    memory: list[float] = []
+    store = PredictionStore(None, {})
     start = time.perf_counter()
-    batches = predict_faces(model, WFLW_OFFICIAL, samples, {}, batch_size=batch_size, workers=4)
-    memory = [resident() for _ in batches]
+    predict = model_predictions(model, row, store, settings, None)
+    measured, _ = measure_row(row, predict, store, settings, progress=lambda _faces: memory.append(resident()))
+    card_of_row(row, {}, measured, {}, {})
     return time.perf_counter() - start, memory
 
 
-def bare(model: Model, faces: int, batch_size: int) -> float:
-    """Seconds of the network alone."""
+class Timed:
+    """An engine, and how many seconds it has run."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.info, self.seconds = engine, engine.info, 0.0
+
+    def run(self, pixels: np.ndarray) -> np.ndarray:
+        start = time.perf_counter()
+        output = self.engine.run(pixels)
+        self.seconds += time.perf_counter() - start
+        return output
+
+
+def bare(engine: Engine, batches: int, batch_size: int) -> float:
+    """Seconds a face of the network alone."""
     pixels = np.zeros((batch_size, 256, 256, 3), np.uint8)
     start = time.perf_counter()
-    for first in range(0, faces, batch_size):
-        model.engine.run(pixels[: faces - first])
-    return time.perf_counter() - start
+    for _ in range(batches):
+        engine.run(pixels)
+    return (time.perf_counter() - start) / batches / batch_size
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=256)
+    parser.add_argument("--faces", type=int, default=get_release("wflw").faces["test"][0])
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    spec = choose(get_spec("hrnetv2_w18_wflw_official"), decode="hrnet_official")
-    network = HRNetV2(18, 98).eval()
-    model = Model(spec, TorchEngine(network, spec.mean, spec.std, device="cpu", threads=args.threads))
-    bare(model, 2 * args.batch_size, args.batch_size)  # warms up
+    cv2.setNumThreads(1)
+    spec = choose(get_spec(NAME), decode="hrnet_official")
+    engine = Timed(TorchEngine(HRNetV2(18, 98), spec.mean, spec.std, device="cpu", threads=args.threads))
+    bare(engine, 2, args.batch_size)  # warms up
     with tempfile.TemporaryDirectory() as folder:
         make_release(Path(folder), args.faces)
-        before = bare(model, args.faces, args.batch_size)
-        seconds, memory = evaluate(model, Path(folder), args.batch_size)
-        after = bare(model, args.faces, args.batch_size)
-    alone = (before + after) / 2
+        before = bare(engine, SAMPLE, args.batch_size)
+        engine.seconds = 0.0
+        seconds, memory = evaluate(Model(spec, engine), Path(folder), args.batch_size)
+        inside = engine.seconds
+        after = bare(engine, SAMPLE, args.batch_size)
+    alone = args.faces * (before + after) / 2
     early, late = memory[len(memory) // 4], memory[-1]
     print(f"evaluation of {args.faces} faces, batches of {args.batch_size}, torch {torch.__version__}\n")
     print(f"| | s | of the network alone |\n| --- | --- | --- |\n| network alone | {alone:.1f} | 1.00 |")
-    print(f"| evaluation | {seconds:.1f} | {seconds / alone:.2f} |\n")
+    print(f"| evaluation | {seconds:.1f} | {seconds / alone:.2f} |")
+    print(f"| of it in the network | {inside:.1f} | {inside / alone:.2f} |\n")
     print(f"memory: {early:.0f} MB after a quarter of the faces, {late:.0f} MB at the end")
 
 

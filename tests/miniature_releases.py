@@ -53,9 +53,10 @@ def write_text(path, text):
     path.write_text(text, encoding="utf-8")
 
 
-def region(face):
-    """Center and scale of a face as HRNet's lists hold them, in units of 200 px."""
+def region(face, of_box=False):
+    """Center and scale of a face as HRNet's lists hold them, in units of 200 px; those of AFLW are of the box."""
     low, high = np.floor(face.points.min(0)), np.ceil(face.points.max(0))
+    low, high = (face.box[:2], face.box[2:]) if of_box else (low, high)
     return (low + high) / 2, (high - low).max() / 200
 
 
@@ -76,7 +77,7 @@ def write_coco(path, faces, *, regions=True, occlusion=False, box_sizes=False):
             "category_id": 1,
         }
         if regions:
-            center, scale = region(face)
+            center, scale = region(face, of_box=box_sizes)
             record |= {"center": center.tolist(), "scale": scale}
         if box_sizes:
             record["box_size"] = max(x2 - x1, y2 - y1)
@@ -93,7 +94,7 @@ def write_hrnet_csv(path, faces, *, box_sizes=False):
         points = [f"original_{n}_{axis}" for n in range(len(faces[0].points)) for axis in "xy"]
         writer.writerow(["image_name", "scale", *(["box_size"] if box_sizes else []), "center_w", "center_h", *points])
         for face in faces:
-            center, scale = region(face)
+            center, scale = region(face, of_box=box_sizes)
             size = [max(face.box[2] - face.box[0], face.box[3] - face.box[1])] if box_sizes else []
             writer.writerow([face.name, scale, *size, *center, *face.points.ravel()])
 

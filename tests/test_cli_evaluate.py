@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,9 +15,11 @@ import pytest
 from evaluation_cases import cells_of, evaluate, publish
 from miniature_releases import make_300w
 
+from facelandmarks import api
 from facelandmarks.cli.evaluate import main
 from facelandmarks.evaluation import rows
 from facelandmarks.evaluation.datasets import RELEASES
+from facelandmarks.model import Model
 
 TRAINING = Path(__file__).parents[1] / "examples" / "train_compact"
 
@@ -120,8 +123,9 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert row["run"]["engine"]["device"] == "cpu"
     assert len(row["run"]["weights"]["sha256"]) == 64
     part = row["subsets"]["full"]
-    assert (len(part["names"]), len(part["errors"]), len(part["per_landmark"])) == (6, 6, 68)
-    assert np.mean(part["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
+    errors = part["measured"]
+    assert (len(part["names"]), len(errors["errors"]), len(errors["per_landmark"])) == (6, 6, 68)
+    assert np.mean(errors["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
     assert len(part["annotations"]["faces_sha256"]) == 64
     numbers = list(csv.DictReader(files["csv"].read_text().splitlines()))
     assert [number["metric"] for number in numbers] == ["NME", "FR@0.10", "AUC@0.10"]
@@ -129,6 +133,8 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     markdown = files["md"].read_text()
     assert markdown.startswith("| model | measured by | subset |")
     assert "Measured by `facelandmarks-eval --dataset 300w" in markdown
+    assert "| measured | subset | % of | jaw | brow left |" in markdown
+    assert f"| {100 * errors['per_contour']['jaw']:.2f} |" in markdown
     # All of it comes out of the JSON file again, without data or model.
     again = tmp_path / "again.md"
     assert main(["--render", str(files["json"]), "--markdown", str(again)]) == 0
@@ -138,6 +144,32 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert "exists" in capsys.readouterr().err
     assert main(["--render", str(files["md"])]) == 2
     assert "is no report of facelandmarks-eval" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", api.ENGINES)
+def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch, engine):
+    """Which there are only `load_model` knows; what it says of the one that runs is kept."""
+    asked, load_model = [], api.load_model
+
+    class Named:
+        def __init__(self, engine):
+            self.run = engine.run
+            self.info = replace(engine.info, engine=f"{asked[-1]} that ran")
+
+    def load(name, *, engine, **options):
+        asked.append(engine)
+        model = load_model(name, **options)
+        return Model(model.spec, Named(model.engine))
+
+    monkeypatch.setattr(api, "load_model", load)
+    code, card = evaluate(tmp_path, *options, "--subset", "challenge", "--allow-partial", "--engine", engine)
+    assert (code, asked, card["rows"][0]["run"]["engine"]["engine"]) == (0, [engine], f"{engine} that ran")
+
+
+def test_an_engine_that_is_none(options, capsys):
+    assert main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"]) == 2
+    error = capsys.readouterr().err
+    assert all(engine in error for engine in api.ENGINES)
 
 
 def test_json_on_stdout_is_all_of_it(options, capsys):
@@ -158,6 +190,19 @@ def test_models_that_are_not_at_hand_are_listed(root, capsys):
     assert "hrnetv2_w18_wflw_official (README at f776dbe): not measured: its weights are not at hand" in out
 
 
+def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
+    """The official program's weights can be fetched by hand only; --fetch says so, and goes on."""
+    assert (
+        main([*options, "--model", "hrnetv2_w18_300w_official", "--subset", "common", "--limit", "2", "--fetch"]) == 1
+    )
+    out = capsys.readouterr().out
+    assert "compact_300w  examples/train_compact  common" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: no program can fetch" in out
+    options[5] = "hrnetv2_w18_300w_official"
+    assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
+    assert "error: no program can fetch" in capsys.readouterr().err
+
+
 def test_no_data(tmp_path, options, capsys):
     options[3] = str(tmp_path)
     assert main([*options, "--subset", "common"]) == 4
@@ -176,13 +221,26 @@ def test_what_is_missing_is_said_and_the_rest_is_measured(root, tmp_path, option
     assert "looked for" in card["rows"][0]["missing"]["test"]
 
 
+def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path, options, capsys):
+    """The row of the model has a validation and a test subset; only the pictures of one are there."""
+    for part in ("helen", "lfpw"):
+        shutil.copytree(root / part / "testset", tmp_path / "part" / part / "testset")
+    options[3] = str(tmp_path / "part")
+    code, card = evaluate(tmp_path, *options, "--allow-partial")
+    assert (code, list(card["rows"][0]["missing"])) == (0, ["validation"])
+    assert "validation: not measured: 300-W, validation: looked for" in capsys.readouterr().out
+    assert evaluate(tmp_path, *options, "--allow-partial", "--subset", "common", "--subset", "validation")[0] == 1
+
+
 def test_the_list_names_data_sets_terms_and_rows(capsys):
     assert main(["--list"]) == 0
     out = capsys.readouterr().out
     for release in RELEASES.values():
         assert f"{release.name}: {release.title}" in out
     assert "terms: research only, no commercial use" in out
-    assert "row: compact_300w, 300w_compact: validation" in out
+    assert "row: compact_300w, 300w_compact: validation (203 train faces held out) 3.29" in out
+    assert "hrnetv2_w18_wflw_official (weights not at hand), wflw_official: test 4.60, pose 7.86" in out
+    assert "deepfashion_full_mmpose1x: PCK@0.2 98.3, AUC 67.3, EPE 11.7" in " ".join(out.split())
     assert "hrnetv2_w18_300wlp, 300W-LP: MMPose cannot evaluate it itself" in out
 
 

@@ -28,6 +28,10 @@ def releases(tmp_path_factory):
 @pytest.mark.parametrize(("name", "form", "subset"), CASES)
 def test_other_numbers_of_faces_need_leave(releases, name, form, subset):
     published = RELEASES[name].faces[subset]
+    if name.startswith("deepfashion") and form == "original":
+        with pytest.raises(DatasetError, match=r"list_landmarks\.txt holds 18 pictures, published are 123016"):
+            read(name, folder_of(releases[0], name), subset, form=form)
+        return
     if not published or (name, subset) == ("aflw", "train"):
         assert list(read(name, folder_of(releases[0], name), subset, form=form))
         return
@@ -225,7 +229,7 @@ def test_malformed_lists_of_deepfashion(releases, tmp_path, file, change, reason
     assert change(text) != text
     (tmp_path / file).write_text(change(text))
     with pytest.raises(DatasetError, match=reason):
-        list(read("deepfashion_full", tmp_path, "test", pictures=False))
+        list(read("deepfashion_full", tmp_path, "test", pictures=False, allow_partial=True))
 
 
 def test_malformed_files_of_lapa(releases, tmp_path):

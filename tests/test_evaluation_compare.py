@@ -5,7 +5,7 @@ import lzma
 import shutil
 
 import pytest
-from miniature_releases import make_cofw, make_wflw
+from miniature_releases import make_aflw, make_cofw, make_wflw
 
 from facelandmarks.cli.evaluate import main
 from facelandmarks.errors import DatasetError
@@ -35,6 +35,13 @@ def test_forms_that_agree(wflw):
 def test_boxes_of_cofw_by_mmpose_are_a_pixel_further(tmp_path):
     make_cofw(tmp_path)
     assert comparison(tmp_path, "cofw").boxes == pytest.approx(1)
+
+
+def test_regions_of_aflw_are_those_of_its_boxes(tmp_path):
+    make_aflw(tmp_path)
+    for found in compare_annotations("aflw", tmp_path, "full"):
+        assert found.box_region < 1e-9
+        assert found.region > 0.1
 
 
 def test_what_differs_is_found(wflw, tmp_path):

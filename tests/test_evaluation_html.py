@@ -37,7 +37,9 @@ def page(tmp_path_factory):
     make_300w(folder)
     options = ("--dataset", "300w", "--data-root", folder, "--model", "compact_300w", "--allow-partial")
     path = folder / "report.html"
-    code, card = evaluate(folder, *options, "--subset", "full", "--subset", "challenge", "--html", path)
+    code, card = evaluate(
+        folder, *options, "--subset", "full", "--subset", "challenge", "--boxes", "both", "--html", path
+    )
     assert code == 0
     return path, card
 
@@ -53,7 +55,8 @@ def test_it_needs_nothing_else(page):
     assert found.sources
     assert all(source.startswith("data:image/") for source in found.sources)
     svgs = [source for source in found.sources if source.startswith("data:image/svg+xml;base64,")]
-    assert len(svgs) == 2 + 2  # curves and faces, of each subset
+    # Curves and faces of each subset; nothing is detected in noise, so there are no faces of detected boxes.
+    assert len(svgs) == 2 + 2
     for source in svgs:
         assert b"<svg" in base64.b64decode(source.partition(",")[2])
 
@@ -62,6 +65,11 @@ def test_it_says_what_the_card_says(page):
     text, card = read(page[0]).text, page[1]
     for cell in card["rows"][0]["cells"]:
         assert f"{cell['measured']:.2f} %" in text
+    for subset in card["rows"][0]["subsets"].values():
+        for part, error in subset["measured"]["per_contour"].items():
+            assert part.replace("_", " ") in text
+            assert f"{100 * error:.2f}" in text
+    assert "detected boxes" in text
     for face in card["rows"][0]["subsets"]["full"]["worst"]:
         assert face["name"] in text
     assert "facelandmarks-eval --dataset 300w" in text
@@ -77,7 +85,7 @@ def test_it_is_made_again_from_the_card(page, tmp_path):
 def test_the_worst_faces_come_first(page):
     subset = page[1]["rows"][0]["subsets"]["full"]
     errors = [face["error"] for face in subset["worst"]]
-    assert errors == sorted(subset["errors"], reverse=True)
+    assert errors == sorted(subset["measured"]["errors"], reverse=True)
 
 
 def test_a_face_is_drawn_where_it_is():

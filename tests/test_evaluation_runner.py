@@ -1,23 +1,36 @@
 """The runner on tiny releases with the model in the wheel: order, batches, resuming, detection, partial releases."""
 
+import csv
 import json
+import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from evaluation_cases import cells_of, evaluate, publish
-from miniature_releases import make_300w, make_wflw
+from miniature_releases import make_300w, make_aflw, make_wflw
 
 import facelandmarks as fl
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation import finders, stream
 from facelandmarks.evaluation.datasets import Sample, read
 from facelandmarks.evaluation.finders import matching
-from facelandmarks.evaluation.protocols import AFLW_0X, AFLW_1X, COFW_0X, COFW_1X, COMPACT_300W, IBUG300W_0X
+from facelandmarks.evaluation.protocols import (
+    AFLW_0X,
+    AFLW_1X,
+    AFLW_OFFICIAL,
+    COFW_0X,
+    COFW_1X,
+    COMPACT_300W,
+    IBUG300W_0X,
+    LAPA_1X,
+)
 from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.evaluation.store import PredictionStore
 from facelandmarks.evaluation.stream import Prediction, face_key, predict_faces
+from facelandmarks.images import load_image
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +38,13 @@ def root(tmp_path_factory):
     """300-W with six test faces: pictures of noise, and points anywhere."""
     folder = tmp_path_factory.mktemp("300w")
     make_300w(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aflw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("aflw")
+    make_aflw(folder)
     return folder
 
 
@@ -180,11 +200,76 @@ def test_detected_boxes_and_misses(root, tmp_path, monkeypatch):
     publish(monkeypatch, "300w", common=4)
     code, card = evaluate(tmp_path, *options, "--allow-partial", "--boxes", "detector")
     cell = cells_of(card)["common", "NME"]
-    assert (code, cell["faces_missed"], cell["verdict"]) == (0, 0, "PARTIAL")
-    assert cell["measured"] > 0
+    assert (code, cell["measured"], cell["verdict"]) == (0, None, "-")
+    assert cell["detector"]["faces_missed"] == 0
+    assert cell["detector"]["measured"] > 0
     monkeypatch.setattr(finders, "load_detector", lambda name: Everywhere([[0, 0, 3, 3]]))
     cell = cells_of(evaluate(tmp_path, *options, "--allow-partial", "--boxes", "detector")[1])["common", "NME"]
-    assert (cell["faces_missed"], cell["measured"], cell["verdict"]) == (4, None, "PARTIAL")
+    found = cell["detector"]
+    assert (found["faces_missed"], found["failures"], found["measured"], cell["verdict"]) == (4, 1, None, "-")
+
+
+class First:
+    """A detector that finds a face in every second picture, where its annotation is."""
+
+    name, convention = "first", "tight"
+
+    def __init__(self, samples):
+        self.boxes = {
+            load_image(sample.image).tobytes(): np.concatenate([sample.points.min(0), sample.points.max(0)])
+            for _, sample in samples[::2]
+        }
+
+    def detect(self, image, *, min_score=None):
+        boxes = [self.boxes[image.tobytes()]] if image.tobytes() in self.boxes else []
+        return np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32)
+
+
+def test_given_and_detected_boxes_stand_side_by_side(root, tmp_path, monkeypatch, capsys):
+    root = shutil.copytree(root, tmp_path / "data")
+    samples = samples_of(root)
+    for number, (_, sample) in enumerate(samples):
+        noise = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
+        cv2.imwrite(str(sample.image), noise)
+    detector = First(samples)
+    monkeypatch.setattr(finders, "load_detector", lambda name: detector)
+    options = ("--dataset", "300w", "--data-root", root, "--model", "compact_300w", "--subset", "full")
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("md", "csv")}
+    written = ("--markdown", files["md"], "--csv", files["csv"])
+    code, card = evaluate(tmp_path, *options, "--allow-partial", "--boxes", "both", *written)
+    assert (code, card["rows"][0]["run"]["detector"]) == (0, "first")
+    given = evaluate(tmp_path, *options, "--allow-partial")[1]
+    for key, cell in cells_of(given).items():
+        both = cells_of(card)[key]
+        assert {**both, "detector": None} == cell
+        assert (both["faces_missed"], both["detector"]["faces_missed"]) == (0, 6 - len(detector.boxes))
+    subset = card["rows"][0]["subsets"]["full"]
+    errors, detected = (np.array(subset[boxes]["errors"], float) for boxes in ("measured", "detector"))
+    np.testing.assert_allclose(detected[::2], errors[::2], rtol=1e-3)
+    nme = cells_of(card)["full", "NME"]["detector"]
+    assert nme["fraction"] == pytest.approx(np.nanmean(detected), abs=1e-6)
+    # What was missed has failed.
+    assert nme["failures"] == pytest.approx(np.mean(~(detected <= 0.1)), abs=1e-6)
+    assert cells_of(card)["full", "FR@0.10"]["detector"]["fraction"] == nme["failures"]
+    out = capsys.readouterr().out
+    missed = f"{100 * nme['failures']:.2f} %, {nme['faces_missed']} missed"
+    value = f"{nme['measured']:.2f} % ({nme['fraction']:.4f}, inter-ocular)"
+    for text in (out, files["md"].read_text()):
+        assert "detected boxes" in text
+        assert value in text
+        assert missed in text
+    (line, *_) = csv.DictReader(files["csv"].read_text().splitlines())
+    assert float(line["detector_measured"]) == nme["measured"]
+    assert (int(line["detector_faces_missed"]), float(line["detector_failures"])) == (
+        nme["faces_missed"],
+        nme["failures"],
+    )
+    assert float(line["measured"]) == cells_of(card)["full", "NME"]["measured"]
+
+
+def test_clothes_are_not_detected():
+    with pytest.raises(InvalidOptionError, match="no detector here finds boxes of the kind 'clothes': use --boxes gt"):
+        finders.DetectedBoxes("clothes")
 
 
 def test_matching_takes_the_box_that_fits():
@@ -241,11 +326,32 @@ def test_annotations_without_what_a_protocol_needs():
     sample = Sample("a.jpg", None, np.random.default_rng(0).uniform(0, 50, (29, 2)), np.ones(29, bool))
     with pytest.raises(DatasetError, match=r"a\.jpg: cofw_mmpose1x needs boxes"):
         place(sample, COFW_1X, "cofw", 60, 60)
-    with pytest.raises(DatasetError, match=r"aflw_mmpose0x needs center and scale.*mmpose and hrnet have"):
+    with pytest.raises(DatasetError, match=r"aflw_mmpose0x needs boxes"):
         place(sample, AFLW_0X, "aflw", 60, 60)
     for protocol, what in ((AFLW_0X, "box size of the annotation"), (AFLW_1X, "side of the annotated region")):
         with pytest.raises(DatasetError, match=what):
             face_size(replace(sample, points=sample.points[:19]), protocol, Region())
+
+
+@pytest.mark.parametrize("protocol", [AFLW_0X, AFLW_1X, AFLW_OFFICIAL], ids=lambda protocol: protocol.name)
+def test_the_release_of_aflw_gives_the_regions_of_its_derived_lists(aflw, protocol):
+    forms = [list(read("aflw", aflw, "full", form=form, allow_partial=True)) for form in protocol.forms]
+    assert len(forms) == 3
+    for samples in zip(*forms, strict=True):
+        places = [place(sample, protocol, "aflw", 60, 60) for sample in samples]
+        sizes = [face_size(*given) for given in zip(samples, [protocol] * 3, places, strict=True)]
+        for made, size in zip(places, sizes, strict=True):
+            np.testing.assert_allclose(made.center, places[0].center, rtol=1e-12)
+            np.testing.assert_allclose(made.scale, places[0].scale, rtol=1e-12)
+            assert size == pytest.approx(sizes[0], rel=1e-12)
+
+
+def test_boxes_of_lapa_are_made_from_its_points():
+    points = np.array([[-3.0, 10.5], [20.25, 90.0]])
+    sample = Sample("a.jpg", None, points, np.ones(2, bool))
+    assert place(sample, LAPA_1X, "tight", 60, 50).box.tolist() == [[0, 10.5, 20.25, 49]]
+    given = replace(sample, box=np.array([1.0, 2, 3, 4]))
+    assert place(given, LAPA_1X, "tight", 60, 50).box.tolist() == [[1, 2, 3, 4]]
 
 
 def test_regions_are_in_the_numbers_of_the_file():

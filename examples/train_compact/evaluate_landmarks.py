@@ -16,6 +16,7 @@ import numpy as np
 from pack import list_300w
 
 import facelandmarks as fl
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.boxes import tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.images import load_image
@@ -38,13 +39,6 @@ def moved(boxes: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndar
     return np.concatenate([middle - size / 2, middle + size / 2], 1)
 
 
-def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of one box (4,) with several (N, 4)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    common = (high - low).clip(0).prod(1)
-    return common / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - common)
-
-
 def predict_in_boxes(model: fl.Model, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
     """Points (N, 68, 2), one box a picture."""
     return np.concatenate([model.predict(p, b).points for p, b in zip(pictures, boxes, strict=True)])
@@ -55,9 +49,9 @@ def predict_detected(model: fl.Model, pictures: Sequence[np.ndarray], boxes: np.
     found, missed = [], 0
     for picture, box in zip(pictures, boxes, strict=True):
         faces = model.predict(picture)
-        overlaps = overlap(box, faces.boxes) if len(faces) else np.zeros(1)
-        if overlaps.max() > 0.3:
-            found.append(faces.points[overlaps.argmax()])
+        shares = overlaps(faces.boxes, box) if len(faces) else np.zeros(1)
+        if shares.max() > 0.3:
+            found.append(faces.points[shares.argmax()])
         else:
             missed += 1
             found.append(model.predict(picture, box).points[0])

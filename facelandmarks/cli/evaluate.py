@@ -2,28 +2,30 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
+from facelandmarks.detection import DETECTORS
 from facelandmarks.evaluation.charts import require_matplotlib
 from facelandmarks.evaluation.compare import compare_annotations, describe
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.html import to_html
 from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Card, load_card, to_json, verdicts
-from facelandmarks.evaluation.runner import Settings
+from facelandmarks.evaluation.runner import Boxes, Settings
 from facelandmarks.evaluation.tables import to_csv, to_markdown, to_text
 from facelandmarks.files import write_file
 
 STDOUT = Path("-")
+BOXES: Mapping[str, tuple[Boxes, ...]] = {"gt": ("gt",), "detector": ("detector",), "both": ("gt", "detector")}
 EPILOG = """\
 A row is published, measured, difference, and PASS if they agree to one in the last digit that the table prints, else
-FAIL; PARTIAL where other faces or boxes were used than the published ones. Models whose weights are not at hand are
+FAIL; PARTIAL where other faces were used than the published ones. Models whose weights are not at hand are
 listed.
-Exit codes: 0 done, 1 a subset could not be read, or a FAIL with --strict, 2 wrong usage, 3 weights or network,
-4 nothing could be done, 130 interrupted.
+Exit codes: 0 done, 1 a subset or weights that are wanted cannot be had, or a FAIL with --strict, 2 wrong usage,
+3 weights or network, 4 nothing could be done, 130 interrupted.
 """
 
 
@@ -57,7 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--form", metavar="NAME", help="which files of annotations to read, in place of the protocol's")
     what.add_argument("--limit", type=parse_count, metavar="N", help="only the first N faces of each subset")
     what.add_argument("--allow-partial", action="store_true", help="go on with another number of faces than published")
-    what.add_argument("--boxes", choices=("gt", "detector"), default="gt", help="annotated or detected regions")
+    what.add_argument(
+        "--boxes",
+        choices=BOXES,
+        default="gt",
+        help="annotated regions, detected boxes, or both side by side (default: %(default)s)",
+    )
+    what.add_argument(
+        "--detector", choices=DETECTORS, default="auto", help="finds the faces for --boxes (default: %(default)s)"
+    )
     how = parser.add_argument_group("how it runs")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     how.add_argument("--engine", default="auto", help="what runs the network (default: %(default)s)")
@@ -133,7 +143,8 @@ def _measure(args: argparse.Namespace, command: Sequence[str]) -> Card:
         form=args.form,
         limit=args.limit,
         allow_partial=args.allow_partial,
-        boxes=args.boxes,
+        boxes=BOXES[args.boxes],
+        detector=args.detector,
         batch_size=args.batch_size,
         workers=args.workers,
         resume=args.resume,
@@ -161,8 +172,15 @@ def exit_code(card: Card, strict: bool) -> int:
     """What the report amounts to."""
     if not card["rows"]:
         return WEIGHTS
-    failed = strict and "FAIL" in verdicts(card)
-    return SOME_FAILED if failed or any(row["missing"] for row in card["rows"]) else DONE
+    settings = card["settings"]
+    # Who takes an incomplete release, and names no subset, misses none.
+    missing = not settings["allow_partial"] or settings["subsets"]
+    failed = (
+        (strict and "FAIL" in verdicts(card))
+        or any(entry["failed"] for entry in card["not_run"])
+        or (missing and any(row["missing"] for row in card["rows"]))
+    )
+    return SOME_FAILED if failed else DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.engines.choose import choose_engine
 from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.errors import InvalidImageError
@@ -165,12 +166,9 @@ def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
 def suppress(boxes: Boxes, scores: Scores, same: float) -> NDArray[np.intp]:
     """Indices of the boxes that no better box overlaps by more than `same`, best first."""
     order = np.argsort(-scores, kind="stable")
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     kept = []
     while order.size:
         best, order = order[0], order[1:]
         kept.append(best)
-        low, high = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
-        common = (high - low).clip(0).prod(1)
-        order = order[common <= same * (areas[best] + areas[order] - common)]
+        order = order[overlaps(boxes[order], boxes[best]) <= same]
     return np.array(kept, dtype=np.intp)

@@ -9,7 +9,6 @@ import numpy as np
 
 from facelandmarks.errors import MissingDependencyError
 from facelandmarks.evaluation.metrics import ced
-from facelandmarks.evaluation.report import Card
 
 _STEPS = 200
 _SHOWN = 98  # percentile of the errors where the axis ends
@@ -54,7 +53,7 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
 
     `curves` are labels and errors of faces, fractions of the normaliser; None for a face that was not found.
     """
-    figure = _figure(5.3, 3.2)
+    figure = _figure(5.3, 3.2 + 0.18 * len(curves))
     axes = figure.add_subplot()
     errors = [np.array([np.nan if e is None else e for e in faces], np.float64) for _, faces in curves]
     found = np.concatenate([faces[~np.isnan(faces)] for faces in errors])
@@ -67,11 +66,11 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
     axes.set_ylim(0, 100)
     axes.set_xlabel(f"error of a face, % of {normaliser}", fontsize=9, color=_INK)
     axes.set_ylabel("faces, %", fontsize=9, color=_INK)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left")  # below it, where no curve is
     return _svg(figure)
 
 
-def landmark_chart(subset: Card, normaliser: str) -> str:
+def landmark_chart(mean_face: Sequence[Sequence[float]], errors: Sequence[float | None], normaliser: str) -> str:
     """The mean face, each landmark coloured and sized by its mean error."""
     figure = _figure(4.4, 3.8)
     from matplotlib import colormaps
@@ -80,10 +79,10 @@ def landmark_chart(subset: Card, normaliser: str) -> str:
     # Without its lightest colours, which cannot be seen on white.
     colours = ListedColormap(colormaps["viridis_r"](np.linspace(0.12, 1, 256)))
     axes = figure.add_subplot()
-    face = np.array(subset["mean_face"], np.float64)
-    errors = np.array([np.nan if e is None else 100 * e for e in subset["per_landmark"]], np.float64)
-    sizes = 12 + 60 * np.nan_to_num(errors) / max(float(np.nanmax(errors, initial=0)), 1e-9)
-    shown = axes.scatter(face[:, 0], face[:, 1], c=errors, s=sizes, cmap=colours, linewidths=0)
+    face = np.array(mean_face, np.float64)
+    percent = np.array([np.nan if e is None else 100 * e for e in errors], np.float64)
+    sizes = 12 + 60 * np.nan_to_num(percent) / max(float(np.nanmax(percent, initial=0)), 1e-9)
+    shown = axes.scatter(face[:, 0], face[:, 1], c=percent, s=sizes, cmap=colours, linewidths=0)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.set_axis_off()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets import FORMS, Sample, find, get_release, landmark_region, read
+from facelandmarks.evaluation.datasets import FORMS, Sample, box_region, find, get_release, landmark_region, read
 from facelandmarks.evaluation.stream import picture_name
 
 _NEAR = 20.0  # px: faces whose points are further apart on average are two faces
@@ -32,9 +32,9 @@ class Comparison:
         Faces with a point that differs by more than 0.01 px.
     visible
         Points that count in only one of the two.
-    region
-        Largest difference of the second form's center or scale from what the first form's points give
-        (`landmark_region`).
+    region, box_region
+        Largest difference of the second form's center or scale from what the first form's points (`landmark_region`)
+        or boxes (`box_region`) give: lists were derived in the one way or the other.
     """
 
     first: str
@@ -48,6 +48,7 @@ class Comparison:
     centers: float | None
     scales: float | None
     region: float | None
+    box_region: float | None
 
 
 def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
@@ -82,7 +83,6 @@ def _is_there(name: str, root: Path, subset: str, form: str) -> bool:
 def _compare(first: str, second: str, forms: Mapping[str, list[Sample]]) -> Comparison:
     pairs = _pairs(forms[first], forms[second])
     lengths = [np.abs(one.points - two.points).max() for one, two in pairs]
-    regions = [(landmark_region(one.points), two) for one, two in pairs]
     return Comparison(
         first=first,
         second=second,
@@ -94,9 +94,15 @@ def _compare(first: str, second: str, forms: Mapping[str, list[Sample]]) -> Comp
         boxes=_largest([(one.box, two.box) for one, two in pairs]),
         centers=_largest([(one.center, two.center) for one, two in pairs]),
         scales=_largest([(one.scale, two.scale) for one, two in pairs]),
-        region=_largest(
-            [(center, two.center) for (center, _), two in regions] + [(scale, two.scale) for (_, scale), two in regions]
-        ),
+        region=_regions([(landmark_region(one.points), two) for one, two in pairs]),
+        box_region=_regions([(box_region(one.box), two) for one, two in pairs if one.box is not None]),
+    )
+
+
+def _regions(pairs: Sequence[tuple[tuple[NDArray[np.float64], NDArray[np.float64]], Sample]]) -> float | None:
+    """Largest difference between regions and those of samples."""
+    return _largest(
+        [(mine, theirs) for region, two in pairs for mine, theirs in zip(region, (two.center, two.scale), strict=True)]
     )
 
 
@@ -133,6 +139,7 @@ def describe(comparison: Comparison) -> str:
         "centers": comparison.centers,
         "scales": comparison.scales,
         f"center and scale of {second} from the points of {first}": comparison.region,
+        f"center and scale of {second} from the boxes of {first}": comparison.box_region,
     }
     lines = [f"{first} ({comparison.faces[0]} faces) and {second} ({comparison.faces[1]}): {comparison.common} in both"]
     lines += [f"  {name}: differ by up to {value:.4f} px" for name, value in lengths.items() if value is not None]

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, convert_boxes, tight_boxes
+from facelandmarks.box_overlap import overlaps
+from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
-from facelandmarks.evaluation.stream import Finder, Prediction, picture_name
+from facelandmarks.evaluation.stream import Prediction, picture_name
 
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they are of different faces
 
@@ -23,26 +24,39 @@ def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:
     """Index of the tight box, of (N, 4), that fits the points (K, 2) best; None if none overlaps enough."""
     if not len(boxes):
         return None
-    wanted = tight_boxes(truth[None])[0]
-    common = (np.minimum(boxes[:, 2:], wanted[2:]) - np.maximum(boxes[:, :2], wanted[:2])).clip(0).prod(1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (wanted[2:] - wanted[:2]).prod()
-    overlaps = common / (areas - common)
-    best = int(overlaps.argmax())
-    return best if overlaps[best] > LEAST_OVERLAP else None
+    shares = overlaps(boxes, tight_boxes(truth[None])[0])
+    best = int(shares.argmax())
+    return best if shares[best] > LEAST_OVERLAP else None
 
 
-def detected(convention: str, detector: str = "auto") -> Finder:
-    """Finds annotated faces with a detector; boxes come in the model's convention."""
-    finder = load_detector(detector)
+class DetectedBoxes:
+    """Finds annotated faces with a detector; boxes come in the model's convention.
 
-    def region(picture: NDArray[np.uint8], sample: Sample) -> Region | None:
-        boxes = finder.detect(picture)[0].astype(np.float64)
-        index = matching(convert_boxes(boxes, finder.convention, "tight"), sample.points)
-        if index is None:
-            return None
-        return Region(box=convert_boxes(boxes[index : index + 1], finder.convention, convention))
+    Parameters
+    ----------
+    convention
+        What the model's boxes hold (`ModelSpec.box_convention`).
+    detector
+        Name of the detector; `name` says which one it really is.
 
-    return region
+    Raises
+    ------
+    InvalidOptionError
+        If no detector finds boxes of that kind.
+    """
+
+    def __init__(self, convention: str, detector: str = "auto") -> None:
+        if convention not in CONVENTIONS:
+            raise InvalidOptionError(f"no detector here finds boxes of the kind {convention!r}: use --boxes gt")
+        self._convention, self._detector = convention, load_detector(detector)
+        self.name = self._detector.name
+
+    def __call__(self, picture: NDArray[np.uint8], sample: Sample) -> Region | None:
+        """The region of the face, or None."""
+        given = self._detector.convention
+        boxes = self._detector.detect(picture)[0].astype(np.float64)
+        index = matching(convert_boxes(boxes, given, "tight"), sample.points)
+        return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
 
 
 class GivenPredictions:

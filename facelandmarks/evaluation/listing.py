@@ -38,7 +38,8 @@ def _describe(release: Release) -> list[str]:
 
 
 def _row(row: Row) -> str:
-    numbers = ", ".join(f"{key} {value}" for key, value in row.values.items())
+    digits = {cell.key: cell.digits for cell in row.protocol.cells}
+    numbers = ", ".join(f"{key} {value:.{digits[key]}f}" for key, value in row.values.items())
     absent = "" if at_hand(get_spec(row.model)) else " (weights not at hand)"
     return f"{row.model}{absent}, {row.protocol.name}: {numbers}"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.protocol import Row
 from facelandmarks.evaluation.rows import plain_row, published_rows, rows_of
-from facelandmarks.pipeline import choose
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.weights.trust import read_pin
@@ -79,11 +78,6 @@ def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> lis
     bare = [subset for subset in subsets if not any(covers(row, [subset]) for row in rows)]
     found = [row for row in rows if covers(row, subsets)]
     return [*found, *([plain_row(spec, dataset, bare)] if bare or not rows else [])]
-
-
-def as_measured(row: Row) -> ModelSpec:
-    """The record of a row's model with the choices of its protocol."""
-    return choose(get_spec(row.model), variant=row.protocol.variant, decode=row.protocol.decode)
 
 
 def weights_digest(spec: ModelSpec, given: Path | None) -> str | None:

@@ -7,7 +7,9 @@ from typing import Literal
 from facelandmarks.zoo.spec import Variant
 
 # Where the region of a face comes from (`facelandmarks.evaluation.regions`).
-RegionRule = Literal["annotation", "annotation_or_landmarks", "landmarks", "box", "clipped_box", "tight"]
+RegionRule = Literal[
+    "annotation_or_box", "annotation_or_landmarks", "landmarks", "box", "clipped_box", "clipped_box_or_tight", "tight"
+]
 # What errors are divided by (`facelandmarks.evaluation.regions`).
 Normaliser = Literal["inter-ocular", "box size of the annotation", "side of the annotated region", "longer side of box"]
 # Whose rules of averaging (`facelandmarks.evaluation.scoring`).

@@ -34,8 +34,8 @@ AFLW_0X = replace(
     table="AFLW",
     dataset="aflw",
     cells=_cells("full", "frontal"),
-    forms=("mmpose", "hrnet"),
-    region="annotation",
+    forms=("mmpose", "hrnet", "original"),
+    region="annotation_or_box",
     normaliser="box size of the annotation",
 )
 COFW_0X = replace(
@@ -70,8 +70,8 @@ LAPA_1X = replace(
     table="LaPa",
     dataset="lapa",
     cells=(Cell("all", "test"),),
-    forms=("mmpose",),
-    region="clipped_box",
+    forms=("mmpose", "original"),
+    region="clipped_box_or_tight",
     note="the table does not say which split it is of; the configuration tests on the test list",
 )
 FACE6_1X = replace(LAPA_1X, name="face6_mmpose1x", table="Face6", note="")
@@ -106,7 +106,7 @@ WFLW_OFFICIAL = replace(
 _OFFICIAL: dict[str, Any] = {
     name: getattr(WFLW_OFFICIAL, name) for name in ("source", "table_source", "scoring", "variant", "decode")
 }
-AFLW_OFFICIAL = replace(AFLW_0X, name="aflw_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose")})
+AFLW_OFFICIAL = replace(AFLW_0X, name="aflw_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose", "original")})
 COFW_OFFICIAL = replace(
     COFW_0X,
     name="cofw_official",

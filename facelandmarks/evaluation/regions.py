@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.boxes import convert_boxes, tight_boxes
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets import RELEASES, Sample, landmark_region
+from facelandmarks.evaluation.datasets import RELEASES, Sample, box_region, landmark_region
 from facelandmarks.evaluation.metrics import box_sides, point_pair
 from facelandmarks.evaluation.protocol import Normaliser, Protocol, RegionRule
 from facelandmarks.schemes import get_scheme
@@ -55,18 +55,21 @@ def as_upstream(sample: Sample, protocol: Protocol, form: str) -> Sample:
     return sample if sample.box is None or not shift else replace(sample, box=sample.box + shift)
 
 
-def _annotation(sample: Sample, protocol: Protocol, _convention: str, _size: tuple[int, int]) -> Region:
-    if sample.center is None or sample.scale is None:
-        raise DatasetError(
-            f"{sample.name}: {protocol.name} needs center and scale, and these annotations have none; "
-            f"{' and '.join(protocol.forms)} have"
-        )
-    return _padded(sample.center + protocol.counts_from, sample.scale, protocol)
+# Center and scale of the annotation; where there are none, they are made as those of the derived lists were made.
 
 
 def _annotation_or_landmarks(sample: Sample, protocol: Protocol, convention: str, size: tuple[int, int]) -> Region:
-    """Center and scale of the annotation; where there are none, made as they were made."""
-    return (_landmarks if sample.center is None else _annotation)(sample, protocol, convention, size)
+    return _annotation(sample, protocol) or _landmarks(sample, protocol, convention, size)
+
+
+def _annotation_or_box(sample: Sample, protocol: Protocol, _convention: str, _size: tuple[int, int]) -> Region:
+    return _annotation(sample, protocol) or _padded(*box_region(_annotated_box(sample, protocol)[0]), protocol)
+
+
+def _annotation(sample: Sample, protocol: Protocol) -> Region | None:
+    if sample.center is None or sample.scale is None:
+        return None
+    return _padded(sample.center + protocol.counts_from, sample.scale, protocol)
 
 
 def _landmarks(sample: Sample, protocol: Protocol, _convention: str, _size: tuple[int, int]) -> Region:
@@ -92,8 +95,18 @@ def _clipped_box(sample: Sample, protocol: Protocol, _convention: str, size: tup
 
     Source: MMPose 1.x `datasets/datasets/base/base_coco_style_dataset.py`.
     """
-    box = np.clip(_annotated_box(sample, protocol), 0, np.array([*size, *size]) - 1)
-    return Region(box=box.astype(np.float32).astype(np.float64))
+    return _clipped(_annotated_box(sample, protocol), size)
+
+
+def _clipped(box: Numbers, size: tuple[int, int]) -> Region:
+    return Region(box=np.clip(box, 0, np.array([*size, *size]) - 1).astype(np.float32).astype(np.float64))
+
+
+def _clipped_box_or_tight(sample: Sample, protocol: Protocol, convention: str, size: tuple[int, int]) -> Region:
+    """As `_clipped_box`; where there is no box it is that of the points, as MMPose's `lapa2coco.py` makes it."""
+    if sample.box is None:
+        return _clipped(tight_boxes(sample.points[None] + protocol.counts_from), size)
+    return _clipped_box(sample, protocol, convention, size)
 
 
 def _tight(sample: Sample, _protocol: Protocol, convention: str, _size: tuple[int, int]) -> Region:
@@ -102,11 +115,12 @@ def _tight(sample: Sample, _protocol: Protocol, convention: str, _size: tuple[in
 
 _RULES: Mapping[RegionRule, Callable[[Sample, Protocol, str, tuple[int, int]], Region]] = MappingProxyType(
     {
-        "annotation": _annotation,
+        "annotation_or_box": _annotation_or_box,
         "annotation_or_landmarks": _annotation_or_landmarks,
         "landmarks": _landmarks,
         "box": _box,
         "clipped_box": _clipped_box,
+        "clipped_box_or_tight": _clipped_box_or_tight,
         "tight": _tight,
     }
 )
@@ -135,8 +149,8 @@ _SIZES: Mapping[Normaliser, Callable[[Sample, Protocol, Region], float | None]] 
     {
         "inter-ocular": _eyes,
         "box size of the annotation": lambda sample, _protocol, _region: sample.box_size,
-        "side of the annotated region": lambda sample, _protocol, _region: (
-            None if sample.scale is None else float(sample.scale.max())
+        "side of the annotated region": lambda _sample, protocol, region: (
+            None if region.scale is None else float(region.scale.max()) / protocol.padding
         ),
         "longer side of box": lambda _sample, _protocol, region: (
             None if region.box is None else float(box_sides(region.box)[0])

@@ -20,10 +20,10 @@ from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.metrics import per_contour, per_landmark
 from facelandmarks.evaluation.protocol import Cell, Protocol, Row
 from facelandmarks.evaluation.runner import Measured, Settings
-from facelandmarks.evaluation.scoring import METRICS, Faces, interval, judge, landmark_errors, measure
+from facelandmarks.evaluation.scoring import METRICS, Faces, failures, interval, judge, landmark_errors, measure
 from facelandmarks.schemes import get_scheme
 
-SCHEMA = "facelandmarks-evaluation/1"
+SCHEMA = "facelandmarks-evaluation/2"
 Card = dict[str, Any]
 _PACKAGES = ("facelandmarks-zoo", "numpy", "torch", "opencv-python")
 
@@ -31,9 +31,9 @@ _PACKAGES = ("facelandmarks-zoo", "numpy", "torch", "opencv-python")
 def card_of_row(
     row: Row,
     run: Mapping[str, Any],
-    measured: Mapping[str, Measured],
+    given: Mapping[str, Measured],
+    detected: Mapping[str, Measured],
     missing: Mapping[str, DatasetError],
-    settings: Settings,
 ) -> Card:
     """What the card says of one row.
 
@@ -43,62 +43,78 @@ def card_of_row(
         What was measured.
     run
         How it was run: weights, engine, settings of the model.
-    measured, missing
-        By subset: its faces, or why there are none.
-    settings
-        The user's choices.
+    given, detected
+        By subset: its faces, with annotated regions (or of another program), and with detected ones. One may be empty.
+    missing
+        By subset: why there are no faces.
     """
-    protocol = row.protocol
-    cells = [_card_of_cell(cell, row, measured[cell.subset], settings) for cell in _cells(row, measured)]
+    protocol, parts = row.protocol, {**detected, **given}
     return {
         "model": row.model,
         "source": row.source or protocol.source,
         "protocol": _plain(asdict(protocol)),
         "run": dict(run),
-        "boxes": settings.boxes,
-        "cells": cells,
+        "cells": [_card_of_cell(cell, row, given, detected) for cell in _cells(row, parts)],
         "missing": {subset: str(error) for subset, error in missing.items()},
-        "subsets": {subset: _card_of_subset(part, protocol) for subset, part in measured.items()},
+        "subsets": {
+            subset: {
+                **_card_of_subset(part),
+                "measured": _errors(given.get(subset), protocol),
+                "detector": _errors(detected.get(subset), protocol),
+            }
+            for subset, part in parts.items()
+        },
     }
 
 
-def _cells(row: Row, measured: Mapping[str, Measured]) -> list[Cell]:
-    return [
-        cell for cell in row.protocol.cells if cell.subset in measured and (not row.values or cell.key in row.values)
-    ]
+def _cells(row: Row, parts: Mapping[str, Measured]) -> list[Cell]:
+    return [cell for cell in row.protocol.cells if cell.subset in parts and (not row.values or cell.key in row.values)]
 
 
-def _card_of_cell(cell: Cell, row: Row, part: Measured, settings: Settings) -> Card:
-    protocol, unit = row.protocol, METRICS[cell.metric]
+def _card_of_cell(cell: Cell, row: Row, given: Mapping[str, Measured], detected: Mapping[str, Measured]) -> Card:
+    protocol, published = row.protocol, row.values.get(cell.key)
+    annotated, found = given.get(cell.subset), detected.get(cell.subset)
+    part = annotated or detected[cell.subset]
     # A published number is of all faces: one that has no points is no reason to leave it out.
-    skip = settings.boxes != "gt" or not row.values
-    value, published = measure(part.faces, cell.metric, protocol.scoring, skip), row.values.get(cell.key)
-    shown = value * unit.factor
-    comparable = part.complete and settings.boxes == "gt"
+    value = _values(cell, protocol, annotated, skip=not row.values)
+    shown = np.nan if value["measured"] is None else value["measured"]
     return {
         "subset": cell.subset,
         "metric": cell.metric,
-        "unit": unit.sign,
+        "unit": METRICS[cell.metric].sign,
         "digits": cell.digits,
-        "published": published,
-        "measured": _number(shown),
-        "fraction": _number(value),
-        "difference": None if published is None else _number(shown - published),
         "normaliser": protocol.normaliser if cell.metric == "NME" else None,
-        "verdict": judge(published, shown, cell.digits, comparable),
-        "interval": interval(part.faces) if cell.metric == "NME" else None,
+        "published": published,
+        **value,
+        "difference": None if published is None else _number(shown - published),
+        "verdict": judge(published, shown, cell.digits, part.complete) if annotated else "-",
         "faces_expected": list(part.expected),
         "faces_found": len(part.faces.names),
+        "detector": _values(cell, protocol, found, skip=True) if found else None,
+    }
+
+
+def _values(cell: Cell, protocol: Protocol, part: Measured | None, skip: bool) -> Card:
+    """The numbers that depend on the boxes."""
+    if part is None:
+        return dict.fromkeys(("measured", "fraction", "interval", "failures", "faces_missed"))
+    value, mean = measure(part.faces, cell.metric, protocol.scoring, skip), cell.metric == "NME"
+    return {
+        "measured": _number(value * METRICS[cell.metric].factor),
+        "fraction": _number(value),
+        "interval": _interval(part.faces) if mean else None,
+        "failures": _number(failures(part.faces)) if mean else None,
         "faces_missed": int(part.faces.missed().sum()),
     }
 
 
-def _card_of_subset(part: Measured, protocol: Protocol) -> Card:
-    errors, valid = landmark_errors(part.faces)
-    scheme = get_scheme(get_release(protocol.dataset).scheme)
-    counted = valid & ~part.faces.missed()[:, None]
-    with np.errstate(invalid="ignore"):
-        faces = np.where(valid, errors, 0).sum(1) / valid.sum(1)
+def _interval(faces: Faces) -> list[float | None] | None:
+    found = interval(faces)
+    return None if found is None else [_number(end) for end in found]
+
+
+def _card_of_subset(part: Measured) -> Card:
+    """What does not depend on the boxes."""
     return {
         "annotations": {
             "form": part.files.form,
@@ -107,10 +123,24 @@ def _card_of_subset(part: Measured, protocol: Protocol) -> Card:
             "faces_sha256": part.digest,
         },
         "names": list(part.faces.names),
-        "errors": [_number(error) for error in faces],
+        "mean_face": np.round(_mean_face(part.faces), 4).tolist(),
+    }
+
+
+def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
+    """Errors by face, by landmark, by part of the face."""
+    if part is None:
+        return None
+    faces = part.faces
+    errors, valid = landmark_errors(faces)
+    scheme = get_scheme(get_release(protocol.dataset).scheme)
+    counted = valid & ~faces.missed()[:, None]
+    with np.errstate(invalid="ignore"):
+        means = np.where(valid, errors, 0).sum(1) / valid.sum(1)
+    return {
+        "errors": [_number(error) for error in means],
         "per_landmark": [_number(error) for error in per_landmark(errors, counted)],
         "per_contour": {name: _number(error) for name, error in per_contour(errors, scheme, counted).items()},
-        "mean_face": np.round(_mean_face(part.faces), 4).tolist(),
     }
 
 

@@ -11,18 +11,19 @@ import numpy as np
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import Found, Sample, find, get_release, read
-from facelandmarks.evaluation.finders import detected
+from facelandmarks.evaluation.finders import DetectedBoxes
 from facelandmarks.evaluation.protocol import Cell, Row
 from facelandmarks.evaluation.regions import as_upstream, truth_of
 from facelandmarks.evaluation.scoring import Faces
 from facelandmarks.evaluation.store import PredictionStore
 from facelandmarks.evaluation.stream import Prediction, face_key, predict_faces
 from facelandmarks.model import Model
-from facelandmarks.zoo.spec import ModelSpec
 
 # Predictions of faces, each with its key, in their order.
 Predict = Callable[[Iterable[tuple[str, Sample]]], Iterator[list[tuple[str, Sample, Prediction]]]]
 Progress = Callable[[int], object]
+# Where the boxes are from: the annotations, or a detector.
+Boxes = Literal["gt", "detector"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Settings:
     allow_partial
         Whether to take an incomplete release.
     boxes
-        `"gt"`: the regions of the annotations. `"detector"`: what the detector finds.
+        Each gives a column of its own: `"gt"` the regions of the annotations, `"detector"` what the detector finds.
+    detector
+        Name of the detector.
     batch_size, workers
         Faces in one call of the network, and threads that read pictures.
     resume
@@ -54,7 +57,8 @@ class Settings:
     form: str | None = None
     limit: int | None = None
     allow_partial: bool = False
-    boxes: Literal["gt", "detector"] = "gt"
+    boxes: tuple[Boxes, ...] = ("gt",)
+    detector: str = "auto"
     batch_size: int = 32
     workers: int = 4
     resume: Path | None = None
@@ -157,7 +161,9 @@ def _measure(
         raise DatasetError(f"{get_release(protocol.dataset).title}, {subset}: {settings.data_root} holds no face of it")
     faces = Faces(tuple(names), np.stack(points), np.stack(truth), np.stack(visible), np.array(sizes, np.float32))
     expected = expected_faces(protocol.dataset, subset, cells)
-    complete = settings.limit is None and (not expected or len(names) in expected)
+    # Where the number of faces is not known, it is the user who says that they are all there.
+    whole = len(names) in expected if expected else not settings.allow_partial
+    complete = settings.limit is None and whole
     return Measured(faces, expected, complete, files, digest.hexdigest())
 
 
@@ -185,9 +191,21 @@ def read_subset(row: Row, subset: str, settings: Settings, *, pictures: bool = T
     return files, islice(samples, settings.limit)
 
 
-def model_predictions(model: Model, row: Row, store: PredictionStore, settings: Settings) -> Predict:
+def find_finder(model: Model, settings: Settings, boxes: Boxes) -> DetectedBoxes | None:
+    """What finds faces in place of the annotations, if that is wanted.
+
+    Raises
+    ------
+    InvalidOptionError
+        If no detector finds boxes of the model's kind.
+    """
+    return DetectedBoxes(model.spec.box_convention, settings.detector) if boxes == "detector" else None
+
+
+def model_predictions(
+    model: Model, row: Row, store: PredictionStore, settings: Settings, finder: DetectedBoxes | None
+) -> Predict:
     """Predictions of a model; those in the store are not made again."""
-    finder = detected(model.spec.box_convention) if settings.boxes == "detector" else None
 
     def predict(samples: Iterable[tuple[str, Sample]]) -> Iterator[list[tuple[str, Sample, Prediction]]]:
         return predict_faces(
@@ -203,7 +221,9 @@ def model_predictions(model: Model, row: Row, store: PredictionStore, settings: 
     return predict
 
 
-def open_store(row: Row, spec: ModelSpec, weights: str | None, settings: Settings) -> PredictionStore:
+def open_store(
+    row: Row, model: Model, weights: str | None, settings: Settings, finder: DetectedBoxes | None
+) -> PredictionStore:
     """What a model has predicted for a row before, if the user keeps it.
 
     Raises
@@ -211,14 +231,18 @@ def open_store(row: Row, spec: ModelSpec, weights: str | None, settings: Setting
     InvalidOptionError
         If it was kept by a run with other settings.
     """
+    spec, engine, boxes = model.spec, model.engine_info(), "detector" if finder else "gt"
     settings_of_points = {
         "model": spec.name,
         "weights": weights,
+        "engine": engine.engine,
+        "dtype": engine.dtype,
         "protocol": row.protocol.name,
-        "boxes": settings.boxes,
+        "boxes": boxes,
+        "detector": finder.name if finder else None,
         "decode": spec.decode,
         "variant": spec.variant,
         "flip_test": spec.flip_test,
     }
-    name = f"{spec.name}-{row.protocol.name}-{settings.boxes}.jsonl"
+    name = f"{spec.name}-{row.protocol.name}-{boxes}.jsonl"
     return PredictionStore(settings.resume / name if settings.resume else None, settings_of_points)

@@ -122,6 +122,11 @@ def measure(faces: Faces, metric: str, scoring: Scoring, skip_missed: bool = Fal
     return RULES[scoring][metric](counted) if counted.names else float("nan")
 
 
+def failures(faces: Faces) -> float:
+    """Share of the faces that were missed, or whose mean error is above a tenth of what it is divided by."""
+    return measure(faces, "FR@0.10", "plain")
+
+
 def judge(published: float | None, measured: float, digits: int, comparable: bool) -> Verdict:
     """What a measured number says about a published one.
 

@@ -6,7 +6,7 @@ faces each subset has, and where it is to be had; `FORMS` in which files it is f
 
 from facelandmarks.evaluation.datasets.reader import FORMS, Found, find, read
 from facelandmarks.evaluation.datasets.releases import RELEASES, Release, check_subset, get_release
-from facelandmarks.evaluation.datasets.sample import Sample, landmark_region
+from facelandmarks.evaluation.datasets.sample import Sample, box_region, landmark_region
 
 __all__ = [
     "FORMS",
@@ -14,6 +14,7 @@ __all__ = [
     "Found",
     "Release",
     "Sample",
+    "box_region",
     "check_subset",
     "find",
     "get_release",

@@ -17,6 +17,7 @@ from facelandmarks.evaluation.datasets.files import malformed, read_lines, to_nu
 from facelandmarks.evaluation.datasets.form import Faces, Form, Request
 from facelandmarks.evaluation.datasets.sample import Sample
 
+PICTURES = 123_016  # of the whole release; its parts have no published number
 _PARTITIONS = ("test", "val", "train")
 _KINDS = ("1", "2", "3")  # upper, lower, full-body clothes
 _HIDDEN, _CUT_OFF = 1, 2  # of the visibility; 0 is in plain sight
@@ -50,6 +51,11 @@ def _load_lists(request: Request, kind: int, points: int) -> Faces:
     boxes = _read(boxes_file, 4)
     parts = _read(_beside(request, "Eval", "list_eval_partition.txt"), 1)
     rows = _read(request.found)
+    if len(rows) != PICTURES and not request.partial:
+        raise DatasetError(
+            f"DeepFashion: {request.found} holds {len(rows)} pictures, published are {PICTURES}. "
+            "What is measured on them is not comparable; allow_partial takes them all the same"
+        )
     for name, (line, words) in rows.items():
         if name not in boxes or name not in parts or words[0] not in _KINDS or parts[name][1][0] not in _PARTITIONS:
             raise malformed(request.found, line, f"{name} has no box, no known partition or no known type of clothes")

@@ -122,7 +122,7 @@ def _find(release: Release, root: Path, subset: str, wanted: tuple[str, ...]) ->
     if not root.is_dir():
         raise DatasetError(f"{release.title}: there is no folder {root}. To be had from {release.where}")
     for form, place in places:
-        path = next(root.glob(place), None)
+        path = min(root.glob(place), default=None)  # the same one on every machine
         if path is not None:
             return Found(form, path, whole=path.is_file() and "*" not in place)
     looked_for = ", ".join(dict.fromkeys(place for _, place in places))

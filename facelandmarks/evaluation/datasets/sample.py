@@ -72,3 +72,24 @@ def landmark_region(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     """
     low, high = np.floor(points.min(0)), np.ceil(points.max(0))
     return (low + high) / 2, np.full(2, (high - low).max())
+
+
+def box_region(box: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Region of a face from the box of AFLW's release, as the derived lists of AFLW have it.
+
+    Parameters
+    ----------
+    box
+        float64 (4,), xyxy in pixels.
+
+    Returns
+    -------
+    center, scale
+        float64 (2,) each: the middle of the box, and twice its longer side. No padding.
+
+    Notes
+    -----
+    Inferred, not read in a program: in MMPose's sample annotations of AFLW the scale is the `box_size` exactly, and the
+    region is not that of the points. `facelandmarks-eval --compare-annotations` shows whether it holds for all faces.
+    """
+    return (box[:2] + box[2:]) / 2, np.full(2, (box[2:] - box[:2]).max())
