@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo
+from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
 from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
@@ -45,6 +45,7 @@ class Model:
         self.spec = spec
         self._pipeline = bind(spec)
         self.engine = engine
+        self._to_points = engine.points_of(spec) if isinstance(engine, PointsEngine) else None
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
 
@@ -182,6 +183,9 @@ class Model:
     def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not len(crops):
             return self._empty()
+        if self._to_points is not None:
+            points, scores = zip(*map(self._to_points, _chunks(crops.pixels)), strict=True)
+            return self._pipeline.to_image(np.concatenate(points), crops.center, crops.scale), np.concatenate(scores)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
