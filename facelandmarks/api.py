@@ -30,6 +30,8 @@ def load_model(
     engine: str = "auto",
     dtype: str = "float32",
     threads: int | None = None,
+    compile: bool = False,  # noqa: A002
+    cuda_graphs: bool = False,
     flip_test: bool | None = None,
     decode: str | None = None,
     variant: str | None = None,
@@ -53,6 +55,12 @@ def load_model(
         `"float32"`, `"bfloat16"` or `"float16"`.
     threads
         CPU threads of one prediction; None leaves PyTorch's setting.
+    compile
+        Whether PyTorch compiles the network (`torch.compile`): a minute at loading, and again at the first batch of
+        another size.
+    cuda_graphs
+        Whether all that runs on a CUDA device is recorded once for each power of two of faces, and replayed: faster
+        where batches are small. Batches are filled up.
     flip_test
         Whether to average the mirror image too; None as published.
     decode
@@ -76,7 +84,7 @@ def load_model(
     UnknownModelError
         If there is no such model; near matches are listed.
     DeviceError
-        If the device cannot be had.
+        If the device cannot be had, or the network cannot be compiled here.
     InvalidOptionError
         If an option has no such value.
     DownloadError, ChecksumError, OfflineError, CheckpointError
@@ -94,7 +102,17 @@ def load_model(
     )
     network = build_network(spec.network, _numbers(spec))
     load_state(network, tensors, spec.name, candidates=_shapes_of_all)
-    return Model(spec, TorchEngine(network, spec.mean, spec.std, device=device, dtype=dtype, threads=threads))
+    runner = TorchEngine(
+        network,
+        spec.mean,
+        spec.std,
+        device=device,
+        dtype=dtype,
+        threads=threads,
+        compile_for=spec.input_size if compile else None,
+        cuda_graphs=cuda_graphs,
+    )
+    return Model(spec, runner)
 
 
 def _numbers(spec: ModelSpec) -> dict[str, Any]:
