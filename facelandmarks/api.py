@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
-from facelandmarks.engines.choose import ENGINES, choose_engine
+from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine
 from facelandmarks.engines.make import make_engine
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
@@ -25,6 +25,8 @@ def load_model(
     engine: str = "auto",
     dtype: str = "float32",
     threads: int | None = None,
+    compile: bool = False,  # noqa: A002
+    cuda_graphs: bool = False,
     flip_test: bool | None = None,
     decode: str | None = None,
     variant: str | None = None,
@@ -49,6 +51,12 @@ def load_model(
         `"float32"`, `"bfloat16"` or `"float16"`; which of them an engine has depends on the machine.
     threads
         CPU threads of one prediction; None is the engine's own choice.
+    compile
+        Whether PyTorch compiles the network (`torch.compile`): a minute at loading, and again at the first batch of
+        another size.
+    cuda_graphs
+        Whether all that runs on a CUDA device is recorded once for each power of two of faces, and replayed: faster
+        where batches are small. Batches are filled up.
     flip_test
         Whether to average the mirror image too; None as published.
     decode
@@ -72,14 +80,15 @@ def load_model(
     UnknownModelError
         If there is no such model; near matches are listed.
     DeviceError
-        If the device cannot be had.
+        If the device cannot be had, or the network cannot be compiled here.
     InvalidOptionError
         If an option has no such value.
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
     """
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
-    kind = choose_engine(engine, device, dtype)
+    settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
+    kind = choose_engine(engine, settings)
     source = find_source(
         spec,
         weights,
@@ -88,8 +97,11 @@ def load_model(
         allow_unverified=allow_unverified,
         progress=progress,
     )
-    network = make_engine(source, kind, device=device, dtype=dtype, threads=threads)
-    return Model(spec, network, partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir))
+    return Model(
+        spec,
+        make_engine(source, kind, settings),
+        partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir),
+    )
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:

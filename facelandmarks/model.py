@@ -15,7 +15,7 @@ from facelandmarks.ahead import in_order
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, usable_cpus
+from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine, usable_cpus
 from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
@@ -24,6 +24,7 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
 BATCH = 64  # crops in one call of the network
+DEVICE_BATCH = 256  # the same where points come back and no heatmaps
 
 
 WORKERS = min(4, usable_cpus())  # threads that read pictures ahead of the network
@@ -75,6 +76,8 @@ class Model:
         self._find_detector = find_detector
         self._pipeline = bind(spec)
         self.engine = engine
+        self._to_points = engine.points_of(spec) if isinstance(engine, PointsEngine) else None
+        self._batch = BATCH if self._to_points is None else DEVICE_BATCH
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
 
@@ -163,7 +166,7 @@ class Model:
         look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
         with ThreadPoolExecutor(WORKERS) as pool:
             seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)
-            return [faces for batch in _batches(seen) for faces in self.finish(batch)]
+            return [faces for batch in _batches(seen, self._batch) for faces in self.finish(batch)]
 
     def look(
         self,
@@ -250,7 +253,8 @@ class Model:
     def landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """From crops to points (N, K, 2) in pixels of the picture and scores (N, K): `forward`, flip test, `decode`."""
         # Chunk by chunk to the end: the heatmaps of a group photo of hundreds would fill the memory.
-        chunks = [self._landmarks(crops[start : start + BATCH]) for start in range(0, max(len(crops), 1), BATCH)]
+        size = self._batch
+        chunks = [self._landmarks(crops[start : start + size]) for start in range(0, max(len(crops), 1), size)]
         points, scores = zip(*chunks, strict=True)
         return np.concatenate(points), np.concatenate(scores)
 
@@ -258,6 +262,9 @@ class Model:
         if not len(crops):
             count = len(self.scheme)
             return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
+        if self._to_points is not None:
+            points, scores = self._to_points(crops.pixels)
+            return self.to_image(points, crops), scores
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
@@ -294,12 +301,12 @@ class Model:
             return self._detectors[name]
 
 
-def _batches(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+def _batches(seen: Iterable[Seen], size: int) -> Iterator[list[Seen]]:
     """As many pictures together as fill a batch of the network."""
     waiting: list[Seen] = []
     for picture in seen:
         waiting.append(picture)
-        if sum(len(part.crops) for part in waiting) >= BATCH or len(waiting) >= BATCH:
+        if sum(len(part.crops) for part in waiting) >= size or len(waiting) >= size:
             yield waiting
             waiting = []
     if waiting:

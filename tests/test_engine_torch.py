@@ -1,5 +1,7 @@
 """The PyTorch engine: devices, number types, threads, folding."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -64,7 +66,7 @@ def test_every_batch_norm_is_folded(name):
 
 
 def test_devices_that_cannot_be_had_are_errors():
-    for device in ("cuda:7", "nonsense", "meta7:x"):
+    for device in ("cuda:7", "nonsense", "meta7:x", "meta"):
         with pytest.raises(DeviceError, match=device):
             TorchEngine(make_network(), MEAN, STD, device=device)
 
@@ -90,3 +92,59 @@ def test_bfloat16_is_near():
     full = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
     half = TorchEngine(make_network(), MEAN, STD, device="cpu", dtype="bfloat16").run(crops)
     assert 0 < np.abs(full - half).max() < 0.05 * max(1.0, np.abs(full).max())
+
+
+def test_float16_on_a_cpu_is_near_too():
+    crops = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    full = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
+    half = TorchEngine(make_network(), MEAN, STD, device="cpu", dtype="float16").run(crops)
+    assert 0 < np.abs(full - half).max() < 0.005 * max(1.0, np.abs(full).max())
+
+
+def test_threads_hold_for_the_calling_thread_alone():
+    """Two engines run at the same time, each with its number; a third thread keeps its own."""
+    seen, meet = {}, threading.Barrier(3, timeout=60)
+
+    class Look(torch.nn.Module):
+        def forward(self, x):
+            meet.wait()
+            seen[threading.current_thread().name] = torch.get_num_threads()
+            meet.wait()
+            return x.mean()[None]
+
+    def call(count):
+        before = torch.get_num_threads()
+        TorchEngine(Look(), MEAN, STD, device="cpu", threads=count).run(np.zeros((1, 8, 8, 3), np.uint8))
+        seen[f"{count} put back"] = torch.get_num_threads() == before
+
+    before = torch.get_num_threads()
+    threads = [threading.Thread(target=call, args=(count,), name=str(count)) for count in (2, 3)]
+    for thread in threads:
+        thread.start()
+    meet.wait()
+    assert torch.get_num_threads() == before
+    meet.wait()
+    for thread in threads:
+        thread.join()
+    assert torch.get_num_threads() == before
+    assert seen == {"2": 2, "3": 3, "2 put back": True, "3 put back": True}
+
+
+def test_what_cannot_be_compiled_is_an_error(monkeypatch):
+    def refuse(network):
+        def call(x):
+            raise RuntimeError("no compiler")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    with pytest.raises(DeviceError, match=r"no compiler.*compile=True"):
+        TorchEngine(make_network(), MEAN, STD, device="cpu", compile_for=(64, 64))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's compiler, of itself
+def test_a_compiled_network_is_the_same_function():
+    crops = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    expected = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
+    found = TorchEngine(make_network(), MEAN, STD, device="cpu", compile_for=(64, 64)).run(crops)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

@@ -12,7 +12,7 @@ import skimage.data
 
 import facelandmarks as fl
 from facelandmarks.engines import choose
-from facelandmarks.engines.choose import RECORDS, choose_engine
+from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine
 
 GRAPHS = ("onnxruntime", "openvino")
 FACE = (180.0, 91.0, 264.0, 175.0)
@@ -269,23 +269,37 @@ def a_plain_machine(monkeypatch):
 )
 def test_auto_takes_what_is_installed(a_plain_machine, packages, expected):
     a_plain_machine.update(packages)
-    assert choose_engine("auto", "auto", "float32") == expected
-    assert choose_engine("auto", "cpu", "float32") == expected
-    assert choose_engine("auto", "cuda", "float32") == "torch"
-    assert choose_engine("auto", "cpu", "bfloat16") == "torch"
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == expected
+    assert choose_engine("auto", EngineSettings("cpu", "float32")) == expected
+    assert choose_engine("auto", EngineSettings("cuda", "float32")) == "torch"
+    assert choose_engine("auto", EngineSettings("cpu", "bfloat16")) == "torch"
 
 
 def test_auto_leaves_a_gpu_to_torch(a_plain_machine, monkeypatch):
     a_plain_machine.update(("openvino", "onnx"))
     monkeypatch.setattr(choose, "_may_have_gpu", lambda: True)
-    assert choose_engine("auto", "auto", "float32") == "torch"
-    assert choose_engine("auto", "cpu", "float32") == "openvino"
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == "torch"
+    assert choose_engine("auto", EngineSettings("cpu", "float32")) == "openvino"
 
 
 def test_auto_follows_the_environment(a_plain_machine, monkeypatch):
     monkeypatch.setenv(choose.VARIABLE, "onnxruntime")
-    assert choose_engine("auto", "auto", "float32") == "onnxruntime"
-    assert choose_engine("torch", "auto", "float32") == "torch"
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == "onnxruntime"
+    assert choose_engine("torch", EngineSettings("auto", "float32")) == "torch"
     monkeypatch.setenv(choose.VARIABLE, "fastest")
     with pytest.raises(fl.InvalidOptionError, match="fastest"):
-        choose_engine("auto", "auto", "float32")
+        choose_engine("auto", EngineSettings("auto", "float32"))
+
+
+@pytest.mark.parametrize("wish", ["compile", "cuda_graphs"])
+def test_what_only_torch_has(a_plain_machine, wish):
+    a_plain_machine.update(("openvino", "onnx"))
+    settings = EngineSettings(**{wish: True})
+    assert choose_engine("auto", settings) == "torch"
+    with pytest.raises(fl.InvalidOptionError, match="compile and cuda_graphs are PyTorch's"):
+        choose_engine("openvino", settings)
+
+
+def test_less_than_one_thread():
+    with pytest.raises(fl.InvalidOptionError, match="threads must be at least 1; got 0"):
+        fl.load_model(threads=0)

@@ -16,9 +16,33 @@ def blur_about(maps: Tensor, places: Tensor, kernel: int, reach: int, beyond: Be
     index = rows[..., :, None] * width + columns[..., None, :]
     windows = maps.flatten(2).gather(2, index.flatten(2)).view(index.shape)
     windows = windows.masked_fill(outside_y[..., :, None] | outside_x[..., None, :], 0)
+    weights = _weights(kernel)
     # Sums, not a convolution or a product of matrices: these may run in TF32, whose 10 bits are too few.
-    weights = [float(weight) for weight in cv2.getGaussianKernel(kernel, 0)[:, 0]]
     return _weighted(_weighted(windows, weights, 3), weights, 2)
+
+
+def highest_blurred(maps: Tensor, kernel: int) -> Tensor:
+    """Maxima (N, K) of whole maps, blurred with zeros beyond them.
+
+    Products of matrices, which may run in TF32: a thousandth is near enough for what only shifts logarithms.
+    """
+    height, width = maps.shape[2:]
+    blurred = _band(height, kernel, maps.device) @ maps @ _band(width, kernel, maps.device)
+    return blurred.amax(dim=(2, 3))
+
+
+def _band(length: int, kernel: int, device: torch.device) -> Tensor:
+    """The blur along an axis as a matrix (length, length); made on the device, as no copy to it may wait."""
+    places = torch.arange(length, device=device)
+    distance = (places[:, None] - places).abs()
+    band = torch.zeros(length, length, device=device)
+    for away, weight in enumerate(_weights(kernel)[kernel // 2 :]):
+        band = band.masked_fill(distance == away, weight)
+    return band
+
+
+def _weights(kernel: int) -> list[float]:
+    return [float(weight) for weight in cv2.getGaussianKernel(kernel, 0)[:, 0]]
 
 
 def _window(middle: Tensor, length: int, reach: int, beyond: Beyond) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from facelandmarks.decode_torch.argmax import peaks, to_crop
-from facelandmarks.decode_torch.blur import blur_about
+from facelandmarks.decode_torch.blur import blur_about, highest_blurred
 from facelandmarks.decode_torch.taylor import taylor_step
 from facelandmarks.zoo.spec import Variant
 
@@ -14,20 +14,13 @@ FLOOR = 1e-10  # of the blurred map, before its logarithm
 def decode(
     heatmaps: Tensor, input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
 ) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) and scores (N, K) of heatmaps (N, K, h, w); see `decode.dark.decode`.
-
-    Notes
-    -----
-    The height that is restored is that of the blurred map about the peak, not of the whole map. It matters only where
-    values next to a peak lie at the floor and the blurred map is highest elsewhere: a lone high pixel among negative
-    ones.
-    """
+    """Points (N, K, 2) and scores (N, K) of heatmaps (N, K, h, w); see `decode.dark.decode`."""
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
     x, y = places.unbind(dim=-1)
     inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
     about = blur_about(heatmaps, places, kernel, 2, "zeros")
-    about = about * (scores / about.amax(dim=(2, 3)))[..., None, None]
+    about = about * (scores / highest_blurred(heatmaps, kernel))[..., None, None]
     step = _step(about.clamp(min=FLOOR).log())
     step = torch.where(inside[..., None], step, torch.zeros_like(step))
     return to_crop(places + step, heatmaps, input_size), scores

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from facelandmarks.decode_torch.argmax import peaks, scaled
-from facelandmarks.decode_torch.blur import blur_about
+from facelandmarks.decode_torch.blur import blur_about, highest_blurred
 from facelandmarks.decode_torch.taylor import taylor_step
 from facelandmarks.zoo.spec import Variant
 
@@ -18,16 +18,15 @@ def decode(
 
     Notes
     -----
-    Two things differ on maps that no trained network makes. A map without a positive value stays at its (-1, -1); what
-    lies before it in memory does not move it. And in 1.x the height that is restored is that of the blurred map about
-    the peak, which matters only where values next to a peak are cut and the blurred map is highest elsewhere.
+    One thing differs: a map without a positive value stays at its (-1, -1); what lies before it in memory does not move
+    it.
     """
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
     about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
     about = _outer_pixels_beyond(about, places, width, height)
     if variant == "mmpose1x":
-        about = about * (scores / about.amax(dim=(2, 3)))[..., None, None]
+        about = about * (scores / highest_blurred(heatmaps, kernel))[..., None, None]
     step = _step(about.clamp(LOWEST, HIGHEST).log())
     step = step.masked_fill((places[..., :1] < 0), 0)
     return scaled(places + step, (input_size[0] - 1) / (width - 1), (input_size[1] - 1) / (height - 1)), scores

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.box_overlap import overlaps
-from facelandmarks.engines.choose import choose_engine
+from facelandmarks.engines.choose import EngineSettings, choose_engine
 from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.errors import InvalidImageError
 from facelandmarks.weights.builtin import load_builtin
@@ -71,9 +71,8 @@ class CompactDetector:
         cache_dir: Folder = None,
     ) -> None:
         self.threshold = threshold
-        kind = choose_engine(engine, device, "float32")
-        source = network_source(weights, cache_dir)
-        self.engine = make_engine(source, kind, device=device, dtype="float32", threads=threads)
+        settings = EngineSettings(device=device, threads=threads)
+        self.engine = make_engine(network_source(weights, cache_dir), choose_engine(engine, settings), settings)
 
     def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
         """Boxes and scores of the faces, best first; see `Detector`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks.engines.base import Engine
+from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.errors import DownloadError
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.copies import is_good_copy, keep_copy
@@ -52,7 +53,7 @@ class Source:
     folder: Path
 
 
-def make_engine(source: Source, engine: str, *, device: str, dtype: str, threads: int | None) -> Engine:
+def make_engine(source: Source, engine: str, settings: EngineSettings) -> Engine:
     """The engine of that name (`facelandmarks.engines.choose`), ready to run.
 
     Raises
@@ -67,16 +68,24 @@ def make_engine(source: Source, engine: str, *, device: str, dtype: str, threads
     if engine == "torch":
         from facelandmarks.engines.torch import TorchEngine
 
-        network = filled_network(source)
-        return TorchEngine(network, source.mean, source.std, device=device, dtype=dtype, threads=threads)
+        return TorchEngine(
+            filled_network(source),
+            source.mean,
+            source.std,
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+            compile_for=source.size if settings.compile else None,
+            cuda_graphs=settings.cuda_graphs,
+        )
     graph = obtain_graph(source)
     if engine == "openvino":
         from facelandmarks.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(graph, device=device, dtype=dtype, threads=threads)
+        return OpenVinoEngine(graph, device=settings.device, dtype=settings.dtype, threads=settings.threads)
     from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(graph, device=device, threads=threads)
+    return OnnxRuntimeEngine(graph, device=settings.device, threads=settings.threads)
 
 
 def filled_network(source: Source) -> "nn.Module":

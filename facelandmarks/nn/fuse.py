@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fuse_batch_norms(network: nn.Module) -> None:
@@ -18,9 +18,20 @@ def fuse_batch_norms(network: nn.Module) -> None:
         for conv_name, norm_name in list(_pairs(parent)):
             conv, norm = parent.get_submodule(conv_name), parent.get_submodule(norm_name)
             if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-                fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
-                setattr(parent, conv_name, fused)
+                _fold(conv, norm)
                 setattr(parent, norm_name, nn.Identity())
+
+
+@torch.no_grad()
+def _fold(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
+    """In place: `torch.nn.utils.fusion` copies every convolution, and the copies stay in the memory of the process."""
+    factor = norm.weight * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
+    shape = (1, -1, 1, 1) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, 1, 1)
+    conv.weight.mul_(factor.reshape(shape))
+    bias = torch.zeros_like(factor) if conv.bias is None else conv.bias
+    conv.bias = nn.Parameter(
+        (bias - norm.get_buffer("running_mean")) * factor + norm.bias, requires_grad=conv.weight.requires_grad
+    )
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
