@@ -103,7 +103,7 @@ class Model:
         """
         picture = load_image(image, color=color)
         found = self._find_boxes(picture, bbox, detector, box_convention, min_score)
-        points, point_scores = self._landmarks(self.prepare(picture, found.boxes))
+        points, point_scores = self.landmarks(self.prepare(picture, found.boxes))
         return self._result(picture, found, points, point_scores)
 
     def predict_batch(
@@ -131,7 +131,7 @@ class Model:
             for picture, boxes in zip(pictures, given, strict=True)
         ]
         crops = [self.prepare(picture, here.boxes) for picture, here in zip(pictures, found, strict=True)]
-        points, scores = self._landmarks(join(crops)) if crops else self._empty()
+        points, scores = self.landmarks(join(crops)) if crops else self._empty()
         ends = np.cumsum([len(part) for part in crops])[:-1]
         rows = zip(pictures, found, np.split(points, ends), np.split(scores, ends), strict=True) if crops else ()
         return [self._result(*row) for row in rows]
@@ -179,7 +179,8 @@ class Model:
         """Flip test: the mean of the outputs for crops and for their mirror images (`pixels[:, :, ::-1]`)."""
         return self._pipeline.average(outputs, mirrored)
 
-    def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`forward` (with the flip test, if the model has it) and `decode` in one; crops may be of several pictures."""
         if not len(crops):
             return self._empty()
         outputs = self.forward(crops)
@@ -208,11 +209,12 @@ class Model:
                 f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
                 f"the whole picture is (0, 0, {width}, {height})"
             )
-        finder = self._detector(detector) if isinstance(detector, str) else detector
+        finder = self.detector(detector) if isinstance(detector, str) else detector
         found, scores = finder.detect(picture, min_score=min_score)
         return _Found(convert_boxes(found.astype(np.float64), finder.convention, own), scores, finder.name)
 
-    def _detector(self, name: str) -> Detector:
+    def detector(self, name: str = "auto") -> Detector:
+        """The detector of that name (`facelandmarks.detection.load_detector`), loaded once."""
         with self._detectors_lock:
             if name not in self._detectors:
                 self._detectors[name] = load_detector(name)
