@@ -9,11 +9,12 @@ from facelandmarks.errors import InvalidImageError
 
 LIST_SUFFIX = ".txt"
 # Of files in folders; a file that is named, listed or matched may have any name.
-PICTURE_SUFFIXES = frozenset(
-    f".{name}"
-    for name in "jpg jpeg jpe jfif png webp bmp dib tif tiff ppm pgm pnm "
-    "gif avif heic heif jp2 j2k ico tga psd qoi sgi pcx".split()
-)
+# fmt: off
+PICTURE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
+    ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".ico", ".tga", ".psd", ".qoi", ".sgi", ".pcx",
+))
+# fmt: on
 
 
 def is_many(text: str | os.PathLike[str]) -> bool:

@@ -102,7 +102,7 @@ def predict_to_file(
     weights
         Digest of weights of the user's own: a run with others is another run.
     progress
-        Called with the number of pictures done since its last call, first with that of the run that goes on.
+        Called with the number of pictures that are done, first with that of the run that goes on.
 
     Returns
     -------
@@ -172,7 +172,8 @@ def _collect(batches: Batches, journal: Journal, done: int, progress: Progress) 
     with closing(batches):
         for batch in batches:
             journal.append(batch)
-            progress(len(batch))
+            done += len(batch)
+            progress(done)
 
 
 def _write(journal: Journal, out: Path, landmarks: int) -> Counts:
