@@ -17,7 +17,7 @@ def make_pictures(folder, count):
     (folder / "more").mkdir(parents=True)
     for number in range(count):
         side = 60 + 4 * (number % 9)
-        picture = np.full((40, 50, 3), number, np.uint8) if number % 5 == 3 else cv2.resize(face, (side, side))
+        picture = np.full((40, 50, 3), number % 256, np.uint8) if number % 5 == 3 else cv2.resize(face, (side, side))
         place = folder / "more" if number % 2 else folder
         cv2.imwrite(str(place / f"p{number:03}.png"), picture)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
