@@ -271,7 +271,12 @@ def test_two_runs_do_not_write_one_file(model, pictures, tmp_path):
 
 def test_a_write_that_fails_leaves_the_journal_and_no_table(model, pictures, tmp_path, monkeypatch):
     out = tmp_path / "rows.jsonl"
-    monkeypatch.setattr("facelandmarks.bulk.run.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+
+    def full(_path, file, *_args):
+        file.write(b"half of it")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("facelandmarks.bulk.run.write_table", full)
     with pytest.raises(OSError, match="disk full"):
         run(model, pictures, out)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl.journal"]

@@ -78,6 +78,18 @@ def test_options_that_do_not_go_together(words):
         main(words)
 
 
+def test_a_full_disk_is_said_in_one_line_and_can_be_resumed(folder, capsys, monkeypatch):
+    def full(*_args):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("facelandmarks.bulk.run.write_table", full)
+        assert main(["in", "--out", "x.jsonl", "--quiet"]) == 4
+    assert "No space left on device; stopped after 10 of 10 pictures; --resume" in capsys.readouterr().err
+    assert main(["in", "--out", "x.jsonl", "--quiet", "--resume"]) == 1
+    assert len(read_jsonl("x.jsonl")) == 10
+
+
 @pytest.fixture(scope="module")
 def cheap(tmp_path_factory):
     """A folder of 200 tiny pictures and a broken one."""

@@ -17,6 +17,7 @@ from facelandmarks.cli.common import (
     complain,
     load_chosen_model,
 )
+from facelandmarks.errors import FaceLandmarksError
 
 
 class Progress:
@@ -92,6 +93,11 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
     except KeyboardInterrupt:
         complain(f"interrupted {progress.close()}")
         return INTERRUPTED
+    except FaceLandmarksError:
+        raise  # `run_command` knows what it means; some are an OSError, too
+    except OSError as error:  # the disk is full, or nothing may be written there
+        complain(f"{error}; stopped {progress.close()}")
+        return NOTHING_DONE
     progress.close()
     if counts is None:  # another run has finished it meanwhile
         return DONE
