@@ -217,7 +217,10 @@ def main() -> None:
     show([{"command": name, "ms": value} for name, value in result["commands"].items()], {"command": "", "ms": ".0f"})
     alone = result.get("one_thread", {})
     show(
-        [{"network, 1 thread": name, "ms": value, "ratio": next(iter(alone.values())) / value} for name, value in alone.items()],
+        [
+            {"network, 1 thread": name, "ms": value, "ratio": next(iter(alone.values())) / value}
+            for name, value in alone.items()
+        ],
         {"network, 1 thread": "", "ms": ".2f", "ratio": ".1f"},
     )
     if args.json:

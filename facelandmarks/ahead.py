@@ -1,7 +1,7 @@
 """Work done by threads a little ahead of where its results are used."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Generator[R, None, None]:
     """Results of a function in the order of its items; an error is raised in its turn.
 
     Unlike `Executor.map` it takes no more than `ahead` items before they are needed, and drops the rest when it is

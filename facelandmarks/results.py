@@ -2,14 +2,17 @@
 
 import json
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.schemes import Scheme
+
+if TYPE_CHECKING:
+    import supervision
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +49,19 @@ class Face:
     scheme: Scheme
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as in the JSON files; a box that was given has `box_score` None."""
+        """Plain lists and numbers, as in the JSON files: pixels to 0.001, scores to 0.0001; NaN becomes None."""
         return {
             "box": _rounded(self.box),
-            "box_score": None if np.isnan(self.box_score) else round(self.box_score, 4),
+            "box_score": _rounded(np.array(self.box_score), 4),
             "points": _rounded(self.points),
             "scores": _rounded(self.scores, 4),
         }
+
+    def to_pts(self) -> str:
+        """The points as a `.pts` file of 300-W, which counts pixels from 1 and has neither box nor scores."""
+        from facelandmarks.formats.pts import to_pts
+
+        return to_pts(self.points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +74,7 @@ class Landmarks:
         float32 (N, K, 2): x right, y down, in pixels of the upright picture;
         (0, 0) is the centre of the top-left pixel.
     scores
-        float32 (N, K): how sure the network is of each point, 0 to 1.
+        float32 (N, K): how sure the network is of each point, 0 to 1; NaN if read from a file that does not say.
     boxes
         float32 (N, 4): xyxy, as given or as detected, in the convention of the model.
     box_scores
@@ -126,6 +135,56 @@ class Landmarks:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
+    @classmethod
+    def from_json(cls, text: str) -> "Landmarks":
+        """What `to_json` wrote; errors as in `facelandmarks.formats.json.from_dict`."""
+        from facelandmarks.formats.json import from_json
+
+        return from_json(text)
+
+    def to_csv(self) -> str:
+        """A table: a head, then one line a face, with the numbers of `to_dict`."""
+        from facelandmarks.formats.csv import to_csv
+
+        return to_csv(self)
+
+    @classmethod
+    def from_csv(cls, text: str) -> "Landmarks":
+        """What `to_csv` wrote; errors as in `facelandmarks.formats.csv.from_csv`."""
+        from facelandmarks.formats.csv import from_csv
+
+        return from_csv(text)
+
+    def to_pts(self) -> list[str]:
+        """One `.pts` file a face (`Face.to_pts`)."""
+        return [face.to_pts() for face in self]
+
+    @classmethod
+    def from_pts(cls, texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> "Landmarks":
+        """Faces from `.pts` files, without scores; arguments and errors as in `facelandmarks.formats.pts.from_pts`."""
+        from facelandmarks.formats.pts import from_pts
+
+        return from_pts(texts, scheme, image_size)
+
+    def to_coco(self, file_name: str) -> str:
+        """A COCO keypoints document of this picture; for several see `facelandmarks.formats.coco.to_coco`."""
+        from facelandmarks.formats.coco import to_coco
+
+        return to_coco({file_name: self})
+
+    @classmethod
+    def from_coco(cls, text: str) -> "dict[str, Landmarks]":
+        """The pictures of a COCO document by file name; errors as in `facelandmarks.formats.coco.from_coco`."""
+        from facelandmarks.formats.coco import from_coco
+
+        return from_coco(text)
+
+    def to_supervision(self) -> "supervision.KeyPoints":
+        """As key points of the `supervision` package (extra `supervision`)."""
+        from facelandmarks.formats.supervision import to_supervision
+
+        return to_supervision(self)
+
     def draw(self, image: Any) -> NDArray[np.uint8]:
         """A copy of the picture with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
         from facelandmarks.draw import draw_landmarks
@@ -134,5 +193,7 @@ class Landmarks:
         return draw_landmarks(load_image(image), self)
 
 
-def _rounded(array: NDArray[np.float32], digits: int = 3) -> Any:
-    return np.round(array.astype(np.float64), digits).tolist()
+def _rounded(array: NDArray[np.floating], digits: int = 3) -> Any:
+    rounded = np.round(array.astype(np.float64), digits)
+    unknown = np.isnan(rounded)
+    return np.where(unknown, None, rounded).tolist() if unknown.any() else rounded.tolist()  # type: ignore[call-overload]

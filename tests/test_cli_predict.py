@@ -11,7 +11,7 @@ import skimage.data
 
 import facelandmarks as fl
 from facelandmarks import files
-from facelandmarks.cli import predict
+from facelandmarks.cli import predict_pictures
 from facelandmarks.cli.predict import main
 
 BOX = "180,91,264,175"
@@ -121,7 +121,7 @@ def test_one_bad_file_among_ten(folder, capsys):
     assert [record["error"] is not None for record in records] == [i == 4 for i in range(10)]
 
 
-@pytest.mark.parametrize("name", ["broken.jpg", "empty.png", "missing.png", "."])
+@pytest.mark.parametrize("name", ["broken.jpg", "empty.png", "missing.png"])
 def test_nothing_is_written_when_nothing_could_be_done(folder, name, capsys):
     assert main([f"../pictures/{name}"]) == 4
     assert main([f"../pictures/{name}", "--json", "x.json", "--draw", "y.png"]) == 4
@@ -192,7 +192,7 @@ def test_results_are_ordinary_files(folder):
 
 
 def test_names_that_clash_are_told_apart():
-    assert predict._distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
+    assert predict_pictures._distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
 
 
 def test_own_weights_detector_and_offline(folder, capsys):

@@ -1,9 +1,10 @@
 """What the commands share: exit codes, and errors as one line on stderr."""
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facelandmarks.errors import (
     CheckpointError,
@@ -14,6 +15,9 @@ from facelandmarks.errors import (
     InvalidOptionError,
     UnknownModelError,
 )
+
+if TYPE_CHECKING:
+    from facelandmarks.model import Model
 
 DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -55,3 +59,20 @@ def encode_png(picture: Any, options: Sequence[int] = ()) -> bytes:
     import cv2
 
     return cv2.imencode(".png", picture[..., ::-1], options)[1].tobytes()
+
+
+def load_chosen_model(args: argparse.Namespace) -> "Model":
+    """The model that the options of facelandmarks-predict name."""
+    from facelandmarks.api import load_model
+
+    return load_model(
+        args.model,
+        device=args.device,
+        engine=args.engine,
+        dtype=args.dtype,
+        threads=args.threads,
+        weights=args.weights,
+        offline=args.offline,
+        allow_unverified=args.allow_unverified,
+        progress=False if args.quiet else None,
+    )

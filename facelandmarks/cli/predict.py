@@ -1,50 +1,41 @@
 """facelandmarks-predict: landmarks of the faces of pictures."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from facelandmarks.cli.common import (
-    DONE,
-    NOTHING_DONE,
-    SOME_FAILED,
-    USAGE,
-    check_outputs,
-    complain,
-    encode_png,
-    run_command,
-)
+from facelandmarks.cli.common import run_command
 from facelandmarks.detection import DETECTORS
-from facelandmarks.engines.choose import ENGINES
-from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
-from facelandmarks.files import write_file
+from facelandmarks.engines.choose import DTYPES, ENGINES
 from facelandmarks.zoo import DEFAULT_MODEL
 
-if TYPE_CHECKING:
-    from facelandmarks.model import Model
-    from facelandmarks.results import Landmarks
-
-SCHEMA = "facelandmarks-predictions/1"
-STDOUT = Path("-")
-NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
 EPILOG = """\
-With neither --json nor --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current folder.
+Pictures by name: with neither --json nor --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
+folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
 Exit codes: 0 done (no face found is done), 1 some pictures failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted.
 """
+# What each kind of input is done by: a module of this package with `run(args) -> exit code`.
+RUNNERS = {"scheme": "schemes", "pictures": "predict_pictures", "many": "predict_bulk"}
 
 
-@dataclass(frozen=True)
-class Targets:
-    """Where the results of one picture go; None is nowhere."""
+def kind_of(args: argparse.Namespace) -> str:
+    """Tell inputs apart: which of `RUNNERS` they are for. There is no other place that does."""
+    if args.scheme is not None:
+        return "scheme"
+    from facelandmarks.bulk.inputs import is_many
 
-    image: Path
-    picture: Path | None
-    json: Path | None
+    if args.out is not None or any(is_many(image) for image in args.images):
+        return "many"
+    return "pictures"
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    code: int = import_module(f"facelandmarks.cli.{RUNNERS[kind_of(args)]}").run(args)
+    return code
 
 
 def parse_box(text: str) -> tuple[float, ...]:
@@ -58,7 +49,7 @@ def parse_box(text: str) -> tuple[float, ...]:
     return values
 
 
-def parse_threads(text: str) -> int:
+def parse_count(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
@@ -84,7 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="picture file")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        type=Path,
+        metavar="IMAGE",
+        help="picture file; or a folder, a pattern such as 'photos/**/*.jpg', or a list of paths in a file *.txt",
+    )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
     parser.add_argument(
         "--bbox",
@@ -99,6 +96,19 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE|DIR",
         help="draw the landmarks on the picture; a folder for several",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one row a face to a .parquet, .jsonl or .csv file"
+    )
+    parser.add_argument("--resume", action="store_true", help="with --out: go on with a run that was broken off")
+    parser.add_argument(
+        "--batch-size", type=parse_count, default=32, metavar="N", help="with --out: pictures a batch (%(default)s)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=parse_count,
+        metavar="N",
+        help="with --out: threads that read pictures (one a core, 16 at most)",
     )
     parser.add_argument(
         "--scheme",
@@ -118,142 +128,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--engine", choices=ENGINES, default="auto", help="what runs the network (default: %(default)s)"
     )
     parser.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="number type of the network (default: %(default)s)"
+    )
+    parser.add_argument(
         "--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)"
     )
-    parser.add_argument("--threads", type=parse_threads, metavar="N", help="CPU threads")
+    parser.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
-
-
-def plan_targets(images: Sequence[Path], json_file: Path | None, draw: Path | None) -> list[Targets]:
-    """Decide where everything goes, before anything is read."""
-    if json_file is None and draw is None:
-        stems = _distinct([f"{image.stem}_landmarks" for image in images])
-        return [Targets(i, Path(f"{s}.png"), Path(f"{s}.json")) for i, s in zip(images, stems, strict=True)]
-    if draw is None:
-        return [Targets(image, None, None) for image in images]
-    if not draw.is_dir() and draw.suffix:
-        return [Targets(image, draw, None) for image in images]
-    stems = _distinct([f"{image.stem}_landmarks" for image in images])
-    return [Targets(image, draw / f"{stem}.png", None) for image, stem in zip(images, stems, strict=True)]
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Pictures of one name from two folders get numbers, so that none overwrites another."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        number = 1
-        while (candidate := name if number == 1 else f"{name}_{number}") in taken:
-            number += 1
-        taken.add(candidate)
-        found.append(candidate)
-    return found
-
-
-def check_usage(args: argparse.Namespace, targets: Sequence[Targets]) -> str | None:
-    """What is wrong with the options taken together, or None."""
-    if args.bbox and len(args.images) > 1:
-        return f"--bbox goes with one picture, got {len(args.images)}"
-    if args.draw and len(args.images) > 1 and not args.draw.is_dir() and args.draw.suffix:
-        return f"--draw {args.draw} is one file for {len(args.images)} pictures: give a folder"
-    outputs = [t.picture for t in targets] + [t.json for t in targets] + [args.json]
-    files = [path for path in outputs if path is not None and path != STDOUT]
-    same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
-    if same:
-        return f"{same.pop()} is an input: results must go elsewhere"
-    return check_outputs(files, args.force, args.draw)
-
-
-def describe(faces: "Landmarks", image: Path) -> str:
-    """One line for people."""
-    if not len(faces):
-        return f"{image}: no face found"
-    boxes = ["({:.0f}, {:.0f})-({:.0f}, {:.0f})".format(*face.box) for face in faces]
-    shown = ", ".join(boxes[:4]) + (", ..." if len(boxes) > 4 else "")
-    count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-    return f"{image}: {count}, {faces.points.shape[1]} landmarks each, at {shown}"
-
-
-def entry(image: Path, model: str, faces: "Landmarks | None", error: str | None) -> dict[str, Any]:
-    """The record of one picture in the JSON file (docs/json.md)."""
-    found = faces.to_dict() if faces is not None else NOT_READ
-    return {"image": str(image), "model": model, **found, "error": error}
-
-
-def to_json(entries: Sequence[dict[str, Any]]) -> bytes:
-    """The JSON file."""
-    document = {"schema": SCHEMA, "images": list(entries)}
-    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
-
-
-def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> dict[str, Any]:
-    """Predict, print and write one picture."""
-    from facelandmarks.draw import draw_landmarks
-    from facelandmarks.images import load_image
-
-    picture = load_image(target.image)
-    faces = model.predict(picture, args.bbox, detector=args.detector, min_score=args.min_score)
-    record = entry(target.image, args.model, faces, None)
-    if target.picture:
-        write_file(target.picture, encode_png(draw_landmarks(picture, faces)))
-    if target.json:
-        write_file(target.json, to_json([record]))
-    if not args.quiet:
-        written = [str(path) for path in (target.picture, target.json) if path]
-        arrow = f" -> {', '.join(written)}" if written else ""
-        print(describe(faces, target.image) + arrow, file=sys.stderr if args.json == STDOUT else sys.stdout)
-    return record
-
-
-def run(args: argparse.Namespace) -> int:
-    """The command."""
-    if args.scheme is not None:
-        from facelandmarks.cli.schemes import run_scheme
-
-        return run_scheme(args)
-    targets = plan_targets(args.images, args.json, args.draw)
-    problem = check_usage(args, targets)
-    if problem:
-        complain(problem)
-        return USAGE
-    from facelandmarks.api import load_model
-
-    model = load_model(
-        args.model,
-        device=args.device,
-        engine=args.engine,
-        threads=args.threads,
-        weights=args.weights,
-        offline=args.offline,
-        allow_unverified=args.allow_unverified,
-        progress=False if args.quiet else None,
-    )
-    if args.draw and not args.draw.suffix:
-        args.draw.mkdir(parents=True, exist_ok=True)
-    records = []
-    for target in targets:
-        try:
-            records.append(predict_one(model, args, target))
-        except (InvalidBoxError, DownloadError):
-            raise  # not this picture's fault
-        except (InvalidImageError, MissingDependencyError, OSError) as error:
-            complain(f"{target.image}: {error}")
-            records.append(entry(target.image, args.model, None, str(error)))
-    failed = sum(record["error"] is not None for record in records)
-    if args.json and failed < len(records):
-        write_json(args.json, to_json(records))
-    return DONE if not failed else SOME_FAILED if failed < len(records) else NOTHING_DONE
-
-
-def write_json(path: Path, content: bytes) -> None:
-    """To a file, or to stdout."""
-    if path == STDOUT:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-    else:
-        write_file(path, content)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -262,7 +145,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not args.images and args.scheme is None:
         parser.error("give pictures, or --scheme NAME")
-    if args.scheme is not None and (args.images or args.bbox or args.json):
+    if args.resume and args.out is None:
+        parser.error("--resume goes with --out")
+    if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
         parser.error("--scheme goes with --draw, --force and --quiet: there is no picture to find faces in")
     return run_command(lambda: run(args))
 

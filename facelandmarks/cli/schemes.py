@@ -8,7 +8,7 @@ from facelandmarks.files import write_file
 from facelandmarks.schemes import Scheme, get_scheme
 
 
-def run_scheme(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the table; with --draw, write the picture to that file or, as NAME.png, into that folder."""
     scheme = get_scheme(args.scheme)
     target = picture_file(scheme, args.draw) if args.draw else None

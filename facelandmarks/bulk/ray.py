@@ -1,0 +1,67 @@
+"""Rows on a cluster: what Ray Data calls with batches of paths. Needs no Ray to be imported."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from facelandmarks.bulk.stream import predict_rows
+from facelandmarks.bulk.tables import arrow_schema, to_arrow
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.zoo import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class RayPredictor:
+    """A model as a callable class for `ray.data.Dataset.map_batches` (extra `ray`); see `examples/ray_bulk.py`.
+
+    >>> import ray  # doctest: +SKIP
+    >>> pictures = ray.data.from_items([{"path": "a.jpg"}, {"path": "b.jpg"}])  # doctest: +SKIP
+    >>> pictures.map_batches(RayPredictor, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2))  # doctest: +SKIP
+
+    Each actor loads the model once. A picture that cannot be read becomes a row that says so.
+
+    Parameters
+    ----------
+    model
+        Name of a model.
+    column
+        The column of the batches that holds paths, which every machine of the cluster must be able to read.
+    detector, min_score
+        As in `Model.predict`.
+    workers
+        Threads of an actor that read pictures; None: one a core, 16 at most. Ask Ray for as many CPUs.
+    load
+        Arguments of `load_model` besides the name: `{"device": "cuda"}`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pyarrow is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        column: str = "path",
+        detector: str = "auto",
+        min_score: float | None = None,
+        workers: int | None = None,
+        load: Mapping[str, Any] | None = None,
+    ) -> None:
+        from facelandmarks.api import load_model
+
+        arrow_schema()
+        self._model = load_model(model, **(load or {}))
+        self._column, self._detector, self._min_score, self._workers = column, detector, min_score, workers
+
+    def __call__(self, batch: Mapping[str, Any]) -> "pa.Table":
+        """The rows of a batch, with the columns of `facelandmarks.bulk.tables.arrow_schema`."""
+        if self._column not in batch:
+            raise InvalidOptionError(f"the batches have no column {self._column!r}; they have {', '.join(batch)}")
+        paths = [str(path) for path in batch[self._column]]
+        rows = predict_rows(
+            self._model, paths, detector=self._detector, min_score=self._min_score, workers=self._workers
+        )
+        return to_arrow(rows)

@@ -1,0 +1,46 @@
+"""What is said of one picture (docs/json.md), and the same as rows."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from facelandmarks.formats.csv import rows_of
+from facelandmarks.results import Landmarks
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+Status = Literal["ok", "no_face", "failed"]
+NOT_READ: Mapping[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
+
+
+def record_of(image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None) -> Record:
+    """The record of one picture; without `faces` it could not be read, and `error` says why."""
+    found = faces.to_dict() if faces is not None else NOT_READ
+    return {"image": readable(image), "model": model, **found, "error": error}
+
+
+def status_of(record: Mapping[str, Any]) -> Status:
+    """`"failed"` with an error, else `"ok"` or `"no_face"`."""
+    if record["error"] is not None:
+        return "failed"
+    return "ok" if record["faces"] else "no_face"
+
+
+def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
+    """One row a face; one for a picture without any, whose `status` and `error` say which it is.
+
+    Fields: `image`, `model`, `status`, `error`, `width`, `height`, `scheme`, `detector`, `face` (its number in the
+    picture from 0), `box`, `box_score`, `points`, `scores`.
+    """
+    head = {
+        "image": record["image"],
+        "model": record["model"],
+        "status": status_of(record),
+        "error": record["error"],
+    }
+    return ({**head, **row} for row in rows_of(record))
+
+
+def readable(path: str | os.PathLike[str]) -> str:
+    r"""A path as text that every file can hold: bytes that are no UTF-8 become `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

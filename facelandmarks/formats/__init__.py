@@ -1,0 +1,1 @@
+"""Landmarks as text that other programs read, and back."""
