@@ -18,10 +18,12 @@ from facelandmarks.video.motion import Motion
 
 # Overlaps (IoU).
 SAME_FACE = 0.4  # two boxes from here on are of one face
+CENTRED = 0.75  # a face lies well enough in its crop if the box of its points is so near to what was expected
 AGREES = 0.5  # points that cover less than this of the box they were looked for in
 # Scores of the points, as a fraction of what the face usually has: a model's scores mean something only to itself.
 DOUBTFUL = 0.75
 SURE = 0.9
+FAINT = 0.5  # below, half of the points are guessed: it is not shown, even if the detector sees something of it
 USUAL_GAIN = 0.1  # of a new score in the usual one
 # Limits of `distances`, in sides of the face.
 NEAR = 0.6  # a detection and the face that it is of
@@ -147,9 +149,16 @@ class Tracker:
         """Look for every face where it should be by now."""
         height, width = frame.image.shape[:2]
         inside = [track for track in self.live if _touches(track.motion.box(frame.time), width, height)]
-        return self._find(frame, inside, [track.motion.box(frame.time) for track in inside])
+        sightings = self._find(frame, inside, [track.motion.box(frame.time) for track in inside])
+        # Points of a face that was not in the middle of its crop are drawn towards it: look again where it is.
+        boxes = self._boxes(sightings)
+        expected = np.array([sighting.track.motion.box(frame.time) for sighting in sightings]).reshape(-1, 4)
+        off = np.diagonal(overlaps(boxes, expected)) < CENTRED
+        off = off & np.array([_touches(box, width, height) for box in boxes], bool)
+        good = [sighting for sighting, moved in zip(sightings, off, strict=True) if not moved]
+        return good + self._find(frame, [s.track for s, moved in zip(sightings, off, strict=True) if moved], boxes[off])
 
-    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Sequence[Boxes]) -> list[Sighting]:
+    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Sequence[Boxes] | Boxes) -> list[Sighting]:
         if not tracks:
             return []
         found = self.model.predict(frame.image, np.array(boxes), box_convention="tight")
@@ -180,6 +189,7 @@ class Tracker:
         doubted = {s.track: doubt for s, doubt in zip(sightings, doubts, strict=True)}
         kept = [s for s in sightings if by_track[s.track] is not None or not doubted[s.track]]
         kept = self._mend(frame, kept, detected, by_track)
+        kept = [s for s in kept if _brightness(s) >= FAINT]
         self._lose(frame.time, {s.track for s in kept})
         kept = [s for s in kept if s.track in self.live]
         free = [column for column in range(len(detected)) if column not in matches.values()]
