@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facelandmarks.cli import predict_video
 from facelandmarks.cli.common import (
     DONE,
     NOTHING_DONE,
@@ -119,6 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=parse_threads, metavar="N", help="CPU threads")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a video's landmarks as .jsonl; - is stdout")
+    predict_video.add_arguments(parser)
     return parser
 
 
@@ -209,6 +212,8 @@ def run(args: argparse.Namespace) -> int:
         from facelandmarks.cli.schemes import run_scheme
 
         return run_scheme(args)
+    if predict_video.is_video(args.images[0]):
+        return predict_video.run(args)
     targets = plan_targets(args.images, args.json, args.draw)
     problem = check_usage(args, targets)
     if problem:
