@@ -39,7 +39,7 @@ def annotate(
     out: str | os.PathLike[str] | None = None,
     detector: "str | Detector" = "auto",
     detect_every: int = 5,
-    keep_lost: float = 2.0,
+    keep_lost: float = 3.0,
     min_score: float | None = None,
     smoothing: Smoothing | None = STANDARD,
     most_frames: int | None = None,

@@ -63,7 +63,7 @@ def track(
     rate: float | None = None,
     detector: "str | Detector" = "auto",
     detect_every: int = 5,
-    keep_lost: float = 2.0,
+    keep_lost: float = 3.0,
     min_score: float | None = None,
     smoothing: Smoothing | None = STANDARD,
 ) -> Iterator[TrackedFrame]:

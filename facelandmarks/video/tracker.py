@@ -21,6 +21,7 @@ SAME_FACE = 0.4  # two boxes from here on are of one face
 CENTRED = 0.75  # a face lies well enough in its crop if the box of its points is so near to what was expected
 AGREES = 0.5  # points that cover less than this of the box they were looked for in
 # Scores of the points, as a fraction of what the face usually has: a model's scores mean something only to itself.
+NEWCOMER = 0.65  # of the best face known; textures that the detector takes for faces have less
 DOUBTFUL = 0.75
 SURE = 0.9
 FAINT = 0.5  # below, half of the points are guessed: it is not shown, even if the detector sees something of it
@@ -29,8 +30,10 @@ USUAL_GAIN = 0.1  # of a new score in the usual one
 NEAR = 0.6  # a detection and the face that it is of
 BACK = 1.0  # where a face comes back, at once ...
 BACK_LATER = 2.0  # ... and how much farther for each second it was away
-UNLIKE = 1.0  # weight of 1 - correlation of the looks, when a face comes back
-WORST = 1.4  # highest sum of way (1 at its limit) and unlikeness of a face that comes back
+# A face that comes back costs a part of its way (1 at its limit), and 1 - correlation of its looks.
+WAY = 0.5
+COVERED = 0.3  # in place of the looks, if less than SURE of the face is to be seen as yet
+WORST = 0.7
 CONFIRMED = 2  # frames in which the detector must have found a face that is new
 LEAST = 1.0  # pixels: a face must be as wide and as high
 UNSEEN = 3  # times that the detector may overlook a face with good scores ...
@@ -195,7 +198,7 @@ class Tracker:
         free = [column for column in range(len(detected)) if column not in matches.values()]
         kept += self._add(frame, kept, detected[free], scores[free])
         self._name()
-        return kept
+        return [s for s in kept if not s.track.gone]
 
     def _count(self, time: float, scores: NDArray[np.float32], by_track: dict[Track, int | None]) -> None:
         for track in self.live:
@@ -253,7 +256,12 @@ class Tracker:
 
     def _name(self) -> None:
         """Number the faces that are confirmed by now: those that come back as before, the others from here on."""
+        known = max((track.usual for track in self.live + self.lost if track.number is not None), default=0.0)
         new = [track for track in self.live if track.number is None and track.hits >= CONFIRMED]
+        for track in new:
+            track.gone = track.usual < NEWCOMER * known
+        self.live = [track for track in self.live if not track.gone]
+        new = [track for track in new if not track.gone]
         if new and self.lost:
             costs = np.array([[_change(old, track) for track in new] for old in self.lost])
             back = assign(costs, WORST)
@@ -303,9 +311,12 @@ def _touches(box: Boxes, width: int, height: int) -> bool:
 
 def _change(old: Track, new: Track) -> float:
     """How unlike a face that came is to one that went: way and looks."""
-    # Where it came first: by now its motion has seen more of it, but it has had time to go on, too.
     away = new.trusted.time - old.trusted.time
-    apart = distances(old.trusted.box(new.trusted.time)[None], new.trusted.box(new.trusted.time)[None])[0, 0]
-    stayed = distances(old.trusted.box(old.trusted.time)[None], new.trusted.box(new.trusted.time)[None])[0, 0]
-    way = min(apart, stayed) / (BACK + BACK_LATER * away)
-    return np.inf if way > 1 else way + UNLIKE * (1 - float(old.look @ new.look))
+    here = new.trusted.box(new.trusted.time)
+    # It went on, or it stayed or turned back where it was seen last.
+    before = np.array([old.trusted.box(new.trusted.time), old.trusted.box(old.trusted.time)])
+    way = float(distances(before, here[None]).min()) / (BACK + BACK_LATER * away)
+    if way > 1:
+        return np.inf
+    unlike = COVERED if new.usual < SURE * old.usual else 1 - float(old.look @ new.look)
+    return WAY * way + unlike
