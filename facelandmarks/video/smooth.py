@@ -37,7 +37,7 @@ class Cutoffs:
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How points are smoothed; the numbers are chosen in `benchmarks/video.py`.
+    """How points are smoothed; `benchmarks/video.py` measures what the numbers give.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class Smoothing:
         Seconds without the face, after which it is begun anew.
     """
 
-    place: Cutoffs = Cutoffs(0.5, 30.0, 1.0)
-    pose: Cutoffs = Cutoffs(0.5, 30.0, 1.0)
-    shape: Cutoffs = Cutoffs(0.5, 40.0, 1.0)
+    place: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
+    pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
+    shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)
     gap: float = 0.25
 
 

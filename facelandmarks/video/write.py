@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -158,6 +159,8 @@ class LinesWriter:
 
     def discard(self) -> None:
         """Stop, and remove what is there of it."""
+        with suppress(OSError):  # what cannot be written out any more is not wanted
+            self._text.close()
         self._file.discard()
 
     def _checked(self, action: Callable[[], Any]) -> None:
