@@ -26,13 +26,15 @@ def make_clip(
     """Frames with faces on their paths; the first of them in front."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.normal(128, 60, (*size[::-1], 3)), (0, 0), 3).clip(0, 255)
+    noise = rng.normal(0, 2, (2 * size[1], size[0], 3))
     frames = []
     for index, time in enumerate(times):
         canvas = ground.copy()
         for photo, path in reversed(faces):
             if (where := path(time)) is not None:
                 canvas = _paste(canvas, photo, *where)
-        noisy = canvas + rng.normal(0, 2, canvas.shape)
+        start = int(rng.integers(size[1]))
+        noisy = canvas + noise[start : start + size[1]]
         frames.append(Frame(index, float(time), noisy.clip(0, 255).astype(np.uint8)))
     return frames
 
