@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OfflineError,
         UnknownModelError,
+        VideoError,
     )
     from facelandmarks.model import Model
     from facelandmarks.results import Crops, Face, Landmarks
@@ -52,6 +53,7 @@ __all__ = [
     "OfflineError",
     "Scheme",
     "UnknownModelError",
+    "VideoError",
     "get_scheme",
     "list_models",
     "load_model",

@@ -58,5 +58,9 @@ class MissingDependencyError(FaceLandmarksError, ImportError):
     """An optional package that is needed and not installed; the message names the extra."""
 
 
+class VideoError(FaceLandmarksError, OSError):
+    """A video that cannot be read, or a place where none can be written."""
+
+
 class DatasetError(FaceLandmarksError, ValueError):
     """Annotations or pictures of a data set that are missing or not as published."""

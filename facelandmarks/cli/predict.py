@@ -1,4 +1,4 @@
-"""facelandmarks-predict: landmarks of the faces of pictures."""
+"""facelandmarks-predict: landmarks of the faces of pictures and videos."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from facelandmarks.cli import predict_video
 from facelandmarks.cli.common import run_command
 from facelandmarks.detection import DETECTORS
 from facelandmarks.engines.choose import DTYPES, ENGINES
@@ -14,17 +15,20 @@ from facelandmarks.zoo import DEFAULT_MODEL
 EPILOG = """\
 Pictures by name: with neither --json nor --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
 folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
+Videos: with neither --out nor --draw, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some pictures failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted.
 """
 # What each kind of input is done by: a module of this package with `run(args) -> exit code`.
-RUNNERS = {"scheme": "schemes", "pictures": "predict_pictures", "many": "predict_bulk"}
+RUNNERS = {"scheme": "schemes", "pictures": "predict_pictures", "many": "predict_bulk", "video": "predict_video"}
 
 
 def kind_of(args: argparse.Namespace) -> str:
     """Tell inputs apart: which of `RUNNERS` they are for. There is no other place that does."""
     if args.scheme is not None:
         return "scheme"
+    if any(predict_video.is_video(image) for image in args.images):
+        return "video"
     from facelandmarks.bulk.inputs import is_many
 
     if args.out is not None or any(is_many(image) for image in args.images):
@@ -71,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="facelandmarks-predict",
-        description="Find the faces of pictures and the landmarks of each face.",
+        description="Find the faces of pictures or of a video, and the landmarks of each face.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -80,7 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="IMAGE",
-        help="picture file; or a folder, a pattern such as 'photos/**/*.jpg', or a list of paths in a file *.txt",
+        help="picture file; or a folder, a pattern such as 'photos/**/*.jpg', or a list of paths in a file *.txt; or a "
+        "video file, or the number of a camera",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
     parser.add_argument(
@@ -98,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="draw the landmarks on the picture; a folder for several",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write one row a face to a .parquet, .jsonl or .csv file"
+        "--out", type=Path, metavar="FILE", help="write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
     )
     parser.add_argument("--resume", action="store_true", help="with --out: go on with a run that was broken off")
     parser.add_argument(
@@ -136,6 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
+    predict_video.add_arguments(parser)
     return parser
 
 

@@ -1,0 +1,149 @@
+"""facelandmarks-predict of a video: faces with numbers, drawn and as lines of JSON."""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain
+
+if TYPE_CHECKING:
+    from facelandmarks.video import Summary, TrackedFrame
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
+STDOUT = Path("-")
+
+
+def is_video(path: Path) -> bool:
+    """Whether an argument names a video by its ending, or a camera by its number."""
+    return path.suffix.lower() in SUFFIXES or is_camera(path)
+
+
+def is_camera(path: Path) -> bool:
+    """Whether an argument is the number of a camera, and no file."""
+    return str(path).isdecimal() and not path.exists()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that are for videos only."""
+    group = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)")
+    group.add_argument(
+        "--detect-every", type=_whole, default=5, metavar="N", help="frames between detections (default: %(default)s)"
+    )
+    group.add_argument(
+        "--keep-lost",
+        type=_seconds,
+        default=3.0,
+        metavar="S",
+        help="seconds for which a face that is covered or away keeps its number (default: %(default)s)",
+    )
+    group.add_argument("--no-smoothing", action="store_true", help="points as the model finds them")
+    group.add_argument("--frames", type=_whole, metavar="N", help="end after N frames")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command. `args` has the options of `facelandmarks-predict`, `out`, and those of `add_arguments`."""
+    source, draw, out = args.images[0], args.draw, args.out
+    if draw is None and out is None:
+        stem = f"camera{source}" if is_camera(source) else source.stem
+        draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
+    if problem := check_usage(args, draw, out):
+        complain(problem)
+        return USAGE
+    from facelandmarks.video import TruncatedVideoWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        summary = _annotate(args, draw, out)
+    cut = [warning for warning in caught if issubclass(warning.category, TruncatedVideoWarning)]
+    for warning in caught:
+        complain(warning.message)
+    if not args.quiet:
+        written = [str(path) for path in (draw, out) if path not in (None, STDOUT)]
+        arrow = f" -> {', '.join(written)}" if written else ""
+        print(describe(summary, str(source)) + arrow, file=sys.stderr if out == STDOUT else sys.stdout)
+    return SOME_FAILED if cut else DONE
+
+
+def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -> str | None:
+    """What is wrong with the options taken together, or None."""
+    if len(args.images) > 1:
+        return f"one video at a time, got {len(args.images)} inputs"
+    if args.bbox or args.json:
+        return "--bbox and --json are for pictures; a video's results go to --out FILE.jsonl and --draw FILE.mp4"
+    from facelandmarks.video.write import CODECS
+
+    if draw is not None and draw.suffix.lower() not in CODECS:
+        return f"--draw {draw}: a video's name ends in {', '.join(CODECS)}"
+    if out is not None and out != STDOUT and out.suffix.lower() != ".jsonl":
+        return f"--out {out}: the landmarks of a video are written as .jsonl, one line a frame"
+    files = [path for path in (draw, out) if path is not None and path != STDOUT]
+    if args.images[0].resolve() in {path.resolve() for path in files}:
+        return f"{args.images[0]} is the input: results must go elsewhere"
+    return check_outputs(files, args.force, None)
+
+
+def describe(summary: "Summary", name: str) -> str:
+    """One line for people."""
+    faces = "no face" if not summary.ids else f"{len(summary.ids)} face{'s' * (len(summary.ids) > 1)}"
+    return f"{name}: {summary.frames} frames, {faces}, to be seen in {summary.with_faces} of them"
+
+
+def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
+    from tqdm import tqdm
+
+    from facelandmarks.api import load_model
+    from facelandmarks.video import Video, annotate
+    from facelandmarks.video.annotate import to_line
+    from facelandmarks.video.track import STANDARD
+
+    source = int(str(args.images[0])) if is_camera(args.images[0]) else args.images[0]
+    with Video(source) as video:  # whether it can be read, before a model is loaded
+        total = video.info.count
+    model = load_model(
+        args.model,
+        device=args.device,
+        threads=args.threads,
+        weights=args.weights,
+        offline=args.offline,
+        allow_unverified=args.allow_unverified,
+        progress=False if args.quiet else None,
+    )
+    hidden = args.quiet or not sys.stderr.isatty()
+    with tqdm(total=args.frames or total, unit="frame", disable=hidden, file=sys.stderr) as bar:
+
+        def done(frame: "TrackedFrame") -> None:
+            bar.update()
+            if out == STDOUT:
+                print(to_line(frame, str(args.images[0]), args.model), flush=True)
+
+        return annotate(
+            source,
+            model,
+            draw=draw,
+            out=None if out == STDOUT else out,
+            detector=args.detector,
+            detect_every=args.detect_every,
+            keep_lost=args.keep_lost,
+            min_score=args.min_score,
+            smoothing=None if args.no_smoothing else STANDARD,
+            most_frames=args.frames,
+            progress=done,
+        )
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return value
