@@ -277,7 +277,7 @@ def test_crops_that_mean_nothing_are_black_and_flagged(shared):
 
 def test_options_of_align():
     picture, points = np.zeros((9, 9, 3), np.uint8), faces("ibug68")
-    for size in (0, 5000, 1.5):
+    for size in (0, 5000):
         with pytest.raises(InvalidOptionError, match="size"):
             align(picture, points, "ibug68", size=size)
     with pytest.raises(InvalidOptionError, match="arcface112, ffhq"):

@@ -103,8 +103,7 @@ def align(
     InvalidImageError
         If the picture cannot be read.
     UnknownModelError, InvalidOptionError
-        If there is no such scheme or alignment, the scheme has not the points, or the size is no whole number from 1
-        to 4096.
+        If there is no such scheme or alignment, the scheme has not the points, or the size is not from 1 to 4096.
 
     Notes
     -----
@@ -117,8 +116,8 @@ def align(
         raise InvalidOptionError(f"no alignment {kind!r}; there are: {', '.join(ALIGNMENTS)}")
     recipe = ALIGNMENTS[kind]
     side = recipe.size if size is None else size
-    if not (isinstance(side, int) and 1 <= side <= LARGEST_SIZE):
-        raise InvalidOptionError(f"size must be a whole number from 1 to {LARGEST_SIZE}; got {size!r}")
+    if not 1 <= side <= LARGEST_SIZE:
+        raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels; got {size!r}")
     picture = load_image(image, color=color)
     five = convert(array, known, "points5").astype(np.float64)
     valid = _looks_like_a_face(five)
@@ -176,7 +175,7 @@ def similarities(points: NDArray[np.float64], target: NDArray[np.float64]) -> ND
 
 def moved(points: NDArray[np.float64], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (N, M, 2) by affine maps (N, 2, 3)."""
-    return np.einsum("nij,nmj->nmi", matrices[..., :2], points) + matrices[:, None, :, 2]
+    return points @ matrices[..., :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
 
 
 def _looks_like_a_face(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -184,10 +183,12 @@ def _looks_like_a_face(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     target = np.array(ARCFACE_POINTS)
     off = moved(points, similarities(points, target)) - target
     residual = np.sqrt((off**2).sum(-1).mean(-1))
-    apart = np.ptp(points, axis=1).max(-1) > 1.0  # pixels
+    apart: NDArray[np.bool_] = np.ptp(points, axis=1).max(-1) > 1.0  # pixels
     across, down = points[:, 1] - points[:, 0], points[:, 3:].mean(1) - points[:, :2].mean(1)
-    unmirrored = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] > 0
-    return np.isfinite(residual) & (residual <= LARGEST_RESIDUAL) & apart & unmirrored
+    unmirrored: NDArray[np.bool_] = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0] > 0
+    with np.errstate(invalid="ignore"):
+        fitting: NDArray[np.bool_] = residual <= LARGEST_RESIDUAL
+    return fitting & apart & unmirrored
 
 
 def _cut_smooth(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:

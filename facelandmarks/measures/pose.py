@@ -134,7 +134,8 @@ def _solve(
 
 def _spread(seen: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which faces (N,) have all their points, and not all of them at one place or on one line."""
-    finite = np.isfinite(seen).all((1, 2))
+    total: NDArray[np.float64] = seen.sum(axis=(1, 2))
+    finite = np.isfinite(total)
     centred = np.where(finite[:, None, None], seen, 0.0)
     centred = centred - centred.mean(axis=1, keepdims=True)
     singular = np.linalg.svd(centred, compute_uv=False)
