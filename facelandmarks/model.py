@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Landmarks
+from facelandmarks.rotations import best_of_rotations
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -70,6 +72,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        rotations: Sequence[int] = (0,),
     ) -> Landmarks:
         """Landmarks of the faces of one picture.
 
@@ -88,6 +91,9 @@ class Model:
             `"rgb"` or `"bgr"`: channel order of arrays and tensors.
         min_score
             Leave out detected faces whose score is lower; None is the detector's own threshold.
+        rotations
+            Turns of the picture to try, in degrees clockwise, of 0, 90, 180 and 270; the best is kept
+            (`facelandmarks.rotations`). Each costs as much as one prediction.
 
         Returns
         -------
@@ -102,6 +108,9 @@ class Model:
             If a box cannot hold a face.
         """
         picture = load_image(image, color=color)
+        if tuple(rotations) != (0,):
+            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
+            return best_of_rotations(turned, [picture], [bbox], rotations)[0]
         found = self._find_boxes(picture, bbox, detector, box_convention, min_score)
         points, point_scores = self._landmarks(self.prepare(picture, found.boxes))
         return self._result(picture, found, points, point_scores)
@@ -115,6 +124,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        rotations: Sequence[int] = (0,),
     ) -> list[Landmarks]:
         """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
 
@@ -126,6 +136,9 @@ class Model:
             raise InvalidBoxError(
                 f"bboxes must have one entry a picture: {len(pictures)} pictures, {len(given)} entries"
             )
+        if tuple(rotations) != (0,):
+            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
+            return best_of_rotations(turned, pictures, given, rotations)
         found = [
             self._find_boxes(picture, boxes, detector, box_convention, min_score)
             for picture, boxes in zip(pictures, given, strict=True)
