@@ -1,4 +1,4 @@
-"""Measure every model in every engine in one run, as ratios to plain eager HRNetV2-W18: machines differ, ratios less so.
+"""Measure every model in every engine in one run, as ratios to plain eager HRNetV2-W18: machines differ.
 
 python benchmarks/bench.py [--threads 2] [--seconds 6] [--models NAME ...] [--json FILE]
 """

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from facelandmarks.api import load_model, predict
     from facelandmarks.catalogue import list_models, model_info
+    from facelandmarks.conversions import get_conversion
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
         UnknownModelError,
         VideoError,
     )
+    from facelandmarks.export import export_model
     from facelandmarks.model import Model
     from facelandmarks.results import Crops, Face, Landmarks
-    from facelandmarks.schemes import Scheme, get_scheme
+    from facelandmarks.schemes import Scheme, convert, get_scheme
 
 __all__ = [
     "CheckpointError",
@@ -54,6 +56,9 @@ __all__ = [
     "Scheme",
     "UnknownModelError",
     "VideoError",
+    "convert",
+    "export_model",
+    "get_conversion",
     "get_scheme",
     "list_models",
     "load_model",
@@ -72,6 +77,9 @@ _HOMES = {
     "Landmarks": "results",
     "Scheme": "schemes",
     "get_scheme": "schemes",
+    "convert": "schemes",
+    "get_conversion": "conversions",
+    "export_model": "export",
 }
 
 

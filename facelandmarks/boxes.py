@@ -52,6 +52,16 @@ _TABLE = (
     BoxConvention("coco_face", -0.018, 0.065, -0.018, 0.019, faces=2, residual=0.04),
     # OpenCV's YuNet at score 0.3 on photos of AFW, HELEN and LFPW; medians.
     BoxConvention("yunet", -0.013, 0.305, -0.009, -0.007, faces=537, residual=0.043),
+    # Other people's detectors with their own defaults, on the 409 faces of the photos of AFW, HELEN and LFPW without
+    # validation faces; `faces` is how many were found (examples/train_compact/fit_boxes.py --found).
+    # RetinaFace with MobileNet 0.25 (biubug6's weights) at score 0.5; its boxes follow the labels of WIDER FACE.
+    BoxConvention("retinaface", -0.025, 0.312, -0.020, -0.009, faces=409, residual=0.043),
+    # MediaPipe 0.10.21's face detection at score 0.5: the short-range model, and the full-range one.
+    BoxConvention("mediapipe", 0.025, 0.102, 0.053, -0.003, faces=331, residual=0.059),
+    BoxConvention("mediapipe_full_range", 0.049, 0.165, 0.064, -0.025, faces=387, residual=0.068),
+    # dlib 20.0.1's frontal face detector, picture enlarged once; left(), top(), right(), bottom(). Its boxes grow in
+    # steps of 6/5, hence the residual.
+    BoxConvention("dlib", 0.027, 0.140, 0.011, -0.073, faces=370, residual=0.079),
 )
 CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record for record in _TABLE})
 

@@ -20,6 +20,7 @@ from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Landmarks
+from facelandmarks.rotations import best_of_rotations
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -106,6 +107,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        rotations: Sequence[int] = (0,),
     ) -> Landmarks:
         """Landmarks of the faces of one picture.
 
@@ -124,6 +126,9 @@ class Model:
             `"rgb"` or `"bgr"`: channel order of arrays and tensors.
         min_score
             Leave out detected faces whose score is lower; None is the detector's own threshold.
+        rotations
+            Turns of the picture to try, in degrees clockwise, of 0, 90, 180 and 270; the best is kept
+            (`facelandmarks.rotations`). Each costs as much as one prediction.
 
         Returns
         -------
@@ -137,6 +142,10 @@ class Model:
         InvalidBoxError
             If a box cannot hold a face.
         """
+        if tuple(rotations) != (0,):
+            picture = load_image(image, color=color)
+            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
+            return best_of_rotations(turned, [picture], [bbox], rotations)[0]
         seen = self.look(
             image, bbox, detector=detector, box_convention=box_convention, color=color, min_score=min_score
         )
@@ -151,6 +160,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        rotations: Sequence[int] = (0,),
     ) -> list[Landmarks]:
         """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
 
@@ -163,6 +173,11 @@ class Model:
                 raise InvalidBoxError(
                     f"bboxes must have one entry a picture: {len(images)} pictures, {len(given)} entries"
                 )
+        if tuple(rotations) != (0,):
+            pictures = [load_image(image, color=color) for image in images]
+            boxes = [None] * len(pictures) if bboxes is None else list(bboxes)
+            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
+            return best_of_rotations(turned, pictures, boxes, rotations)
         look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
         with ThreadPoolExecutor(WORKERS) as pool:
             seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)

@@ -64,6 +64,7 @@ _HALVES: Mapping[str, Half] = {
     "lapa106": (
         *_JAW, *_BROW, *_NOSE_BRIDGE, *_NOSE_SIDE, *_EYE8, *_PUPIL, *_LIPS_OUTER, *_LIPS_INNER, *_PUPIL,
     ),
+    "points5": (_PUPIL[0], _NOSE_BRIDGE[3], _LIPS_OUTER[0]),
     "anime28": (
         (.060, .380), (.150, .720), (.500, .950),
         (.160, .150), (.270, .090), (.400, .140),

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.errors import UnknownModelError, hint_at
 
@@ -41,6 +42,8 @@ class Scheme:
         Where order and pairs are published.
     published_names
         What the points are called there, if they have names.
+    named
+        Index of each point that programs ask for by what it is (`eye_left_outer`, `nose_tip`, ...); only what there is.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Scheme:
     normaliser: tuple[int, int] | None
     source: str = field(compare=False)
     published_names: tuple[str, ...] = ()
+    named: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def __len__(self) -> int:
         return 1 + max(max(contour.points) for contour in self.contours)
@@ -74,6 +78,23 @@ class Scheme:
         return tuple(found[point] for point in range(len(self)))
 
 
+_CORNERS_AND_TIPS = (
+    "eye_left_outer",
+    "eye_left_inner",
+    "eye_right_inner",
+    "eye_right_outer",
+    "nose_tip",
+    "mouth_left",
+    "mouth_right",
+    "chin",
+)
+
+
+def _named(*points: int) -> Mapping[str, int]:
+    """The points that every layout of a face has, in the order of `_CORNERS_AND_TIPS`."""
+    return MappingProxyType(dict(zip(_CORNERS_AND_TIPS, points, strict=True)))
+
+
 def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
     """A contour of consecutive points."""
     return Contour(name, tuple(range(first, last + 1)), closed)
@@ -94,6 +115,7 @@ AFLW19 = Scheme(
     pairs=((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9), (12, 14), (15, 17)),
     normaliser=None,
     source="AFLW without the ears; MMPose 1.3.2 configs/_base_/datasets/aflw.py, the same in 0.29.0 and official HRNet",
+    named=_named(6, 8, 9, 11, 13, 15, 17, 18),
 )
 
 COFW29 = Scheme(
@@ -114,6 +136,7 @@ COFW29 = Scheme(
     pairs=((0, 1), (2, 3), (4, 6), (5, 7), (8, 9), (10, 11), (12, 14), (13, 15), (16, 17), (18, 19), (22, 23)),
     normaliser=(8, 9),
     source="COFW; MMPose 1.3.2 configs/_base_/datasets/cofw.py, the same in 0.29.0 and official HRNet",
+    named=_named(8, 10, 11, 9, 20, 22, 23, 28),
 )
 
 IBUG68 = Scheme(
@@ -137,6 +160,7 @@ IBUG68 = Scheme(
     ),
     normaliser=(36, 45),
     source="300-W; pairs as in MMPose 1.3.2 configs/_base_/datasets/300w.py, the same in 0.29.0 and official HRNet",
+    named=_named(36, 39, 42, 45, 30, 48, 54, 8),
 )
 
 # Points 0 to 54 of WFLW and LaPa are the same.
@@ -171,6 +195,7 @@ WFLW98 = Scheme(
     ),
     normaliser=(60, 72),
     source="WFLW; MMPose 1.3.2 configs/_base_/datasets/wflw.py, the same in 0.29.0 and official HRNet",
+    named=_named(60, 64, 68, 72, 54, 76, 82, 16),
 )
 
 LAPA106 = Scheme(
@@ -194,6 +219,21 @@ LAPA106 = Scheme(
     ),
     normaliser=(66, 79),
     source="LaPa; MMPose 1.3.2 configs/_base_/datasets/lapa.py",
+    named=_named(66, 70, 75, 79, 54, 84, 90, 16),
+)
+
+POINTS5 = Scheme(
+    name="points5",
+    contours=(
+        Contour("eye_left", (0,)),
+        Contour("eye_right", (1,)),
+        Contour("nose", (2,)),
+        Contour("mouth", (3, 4)),
+    ),
+    pairs=((0, 1), (3, 4)),
+    normaliser=None,
+    source="the five points of MTCNN, RetinaFace and ArcFace; no model here has them, `convert` makes them",
+    named=MappingProxyType({"nose_tip": 2, "mouth_left": 3, "mouth_right": 4}),
 )
 
 DEEPFASHION_UPPER = Scheme(
@@ -270,6 +310,7 @@ _ALL = (
     IBUG68,
     WFLW98,
     LAPA106,
+    POINTS5,
     DEEPFASHION_UPPER,
     DEEPFASHION_LOWER,
     DEEPFASHION_FULL,
@@ -289,3 +330,19 @@ def get_scheme(name: str) -> Scheme:
     if name in SCHEMES:
         return SCHEMES[name]
     raise UnknownModelError(f"no point scheme {name!r}; {hint_at(name, SCHEMES)}")
+
+
+def convert(points: ArrayLike, source: str | Scheme, target: str | Scheme) -> NDArray[Any]:
+    """Points (..., K, 2) of one layout as points (..., K', 2) of another; NaN where the source has nothing for a point.
+
+    `facelandmarks.conversions` says which there are, what stands for what, and how far off it is known to be.
+
+    Raises
+    ------
+    InvalidOptionError
+        If there is no conversion between these layouts, or `points` has another number of points.
+    """
+    from facelandmarks.conversions import convert_points
+
+    names = (given.name if isinstance(given, Scheme) else given for given in (source, target))
+    return convert_points(points, *names)

@@ -65,7 +65,15 @@ def test_yunet_boxes_reach_above_tight_ones():
 
 def test_unknown_convention():
     with pytest.raises(InvalidOptionError, match="tight"):
-        get_convention("dlib")
+        get_convention("mtcnn")
+
+
+@pytest.mark.parametrize("name", ["yunet", "retinaface", "mediapipe", "mediapipe_full_range", "dlib"])
+def test_boxes_of_detectors_hold_the_forehead(name):
+    convention = get_convention(name)
+    assert convention.top > 0.05
+    assert convention.faces > 300
+    assert 0 < convention.residual < 0.1
 
 
 def test_tight_boxes():

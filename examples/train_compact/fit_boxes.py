@@ -1,13 +1,15 @@
 """Fit how a detector's boxes lie about the tight boxes of the 68 points: the numbers of `facelandmarks.boxes`.
 
-    python fit_boxes.py DATA [--detector compact]
+    python fit_boxes.py DATA [--detector compact | --found BOXES.csv]
 
-Only photos without validation faces are used. Each known face is matched with the detection that overlaps it most.
+Boxes of any other program come as a CSV file with the columns photo, x1, y1, x2, y2. Only photos
+without validation faces are used. Each known face is matched with the detection that overlaps it most.
 """
 
 import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,21 @@ def known_boxes(data: Path) -> dict[str, np.ndarray]:
     return {photo: np.array(boxes) for photo, boxes in found.items()}
 
 
+def boxes_of_file(path: Path) -> Callable[[Path], np.ndarray]:
+    """Boxes (N, 4) by photo, from a CSV file."""
+    found: dict[str, list[list[float]]] = defaultdict(list)
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            found[row["photo"]].append([float(row[name]) for name in ("x1", "y1", "x2", "y2")])
+    return lambda photo: np.array(found.get(photo.name, [])).reshape(-1, 4)
+
+
+def boxes_of_detector(name: str) -> Callable[[Path], np.ndarray]:
+    """Boxes (N, 4) by photo, from a detector of the package."""
+    detector = load_detector(name)
+    return lambda photo: detector.detect(load_image(photo))[0]
+
+
 def edge_offsets(known: np.ndarray, found: np.ndarray) -> np.ndarray:
     """How far each edge of `found` lies beyond `known`: left, top, right, bottom as fractions of the side."""
     size = np.tile(known[:, 2:] - known[:, :2], 2)
@@ -39,11 +56,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--detector", default="compact")
+    parser.add_argument("--found", type=Path, metavar="BOXES.csv")
     args = parser.parse_args()
-    detector = load_detector(args.detector)
+    find = boxes_of_file(args.found) if args.found else boxes_of_detector(args.detector)
     pairs = []
     for photo, boxes in known_boxes(args.data).items():
-        found, _ = detector.detect(load_image(args.data / "scenes" / photo))
+        found = find(args.data / "scenes" / photo)
         for box in boxes:
             overlaps = overlap(box, found) if len(found) else np.zeros(1)
             if overlaps.max() >= LEAST_OVERLAP:

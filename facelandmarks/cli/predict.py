@@ -103,7 +103,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="draw the landmarks on the picture; a folder for several",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file",
     )
     parser.add_argument("--resume", action="store_true", help="with --out: go on with a run that was broken off")
     parser.add_argument(

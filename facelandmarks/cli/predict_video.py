@@ -104,6 +104,8 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
     model = load_model(
         args.model,
         device=args.device,
+        engine=args.engine,
+        dtype=args.dtype,
         threads=args.threads,
         weights=args.weights,
         offline=args.offline,

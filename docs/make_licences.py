@@ -1,0 +1,73 @@
+"""Write docs/licences.md from the manifest: python docs/make_licences.py."""
+
+from pathlib import Path
+from typing import Any
+
+from facelandmarks.weights.manifest import load_manifest
+from facelandmarks.zoo import MODELS
+
+INTRODUCTION = """\
+# Licences
+
+Written by `python docs/make_licences.py` from [weights_manifest.json](../weights_manifest.json).
+
+The code is Apache-2.0. **Weights are another matter**: the licence of a repository says little about a network that was
+trained on photos and annotations under terms of their own. Below is what is published, word by word where it is short;
+"nothing published" is no permission. None of it is legal advice. `fl.model_info(name)["training_data"]` says the same.
+
+## Files of weights
+
+| models | file | licence of the file's source | trained on |
+| --- | --- | --- | --- |
+"""
+DATA = """\
+## Terms of the data
+
+| data | terms, as published | where | note |
+| --- | --- | --- | --- |
+"""
+USE = """\
+## For a product
+
+No file here is free of research-only or unknown terms, the built-in models included: every one of the data sets above
+binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of these
+terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
+([adding a model](adding_a_model.md)). Pictures of people may be bound by privacy law as well.
+"""
+
+
+def main() -> None:
+    """Write the file beside this one."""
+    Path(__file__).with_name("licences.md").write_text(document(), encoding="utf-8")
+
+
+def document() -> str:
+    """The whole file."""
+    manifest = load_manifest()
+    used = sorted({name for file in manifest.files.values() for name in file.training_data})
+    files = "\n".join(row_of_file(file) for file in manifest.files.values())
+    data = "\n".join(row_of_data(name, dict(manifest.training_data[name])) for name in used)
+    return "\n".join([INTRODUCTION + files + "\n", DATA + data + "\n", USE])
+
+
+def row_of_file(file: Any) -> str:
+    """Models, file, licence and data."""
+    models = ", ".join(f"`{name}`" for name, spec in MODELS.items() if spec.weights == file.name)
+    return row(
+        models or "(face detector)", f"`{file.name}`", file.licence or "none stated", ", ".join(file.training_data)
+    )
+
+
+def row_of_data(name: str, data: dict[str, str | None]) -> str:
+    """What is published of a data set."""
+    title = f"[{name}]({data['homepage']})" if data["homepage"] else name
+    return row(title, data["terms"] or "nothing published", data["where"] or "", data["note"] or "")
+
+
+def row(*cells: str) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Head pose: where a head is and how it is turned, from points of one picture and a face of average shape.
+
+Camera: x right, y down, z away from the camera. Head: the same axes for a face that looks straight into the camera, so
+that such a face has no rotation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.measures.points import checked
+from facelandmarks.schemes import Scheme
+
+# Centimetres in the axes of the head. From MediaPipe's canonical face model (google-ai-edge/mediapipe, Apache-2.0,
+# modules/face_geometry/data): vertices 33, 133, 362, 263, 1, 61, 291 and 152, with y and z turned round.
+AVERAGE_FACE: Mapping[str, tuple[float, float, float]] = MappingProxyType(
+    {
+        "eye_left_outer": (-4.445859, -2.663991, -3.173422),
+        "eye_left_inner": (-1.856432, -2.585245, -3.757904),
+        "eye_right_inner": (1.856432, -2.585245, -3.757904),
+        "eye_right_outer": (4.445859, -2.663991, -3.173422),
+        "nose_tip": (0.0, 1.126865, -7.475604),
+        "mouth_left": (-2.456206, 4.342621, -4.283884),
+        "mouth_right": (2.456206, 4.342621, -4.283884),
+        "chin": (0.0, 9.403378, -4.264492),
+    }
+)
+# The labels of 2,014 faces of 300-W have errors up to 0.086 (median 0.027), 500 sets of random points from 0.136 on.
+LARGEST_ERROR = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class HeadPose:
+    """Poses of N heads.
+
+    Attributes
+    ----------
+    rotation
+        float64 (N, 3, 3), from axes of the head to axes of the camera.
+    translation
+        float64 (N, 3): where the head's origin, between the ears, is in the camera's axes, in cm of an average head.
+        It is as good as the focal length.
+    yaw, pitch, roll
+        float64 (N,), degrees. Yaw is positive when the nose points to the right of the picture, pitch when it points
+        up, roll when the head leans clockwise in the picture.
+    error
+        float64 (N,): root mean square distance of the points from those of the turned average face, as a fraction of
+        the diagonal of the points' bounding box.
+    valid
+        bool (N,): all points are there, the pose was found in front of the camera and turned by less than 90 degrees,
+        and `error` is at most 0.1.
+    """
+
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    pitch: NDArray[np.float64]
+    roll: NDArray[np.float64]
+    error: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+
+
+def head_pose(
+    points: ArrayLike, scheme: str | Scheme, image_size: tuple[int, int], *, focal: float | None = None
+) -> HeadPose:
+    """Pose of each head, by PnP of eight points: corners of eyes and mouth, tip of the nose, chin.
+
+    Parameters
+    ----------
+    points
+        (N, K, 2) in pixels.
+    scheme
+        Name or record of a scheme that names these points: `aflw19`, `cofw29`, `ibug68`, `wflw98` or `lapa106`.
+    image_size
+        Width and height of the whole picture in pixels; its middle is taken for the optical axis.
+    focal
+        Focal length in pixels. None: the longer side of the picture, an angle of view of 53 degrees. The angles hardly
+        depend on it for a face that is small in the picture; the distance is proportional to it.
+
+    Returns
+    -------
+    HeadPose
+
+    Raises
+    ------
+    UnknownModelError, InvalidOptionError
+        If there is no such scheme, it lacks points, or the points do not fit it; if sizes are not positive.
+
+    Notes
+    -----
+    There is no lens distortion in it. Rotation = Rz(roll) Ry(-yaw) Rx(-pitch).
+    """
+    array, known = checked(points, scheme)
+    missing = [name for name in AVERAGE_FACE if name not in known.named]
+    if missing:
+        raise InvalidOptionError(f"{known.name} lacks points that head pose needs: {', '.join(missing)}")
+    length = float(max(image_size)) if focal is None else focal
+    if not (min(image_size) > 0 and np.isfinite(length) and length > 0):
+        raise InvalidOptionError(f"image_size and focal must be positive; got {image_size} and {focal}")
+    seen = array[:, [known.named[name] for name in AVERAGE_FACE]]
+    model = np.array(list(AVERAGE_FACE.values()))
+    # The picture's middle: pixels are counted from the centre of the first.
+    width, height = image_size
+    camera = np.array([[length, 0, (width - 1) / 2], [0, length, (height - 1) / 2], [0, 0, 1]])
+    rotation, translation = _solve(seen, model, camera)
+    error = _errors(seen, model @ rotation.transpose(0, 2, 1) + translation[:, None], camera)
+    yaw, pitch, roll = _angles(rotation)
+    with np.errstate(invalid="ignore"):
+        # The nose points to the camera, from wherever in the picture the head is.
+        facing = np.einsum("ni,ni->n", rotation[:, :, 2], translation) > 0
+        valid = (translation[:, 2] > 0) & facing & (error <= LARGEST_ERROR)
+    return HeadPose(rotation, translation, yaw, pitch, roll, error, valid)
+
+
+def _solve(
+    seen: NDArray[np.float64], model: NDArray[np.float64], camera: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rotations (N, 3, 3) and translations (N, 3); NaN where there is none."""
+    rotations, translations = np.full((len(seen), 3, 3), np.nan), np.full((len(seen), 3), np.nan)
+    for index in np.flatnonzero(_spread(seen)):
+        points: Any = np.ascontiguousarray(seen[index])
+        found, turn, shift = cv2.solvePnP(model, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        if found:
+            turn, shift = cv2.solvePnPRefineLM(model, points, camera, None, turn, shift)
+            rotations[index], translations[index] = cv2.Rodrigues(turn)[0], shift[:, 0]
+    return rotations, translations
+
+
+def _spread(seen: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which faces (N,) have all their points, and not all of them at one place or on one line."""
+    total: NDArray[np.float64] = seen.sum(axis=(1, 2))
+    finite = np.isfinite(total)
+    centred = np.where(finite[:, None, None], seen, 0.0)
+    centred = centred - centred.mean(axis=1, keepdims=True)
+    singular = np.linalg.svd(centred, compute_uv=False)
+    return finite & (singular[:, 1] > 1e-3 * singular[:, 0])
+
+
+def _errors(seen: NDArray[np.float64], placed: NDArray[np.float64], camera: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root mean square distance (N,) of projected points from those seen, as a fraction of the diagonal of these."""
+    projected = placed @ camera.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = projected[..., :2] / projected[..., 2:] - seen
+        diagonal = np.linalg.norm(np.ptp(seen, axis=1), axis=-1)
+        errors: NDArray[np.float64] = np.sqrt((off**2).sum(-1).mean(-1)) / diagonal
+    return errors
+
+
+def _angles(rotation: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Yaw, pitch and roll (N,) in degrees."""
+    yaw = np.arcsin(np.clip(rotation[:, 2, 0], -1, 1))
+    pitch = -np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
+    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
+    return tuple(np.rad2deg([yaw, pitch, roll]))
