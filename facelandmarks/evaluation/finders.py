@@ -1,6 +1,5 @@
 """Which of several faces is the annotated one: for detected boxes, and for predictions of other programs."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.evaluation.stream import Finder, Prediction, picture_name
+from facelandmarks.files import parse_json
 
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they are of different faces
 
@@ -72,11 +72,11 @@ class GivenPredictions:
         # By the last part of their paths, then by all of it.
         self._faces: dict[str, dict[tuple[str, ...], NDArray[np.float32]]] = {}
         try:
-            images = json.loads(path.read_text(encoding="utf-8"))["images"]
+            images = parse_json(path.read_text(encoding="utf-8"))["images"]
             for image in images:
                 parts = _parts(image["image"])
                 self._faces.setdefault(parts[-1], {})[parts] = _points(image["faces"], landmarks)
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InvalidOptionError(f"{path} holds no predictions of {landmarks} points a face: {error}") from error
 
     def __call__(self, samples: Iterable[tuple[str, Sample]]) -> Iterator[list[tuple[str, Sample, Prediction]]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.stream import Prediction
+from facelandmarks.files import parse_json
 
 SCHEMA = "facelandmarks-evaluation-points/1"
 
@@ -71,6 +72,6 @@ def _whole_lines(path: Path) -> list[str]:
 
 def _parsed(line: str, path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(line))
-    except (json.JSONDecodeError, TypeError, ValueError) as error:
+        return dict(parse_json(line))
+    except (TypeError, ValueError) as error:
         raise InvalidOptionError(f"{path} does not hold the predictions of a run: {error}") from error
