@@ -13,7 +13,7 @@ from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
-from facelandmarks.evaluation.stream import Finder, Prediction, picture_name
+from facelandmarks.evaluation.stream import Finder, Prediction, picture_name, to_float32
 from facelandmarks.files import parse_json
 
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they are of different faces
@@ -108,4 +108,4 @@ def _same_end(path: Sequence[str], name: Sequence[str]) -> bool:
 
 def _points(faces: Sequence[Mapping[str, Any]], landmarks: int) -> NDArray[np.float32]:
     points: list[ArrayLike] = [face["points"] for face in faces]
-    return np.array(points, np.float32).reshape(len(points), landmarks, 2)
+    return to_float32(np.array(points, np.float64)).reshape(len(points), landmarks, 2)

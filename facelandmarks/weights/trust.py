@@ -163,7 +163,7 @@ def read_pin(place: Place) -> Pin | None:
         fields = parse_json(text)
         digest, size, when = fields["sha256"], fields["bytes"], fields["mtime_ns"]
         return Pin(str(digest), int(size), int(when), str(fields["basis"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ChecksumError(f"{place.pin} is damaged; if you did not change it, remove it: {error}") from error
 
 
