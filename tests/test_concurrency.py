@@ -90,6 +90,37 @@ def test_workers_of_a_data_loader(context, model, alone):
     same([np.asarray(points) for points in loader], alone)
 
 
+FORK_AFTER_THREADS = """
+import multiprocessing, sys
+import numpy as np
+import torch
+from concurrency_cases import predict
+import facelandmarks as fl
+
+torch.set_num_threads(2)
+model = fl.load_model(device="cpu", threads={threads})
+wanted = predict(model, 0)
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+child = context.Process(target=lambda: queue.put(predict(model, 0)), daemon=True)
+child.start()
+difference = np.abs(queue.get(timeout=120) - wanted).max()
+print("difference", difference)
+sys.exit(int(difference > 2e-3))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("threads", [None, 2])
+def test_a_child_forked_after_the_parent_used_threads(threads):
+    """OpenMP's threads are gone in the child; PyTorch alone would wait for them for ever."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    environment.pop("OMP_NUM_THREADS", None)
+    command = [sys.executable, "-W", "ignore", "-c", FORK_AFTER_THREADS.format(threads=threads)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=400)
+    assert result.returncode == 0, result.stderr
+
+
 # --- broken off -----------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """PyTorch, eager: batch norms folded into the convolutions, channels last."""
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +15,19 @@ from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.fuse import fuse_batch_norms
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+_FORKED = threading.Event()  # set in a child that was forked
+
+
+def _after_fork() -> None:
+    """OpenMP's threads do not survive a fork, and a child would wait for them for ever: it computes with one."""
+    torch.set_num_threads(1)
+    _FORKED.set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -37,7 +52,7 @@ def pick_device(wanted: str) -> torch.device:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    if count is None:
+    if count is None or _FORKED.is_set():
         yield
         return
     before = torch.get_num_threads()
