@@ -15,6 +15,13 @@ from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 
 Boxes = NDArray[np.float64]
 
+MOST_BOXES = 10_000
+"""Boxes that are taken for one picture: their crops need 2 GB."""
+LEAST_SIDE = 1e-3
+"""Pixels a side of a box must have: regions are held in float32, next to coordinates of a picture."""
+FURTHEST = 1e9
+"""Pixels from the picture's corner that a box may reach: a float32 counts in steps of 64 there."""
+
 
 @dataclass(frozen=True)
 class BoxConvention:
@@ -90,20 +97,31 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     """
     try:
         array = np.array(boxes, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidBoxError(f"boxes must be numbers (x1, y1, x2, y2), got {boxes!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidBoxError(f"boxes must be numbers (x1, y1, x2, y2), got {boxes!r:.200}") from error
     if array.size == 0:
         return array.reshape(0, 4)
     if array.ndim not in (1, 2) or array.shape[-1] != 4:
         raise InvalidBoxError(f"boxes must have shape (4,) or (N, 4) as x1, y1, x2, y2; got shape {array.shape}")
     array = array.reshape(-1, 4)
+    check_count(len(array))
+    _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
     sides = array[:, 2:] - array[:, :2]
     # The picture reaches half a pixel beyond the centres of its outermost pixels.
     outside = (array[:, 2:] < -0.5) | (array[:, :2] > np.array([width, height]) - 0.5)
-    _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
+    _refuse(array, (np.abs(array) > FURTHEST).any(1), f"reaches further than {FURTHEST:g} px")
     _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
+    _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px")
     _refuse(array, outside.any(1), f"lies wholly outside the picture of {width} x {height} px")
     return array
+
+
+def check_count(count: int) -> None:
+    """Refuse more than `MOST_BOXES`."""
+    if count > MOST_BOXES:
+        raise InvalidBoxError(
+            f"{count} boxes for one picture, more than the {MOST_BOXES} that are taken at once: pass them in parts"
+        )
 
 
 def _refuse(boxes: Boxes, bad: Any, reason: str) -> None:

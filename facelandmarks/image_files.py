@@ -5,6 +5,7 @@ a damaged file crashes the whole process in OpenCV 4. Orientation is always appl
 picture under every version, from a path as from bytes.
 """
 
+import logging
 import os
 import re
 import stat
@@ -21,6 +22,7 @@ from facelandmarks.image_headers import Header, read_header
 
 __all__ = ["check_size", "decode", "pil_to_array", "read_file"]
 
+_LOG = logging.getLogger(__name__)
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 # EXIF orientation -> whether rows and columns are swapped, and how the result is flipped (cv2.flip: 0 rows, 1 columns).
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
@@ -36,6 +38,8 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
 
 # Pillow has the same libraries here, and fills up with black what a damaged PNG lacks: OpenCV's word is final.
 _OPENCV_ONLY = frozenset({"JPEG", "PNG", "WebP"})
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 _INSTALL_PILLOW = 'pip install "facelandmarks-zoo[images]"'
 # Pictures only: other plugins of Pillow read documents, and the one for EPS starts an external program.
@@ -105,7 +109,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
         raise InvalidImageError(f"cannot read {name}: {error.strerror}") from error
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
+def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = False) -> NDArray[Any]:
     """Decode a picture file.
 
     Parameters
@@ -116,6 +120,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
         What to call it in messages.
     max_pixels : int
         Largest width x height; checked before anything of that size is allocated.
+    allow_truncated : bool
+        Whether to take a JPEG that ends early.
 
     Returns
     -------
@@ -131,6 +137,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
     """
     if not data:
         raise InvalidImageError(f"{name} is empty (0 bytes)")
+    if allow_truncated and data.startswith(_JPEG_START):
+        data += _JPEG_END
     try:
         header = read_header(data)
     except ValueError as error:
@@ -141,6 +149,8 @@ def decode(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
     check_size((header.width, header.height), name, max_pixels)
     picture = _decode_with_opencv(header) if header.opencv else None
     if picture is not None:
+        if header.several:
+            _say_which(name)
         return picture
     if header.opencv and header.format in _OPENCV_ONLY:
         raise InvalidImageError(f"{name} cannot be decoded: the {header.format} data is damaged")
@@ -199,6 +209,8 @@ def _decode_with_pillow(data: bytes, name: str, header: Header | None, max_pixel
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
             check_size(image.size, name, max_pixels)
+            if getattr(image, "is_animated", False):
+                _say_which(name)
             return pil_to_array(ImageOps.exif_transpose(image), name)
     except UnidentifiedImageError as error:
         kind = header.format if header else _pillow_format(data)
@@ -209,6 +221,10 @@ def _decode_with_pillow(data: bytes, name: str, header: Header | None, max_pixel
         raise
     except Exception as error:  # Pillow's plugins raise what their parsers stumble over, of a dozen classes
         raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
+
+
+def _say_which(name: str) -> None:
+    _LOG.info("%s has several frames or pages: the first is read", name)
 
 
 def _without_pillow(data: bytes, name: str, header: Header | None) -> Exception:

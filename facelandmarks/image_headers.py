@@ -51,6 +51,8 @@ class Header:
         EXIF orientation, 1 to 8.
     opencv : bool
         Whether every OpenCV from 4.8 on reads such a file, and all alike.
+    several : bool
+        Whether there are more frames or pages than the one that is decoded.
     """
 
     format: str
@@ -59,6 +61,7 @@ class Header:
     data: bytes
     orientation: int = 1
     opencv: bool = True
+    several: bool = False
 
 
 def read_header(data: bytes) -> Header | None:
@@ -154,7 +157,7 @@ def _png(data: bytes) -> Header:
     if kinds & _PNG_ANIMATION:
         # OpenCV 5 shows the animation's first frame, OpenCV 4 and Pillow the picture for viewers without animation.
         data = data[:8] + b"".join(view[start:end] for kind, start, end in chunks if kind not in _PNG_ANIMATION)
-    return Header("PNG", width, height, data, _exif_orientation(exif))
+    return Header("PNG", width, height, data, _exif_orientation(exif), several=bool(kinds & _PNG_ANIMATION))
 
 
 def _webp(data: bytes) -> Header:
@@ -175,7 +178,7 @@ def _webp(data: bytes) -> Header:
         position = body + length + length % 2
     if size is None:
         raise ValueError("it holds no picture data: the file is damaged")
-    return Header("WebP", *size, data, _exif_orientation(exif), opencv=not animated)
+    return Header("WebP", *size, data, _exif_orientation(exif), opencv=not animated, several=animated)
 
 
 def _webp_canvas(data: bytes, body: int) -> tuple[int, int]:
@@ -211,7 +214,18 @@ def _tiff(data: bytes) -> Header:
         data = data[:where] + struct.pack(_TIFF_ORDERS[data[:4]] + "H", 1) + data[where + 2 :]
     # OpenCV multiplies 8-bit colours by their alpha; elsewhere the alpha is dropped.
     alpha = _TIFF_EXTRA_SAMPLES in tags and tags.get(_TIFF_BITS, (1, 0))[0] == 8
-    return Header("TIFF", width, height, data, orientation if 1 <= orientation <= 8 else 1, opencv=not alpha)
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    return Header("TIFF", width, height, data, orientation, opencv=not alpha, several=_tiff_goes_on(data))
+
+
+def _tiff_goes_on(data: bytes) -> bool:
+    """Whether a second directory, that is a second page, follows the first."""
+    order = _TIFF_ORDERS[data[:4]]
+    (start,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, start)
+    after = start + 2 + 12 * count
+    # Some writers leave the link out at the end of the file.
+    return after + 4 <= len(data) and data[after : after + 4] != bytes(4)
 
 
 def _pnm(data: bytes) -> Header:

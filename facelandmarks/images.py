@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.image_files import check_size, decode, pil_to_array, read_file
 
-__all__ = ["MAX_PIXELS", "ColorOrder", "load_image"]
+__all__ = ["MAX_PIXELS", "MAX_PIXELS_VARIABLE", "ColorOrder", "load_image"]
 
 ColorOrder = Literal["rgb", "bgr"]
 
 MAX_PIXELS = 178_956_970
 """Pixels a picture may have unless the caller says otherwise: half a gigabyte as RGB, and where Pillow stops too."""
+MAX_PIXELS_VARIABLE = "FACELANDMARKS_MAX_PIXELS"
+"""Environment variable that says otherwise for everything that reads pictures."""
 
 # (channels, order) -> conversion; RGB as RGB needs none.
 _TO_RGB = {
@@ -31,7 +33,9 @@ _CHANNELS = (1, 3, 4)
 _SLACK = 1e-3
 
 
-def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def load_image(
+    image: Any, *, color: ColorOrder = "rgb", max_pixels: int | None = None, allow_truncated: bool = False
+) -> NDArray[np.uint8]:
     """Bring any picture to 8-bit RGB.
 
     Parameters
@@ -49,8 +53,12 @@ def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_P
         rounded. Alpha is dropped, not blended: the colours below it show, as in ``cv2.imread``.
     color : {"rgb", "bgr"}
         Order of the channels in arrays and tensors. Files and PIL images know their own; it does not concern them.
-    max_pixels : int
-        Files and PIL images with more pixels are refused, files before they are decoded. OpenCV's own limit is 2**30.
+    max_pixels : int, optional
+        Files and PIL images with more pixels are refused, files before they are decoded. None: what the environment
+        variable ``FACELANDMARKS_MAX_PIXELS`` says, else `MAX_PIXELS`. OpenCV's own limit is 2**30; for what Pillow
+        reads, its ``Image.MAX_IMAGE_PIXELS`` stays in force.
+    allow_truncated : bool
+        Whether to take a JPEG that ends early; what it lacks is grey, and nothing in the result says so.
 
     Returns
     -------
@@ -65,21 +73,22 @@ def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_P
     MissingDependencyError
         If the file needs Pillow, and Pillow is not installed.
     InvalidOptionError
-        If `color` is neither "rgb" nor "bgr".
+        If `color` is neither "rgb" nor "bgr", or the limit is no whole number of at least 1.
     """
     if color not in ("rgb", "bgr"):
         raise InvalidOptionError(f"color must be 'rgb' or 'bgr', not {color!r}")
+    limit = _limit(max_pixels)
     if isinstance(image, np.ndarray):
         return _array_to_rgb(np.asarray(image), color, _describe("an array", image))
     if isinstance(image, (str, os.PathLike)):
         name = os.fsdecode(image)
-        return _array_to_rgb(decode(read_file(image), name, max_pixels), "rgb", name)
+        return _array_to_rgb(decode(read_file(image), name, limit, allow_truncated), "rgb", name)
     if isinstance(image, (bytes, bytearray, memoryview)):
         data = bytes(image)
         name = f"the encoded picture ({len(data)} bytes)"
-        return _array_to_rgb(decode(data, name, max_pixels), "rgb", name)
+        return _array_to_rgb(decode(data, name, limit, allow_truncated), "rgb", name)
     if _is_instance(image, "PIL.Image", "Image"):
-        return _pil_to_rgb(image, max_pixels)
+        return _pil_to_rgb(image, limit)
     if _is_instance(image, "torch", "Tensor"):
         name = _describe("a tensor", image)
         return _array_to_rgb(_tensor_to_array(image, name), color, name)
@@ -87,6 +96,19 @@ def load_image(image: Any, *, color: ColorOrder = "rgb", max_pixels: int = MAX_P
         f"cannot read a picture from {type(image).__module__}.{type(image).__qualname__}: "
         "pass a path, the bytes of a file, a PIL image, a NumPy array (H, W, 3) or a torch tensor (3, H, W)"
     )
+
+
+def _limit(given: int | None) -> int:
+    """Pixels a picture may have: as given, else as the environment says, else `MAX_PIXELS`."""
+    name, value = ("max_pixels", given) if given is not None else _limit_of_environment()
+    if not isinstance(value, int) or value < 1:
+        raise InvalidOptionError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return value
+
+
+def _limit_of_environment() -> tuple[str, int | str]:
+    text = os.environ.get(MAX_PIXELS_VARIABLE, "") or str(MAX_PIXELS)
+    return MAX_PIXELS_VARIABLE, int(text) if text.isdecimal() and len(text) < 20 else text
 
 
 def _is_instance(value: Any, module: str, name: str) -> bool:

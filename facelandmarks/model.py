@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.ahead import in_order
-from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
+from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, check_count, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine, usable_cpus
@@ -341,6 +341,7 @@ def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArra
     centers, scales = (np.atleast_2d(np.array(value, np.float64)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
+    check_count(len(centers))
     if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
         raise InvalidBoxError("center and scale must be finite, and scale positive")
     return centers, scales

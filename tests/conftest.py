@@ -8,6 +8,7 @@ from golden_files import GOLDENS, HOW_TO_GET, find_shared
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.register_profile("thorough", deadline=None, max_examples=3000)  # pytest --hypothesis-profile thorough
 settings.load_profile("patient")
 
 

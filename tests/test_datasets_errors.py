@@ -313,7 +313,7 @@ def test_fields_of_aflw_that_do_not_fit(tmp_path):
             read("aflw", tmp_path, "full", allow_partial=True)
 
 
-@pytest.mark.parametrize(("package", "name"), [("scipy.io", "aflw"), ("h5py", "cofw"), ("scipy.io", "cofw68")])
+@pytest.mark.parametrize(("package", "name"), [("h5py", "cofw")])
 def test_missing_packages_are_named_with_their_extra(releases, monkeypatch, package, name):
     monkeypatch.setitem(sys.modules, package, None)
     subset = next(iter(RELEASES[name].faces))

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
 from facelandmarks.detection import DETECTORS
+from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.charts import require_matplotlib
 from facelandmarks.evaluation.compare import compare_annotations, describe
 from facelandmarks.evaluation.datasets import get_release
@@ -164,8 +165,18 @@ def write_reports(card: Card, args: argparse.Namespace) -> None:
     files = ((args.json, to_json), (args.markdown, to_markdown), (args.csv, to_csv), (args.html, to_html))
     for path, render in files:
         if path and path != STDOUT:
-            write_file(path, render(card).encode())
-    print(to_json(card) if args.json == STDOUT else to_text(card), end="")
+            write_file(path, _text_of(card, render, args.render).encode())
+    print(_text_of(card, to_json if args.json == STDOUT else to_text, args.render), end="")
+
+
+def _text_of(card: Card, render: Callable[[Card], str], source: Path | None) -> str:
+    """The card as text; if it was read from a file and lacks something, that is said of the file."""
+    try:
+        return render(card)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        if source is None:
+            raise
+        raise InvalidOptionError(f"{source} is no whole report of facelandmarks-eval: {error!r}") from error
 
 
 def exit_code(card: Card, strict: bool) -> int:

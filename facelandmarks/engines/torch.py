@@ -1,5 +1,7 @@
 """PyTorch: batch norms folded into the convolutions, channels last; eager, compiled, or as CUDA graphs."""
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +18,19 @@ from facelandmarks.zoo.spec import ModelSpec
 
 DEVICES = ("cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+_FORKED = threading.Event()  # set in a child that was forked
+
+
+def _after_fork() -> None:
+    """OpenMP's threads do not survive a fork, and a child would wait for them for ever: it computes with one."""
+    torch.set_num_threads(1)
+    _FORKED.set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -48,7 +63,7 @@ def _threads(count: int | None) -> Iterator[None]:
     back. But a thread whose first use of PyTorch falls into this time takes the number over; who needs certainty gives
     `threads` to every model, or calls `torch.set_num_threads` in each thread.
     """
-    if count is None:
+    if count is None or _FORKED.is_set():
         yield
         return
     before = torch.get_num_threads()

@@ -1,6 +1,5 @@
 """Which of several faces is the annotated one: for detected boxes, and for predictions of other programs."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
-from facelandmarks.evaluation.stream import Prediction, picture_name
+from facelandmarks.evaluation.stream import Prediction, picture_name, to_float32
+from facelandmarks.files import parse_json
 
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they are of different faces
 
@@ -86,11 +86,11 @@ class GivenPredictions:
         # By the last part of their paths, then by all of it.
         self._faces: dict[str, dict[tuple[str, ...], NDArray[np.float32]]] = {}
         try:
-            images = json.loads(path.read_text(encoding="utf-8"))["images"]
+            images = parse_json(path.read_text(encoding="utf-8"))["images"]
             for image in images:
                 parts = _parts(image["image"])
                 self._faces.setdefault(parts[-1], {})[parts] = _points(image["faces"], landmarks)
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InvalidOptionError(f"{path} holds no predictions of {landmarks} points a face: {error}") from error
 
     def __call__(self, samples: Iterable[tuple[str, Sample]]) -> Iterator[list[tuple[str, Sample, Prediction]]]:
@@ -122,4 +122,4 @@ def _same_end(path: Sequence[str], name: Sequence[str]) -> bool:
 
 def _points(faces: Sequence[Mapping[str, Any]], landmarks: int) -> NDArray[np.float32]:
     points: list[ArrayLike] = [face["points"] for face in faces]
-    return np.array(points, np.float32).reshape(len(points), landmarks, 2)
+    return to_float32(np.array(points, np.float64)).reshape(len(points), landmarks, 2)

@@ -21,6 +21,7 @@ from facelandmarks.evaluation.metrics import per_contour, per_landmark
 from facelandmarks.evaluation.protocol import Cell, Protocol, Row
 from facelandmarks.evaluation.runner import Measured, Settings
 from facelandmarks.evaluation.scoring import METRICS, Faces, failures, interval, judge, landmark_errors, measure
+from facelandmarks.files import parse_json
 from facelandmarks.schemes import get_scheme
 
 SCHEMA = "facelandmarks-evaluation/2"
@@ -197,7 +198,7 @@ def load_card(path: Path) -> Card:
         If it is none.
     """
     try:
-        card: Card = json.loads(path.read_text(encoding="utf-8"))
+        card: Card = parse_json(path.read_text(encoding="utf-8"))
         found = card["schema"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InvalidOptionError(f"{path} is no report of facelandmarks-eval: {error!r}") from error

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.stream import Prediction
+from facelandmarks.evaluation.stream import Prediction, to_float32
+from facelandmarks.files import parse_json
 
 SCHEMA = "facelandmarks-evaluation-points/1"
 
@@ -42,8 +43,7 @@ class PredictionStore(dict[str, Prediction]):
         elif _parsed(lines[0], path) != json.loads(json.dumps(header)):
             raise InvalidOptionError(f"{path} is of a run with other settings: move it away, or resume from elsewhere")
         for line in lines[1:]:
-            record = _parsed(line, path)
-            self[record["face"]] = Prediction(np.array(record["points"], np.float32), record["size"])
+            self.update([_prediction(_parsed(line, path), path)])
 
     def keep(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
         """Add predictions that are new."""
@@ -69,8 +69,18 @@ def _whole_lines(path: Path) -> list[str]:
     return whole.decode("utf-8").splitlines()
 
 
+def _prediction(record: Mapping[str, Any], path: Path) -> tuple[str, Prediction]:
+    try:
+        points, size = to_float32(np.array(record["points"], np.float64)), float(record["size"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidOptionError(f"{path} does not hold the predictions of a run: {error!r}") from error
+    if points.ndim != 2 or points.shape[1] != 2 or not isinstance(record.get("face"), str):
+        raise InvalidOptionError(f"{path} does not hold the predictions of a run: points of shape {points.shape}")
+    return record["face"], Prediction(points, size)
+
+
 def _parsed(line: str, path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(line))
-    except (json.JSONDecodeError, TypeError, ValueError) as error:
+        return dict(parse_json(line))
+    except (TypeError, ValueError) as error:
         raise InvalidOptionError(f"{path} does not hold the predictions of a run: {error}") from error

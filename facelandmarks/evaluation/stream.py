@@ -31,6 +31,13 @@ class Prediction:
     size: float
 
 
+def to_float32(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Points from a file in the precision that is scored; `ValueError` if one is beyond it, NaN may be."""
+    if (np.abs(points) > np.finfo(np.float32).max).any():
+        raise ValueError("a point is infinite")
+    return points.astype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     """A face on its way to the network; without crops it was not found."""

@@ -7,6 +7,7 @@ force there, and takes the bundle's digests in addition.
 import json
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from facelandmarks.errors import CheckpointError, FaceLandmarksError
+from facelandmarks.files import parse_json
 from facelandmarks.weights.cache import Place, check_name
 from facelandmarks.weights.fetch import cached
 from facelandmarks.weights.manifest import NAME, FileRecord, Manifest, load_manifest
@@ -23,6 +25,8 @@ from facelandmarks.weights.register import add_stream
 from facelandmarks.weights.trust import examine
 
 MOST_MANIFEST = 10_000_000  # bytes
+# What the module zipfile raises depends on where a file is broken.
+BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, ValueError, RuntimeError)
 
 
 def write_bundle(out: Path, files: Sequence[tuple[FileRecord, Path]]) -> None:
@@ -93,7 +97,7 @@ def unpack_bundle(path: Path, folder: Path) -> list[Path]:
             return [_take(archive, members[name], digest, folder) for name, digest in promised.items()]
     except FaceLandmarksError:
         raise
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except BROKEN as error:
         raise CheckpointError(f"cannot read the bundle {path}: {error}") from error
 
 
@@ -102,7 +106,7 @@ def _promised(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfil
     if NAME not in members or members[NAME].file_size > MOST_MANIFEST:
         raise CheckpointError(f"{path} is no bundle: it holds no {NAME}")
     try:
-        document = json.loads(archive.read(NAME))
+        document = parse_json(archive.read(NAME))
     except ValueError as error:
         raise CheckpointError(f"{path}: its {NAME} is damaged: {error}") from error
     check_manifest(document, path)

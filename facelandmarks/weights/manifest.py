@@ -1,6 +1,5 @@
 """The list of every file of weights: the only thing that is trusted, and where each file's facts stand."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import CheckpointError
+from facelandmarks.files import parse_json
 from facelandmarks.weights.manifest_checks import TABLES, check_manifest
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -130,7 +130,7 @@ def read_document(path: Path) -> Any:
         If it cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the manifest {path}: {error}") from error
 

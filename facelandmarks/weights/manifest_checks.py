@@ -42,7 +42,9 @@ def _page(value: Any) -> bool:
 
 
 def _row(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == PUBLISHED and isinstance(value["values"], dict)
+    if not isinstance(value, dict) or value.keys() != PUBLISHED:
+        return False
+    return isinstance(value["values"], dict) and (value["protocol"] is None or _text(value["protocol"]))
 
 
 def _source(value: Any) -> bool:

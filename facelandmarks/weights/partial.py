@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from facelandmarks.files import write_file
+from facelandmarks.files import parse_json, write_file
 from facelandmarks.weights.answers import Origin, Step, is_encoded
 from facelandmarks.weights.cache import Place, disk_errors
 
@@ -117,7 +117,7 @@ def start(place: Place, origin: Origin) -> None:
 def read_origin(place: Place) -> Origin | None:
     """Where the partial file comes from; None if that is not known, and the file of no use."""
     try:
-        return Origin(**json.loads(place.partial_origin.read_text(encoding="utf-8")))
+        return Origin(**parse_json(place.partial_origin.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

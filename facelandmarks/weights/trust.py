@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from facelandmarks.errors import ChecksumError
-from facelandmarks.files import write_file
+from facelandmarks.files import parse_json, write_file
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.manifest import FileRecord
 
@@ -160,10 +160,10 @@ def read_pin(place: Place) -> Pin | None:
     except OSError as error:
         raise ChecksumError(f"cannot read {place.pin}: {error.strerror or error}") from error
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         digest, size, when = fields["sha256"], fields["bytes"], fields["mtime_ns"]
         return Pin(str(digest), int(size), int(when), str(fields["basis"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ChecksumError(f"{place.pin} is damaged; if you did not change it, remove it: {error}") from error
 
 

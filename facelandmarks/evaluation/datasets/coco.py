@@ -1,6 +1,5 @@
 """Derived annotations in COCO's JSON, as MMPose distributes them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.files import read_text
 from facelandmarks.evaluation.datasets.form import SCALE_UNIT, Faces, Form, Request
 from facelandmarks.evaluation.datasets.sample import Sample
+from facelandmarks.files import parse_json
 
 
 def coco_form(
@@ -51,17 +51,17 @@ def read_coco(path: Path, points: int, *, occlusion: bool = False, counts_from: 
         If it is no such file, or an annotation is not as it should be.
     """
     try:
-        document = json.loads(read_text(path))
+        document = parse_json(read_text(path))
         pictures = {image["id"]: str(image["file_name"]) for image in document["images"]}
         annotations = list(document["annotations"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is no annotation file in COCO's form: {error!r}") from error
 
     def samples() -> Iterator[Sample]:
         for number, annotation in enumerate(annotations):
             try:
                 sample = _sample(annotation, pictures, points, occlusion, counts_from)
-            except (KeyError, TypeError, ValueError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise DatasetError(f"{path}, annotation {number}: {error!r}") from error
             yield sample
 

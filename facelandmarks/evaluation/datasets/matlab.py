@@ -1,7 +1,5 @@
-"""MATLAB files: versions up to 7 by SciPy, version 7.3 (HDF5) by h5py, both of the extra `evaluation`."""
+"""MATLAB files: versions 5 to 7 by our own reader, version 7.3 (HDF5) by h5py, of the extra `evaluation`."""
 
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,29 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError, MissingDependencyError
+from facelandmarks.evaluation.datasets.mat5 import read_mat5
 
-# What SciPy and h5py raise depends on where a file is broken.
-_BROKEN = (OSError, ValueError, TypeError, LookupError, RuntimeError, zlib.error, struct.error, MemoryError)
+# What h5py raises depends on where a file is broken.
+_BROKEN = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, MemoryError)
+_MOST_NUMBERS = 1 << 28  # of one array: a header may claim any size without holding it
 
 
 def load_mat(path: Path, *fields: str) -> list[Any]:
-    """Arrays of a file of MATLAB up to version 7.
+    """Arrays of a file of MATLAB 5 to 7.
 
     Raises
     ------
     DatasetError
         If it is no such file, or a field is missing.
-    MissingDependencyError
-        If SciPy is not installed.
     """
     try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        raise _missing(path, "scipy") from error
-    try:
-        content: dict[str, Any] = loadmat(path, variable_names=fields)
-    except (MatReadError, *_BROKEN) as error:
+        content = read_mat5(path.read_bytes(), fields)
+    except (OSError, ValueError) as error:
         raise DatasetError(f"cannot read the MATLAB file {path}: {error}") from error
     _require(path, fields, content)
     return [content[field] for field in fields]
@@ -65,13 +58,19 @@ def open_mat73(path: Path, *fields: str) -> Iterator[Any]:
 def read_array(file: Any, field: str) -> NDArray[np.float64]:
     """Numbers of a field, with the axes that MATLAB shows: HDF5 has them reversed."""
     with _damage_is_ours(file.filename):
-        return np.asarray(file[field], np.float64).T
+        return np.asarray(_bounded(file[field]), np.float64).T
 
 
 def read_cell(file: Any, field: str, index: int) -> NDArray[np.uint8]:
     """Picture in a column of cells, RGB (H, W, 3) or grey (H, W)."""
     with _damage_is_ours(file.filename):
-        return np.ascontiguousarray(np.asarray(file[file[field][0, index]], np.uint8).T)
+        return np.ascontiguousarray(np.asarray(_bounded(file[_bounded(file[field])[0, index]]), np.uint8).T)
+
+
+def _bounded(values: Any) -> Any:
+    if values.size > _MOST_NUMBERS:
+        raise ValueError(f"{values.name} claims {values.size} numbers, more than the {_MOST_NUMBERS} allowed")
+    return values
 
 
 @contextmanager

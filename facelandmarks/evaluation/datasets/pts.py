@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.files import malformed, read_lines, to_numbers
 
-_COUNT = re.compile(r"n_points:\s*(\d+)$")
+_COUNT = re.compile(r"n_points:\s*(\d{1,9})$")
 _IGNORED = re.compile(r"version:|[{}]$")
-_NUMBER = re.compile(r"0*[1-9]\d{0,2}")
+_NUMBER = re.compile(r"0{0,9}[1-9]\d{0,2}")
 _FLAGS = {"True": True, "False": False, "1": True, "0": False}
 Row = tuple[int, NDArray[np.float64], bool]  # place, point, visible
 

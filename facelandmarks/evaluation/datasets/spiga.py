@@ -1,6 +1,5 @@
 """Derived annotations in JSON, as the SPIGA repository distributes them: a list of faces, counted from 0."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.files import read_text
 from facelandmarks.evaluation.datasets.form import Faces
 from facelandmarks.evaluation.datasets.sample import Sample
+from facelandmarks.files import parse_json
 
 
 def read_spiga(path: Path, points: int) -> Faces:
@@ -22,8 +22,8 @@ def read_spiga(path: Path, points: int) -> Faces:
         If it is no such file, or a face is not as it should be.
     """
     try:
-        samples = [_sample(face, points) for face in json.loads(read_text(path))]
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        samples = [_sample(face, points) for face in parse_json(read_text(path))]
+    except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is no annotation file of SPIGA's: {error!r}") from error
     return len(samples), iter(samples)
 
