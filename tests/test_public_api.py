@@ -24,6 +24,12 @@ MODULES = (
     "facelandmarks.evaluation.metrics",
     "facelandmarks.evaluation.datasets",
     "facelandmarks.engines.base",
+    "facelandmarks.export",
+    "facelandmarks.measures",
+    "facelandmarks.rotations",
+    "facelandmarks.formats",
+    "facelandmarks.bulk",
+    "facelandmarks.video",
 )
 
 
