@@ -63,6 +63,16 @@ def test_two_forms_of_one_face_agree(releases, name):
                     np.testing.assert_allclose(value, given[0], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("name", "form", "subset"), CASES)
+def test_the_folder_may_be_given_as_seen_from_here(releases, name, form, subset, monkeypatch):
+    expected = faces_of(releases, name, form, subset)
+    folder = folder_of(releases[0], name)
+    monkeypatch.chdir(folder.parent)
+    found = list(read(name, folder.name, subset, form=form, allow_partial=True))
+    assert [sample.name for sample in found] == [sample.name for sample in expected]
+    assert all(sample.image.is_file() for sample in found if isinstance(sample.image, Path))
+
+
 def test_first_form_that_is_there_is_read(releases, tmp_path):
     for name in ("face_landmarks_wflw_test.csv", "annotations/face_landmarks_wflw_test.json"):
         path = tmp_path / name

@@ -102,12 +102,12 @@ def read(
     MissingDependencyError
         If a MATLAB file has to be read and the extra `evaluation` is not installed.
     """
-    release = get_release(name)
+    release, root = get_release(name), Path(root).absolute()  # readers give paths below it, or bare ones
     found = find(name, root, subset, () if form is None else (form,))
     chosen = FORMS[name][found.form]
-    faces, samples = chosen.load(Request(Path(root), found.path, subset, release.where, pictures, allow_partial))
-    _check_count(release, subset, faces, Path(root), allow_partial)
-    located = (_located(sample, chosen, Path(root)) for sample in samples)
+    faces, samples = chosen.load(Request(root, found.path, subset, release.where, pictures, allow_partial))
+    _check_count(release, subset, faces, root, allow_partial)
+    located = (_located(sample, chosen, root) for sample in samples)
     return _finished(located, release, subset, pictures)
 
 
