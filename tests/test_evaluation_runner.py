@@ -13,7 +13,7 @@ from miniature_releases import make_300w, make_aflw, make_wflw
 
 import facelandmarks as fl
 from facelandmarks.errors import DatasetError, InvalidOptionError
-from facelandmarks.evaluation import finders, stream
+from facelandmarks.evaluation import finders
 from facelandmarks.evaluation.datasets import Sample, read
 from facelandmarks.evaluation.finders import matching
 from facelandmarks.evaluation.protocols import (
@@ -129,8 +129,10 @@ def test_faces_are_known_by_their_points_not_by_their_number(tmp_path):
 
 def test_a_face_of_two_subsets_is_predicted_once(root, tmp_path, monkeypatch):
     counted = []
-    landmarks = stream.landmarks
-    monkeypatch.setattr(stream, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops))
+    landmarks = fl.Model.landmarks
+    monkeypatch.setattr(
+        fl.Model, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops)
+    )
     options = ("--subset", "full", "--subset", "challenge", "--allow-partial")
     code, card = evaluate(tmp_path, "--dataset", "300w", "--data-root", root, "--model", "compact_300w", *options)
     assert (code, sum(counted)) == (0, 6)
@@ -153,8 +155,10 @@ def test_a_run_goes_on_where_it_was(resumed, tmp_path, monkeypatch):
     # The run was broken off in the middle of the fifth face.
     file.write_text("".join(lines[:5]) + lines[5][:50])
     counted = []
-    landmarks = stream.landmarks
-    monkeypatch.setattr(stream, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops))
+    landmarks = fl.Model.landmarks
+    monkeypatch.setattr(
+        fl.Model, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops)
+    )
     assert evaluate(tmp_path, *resumed) == (0, whole)
     assert counted == [2]
     assert sorted(file.read_text().splitlines()) == sorted(line.strip() for line in lines)

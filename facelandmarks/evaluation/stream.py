@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -115,17 +115,9 @@ def _finish(
     """Run the network on what was prepared of a batch."""
     prepared = {key: future.result() for key, _, future in batch if future is not None}
     crops = [face.crops for face in prepared.values() if face.crops is not None]
-    points = iter(landmarks(model, join(crops)) if crops else ())
+    points = iter(model.landmarks(join(crops))[0] if crops else ())
     missed = np.full((len(model.scheme), 2), np.nan, np.float32)
     made = {
         key: Prediction(missed if face.crops is None else next(points), face.size) for key, face in prepared.items()
     }
     return [(key, sample, made[key] if key in made else known[key]) for key, sample, _ in batch]
-
-
-def landmarks(model: Model, crops: Crops) -> NDArray[np.float32]:
-    """Points (N, K, 2) of crops, with the flip test if the model has it."""
-    outputs = model.forward(crops)
-    if model.spec.flip_test:
-        outputs = model.average(outputs, model.forward(replace(crops, pixels=crops.pixels[:, :, ::-1])))
-    return model.decode(outputs, crops)[0]
