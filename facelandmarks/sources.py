@@ -53,7 +53,7 @@ def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) 
     return Source(
         stem=Path(spec.weights).stem[:150],
         network=spec.network,
-        options=_numbers(spec),
+        options=network_numbers(spec),
         mean=spec.mean,
         std=spec.std,
         size=spec.input_size,
@@ -75,7 +75,7 @@ def _given(weights: Weights) -> "State":
     return read_given(weights)
 
 
-def _numbers(spec: ModelSpec) -> dict[str, Any]:
+def network_numbers(spec: ModelSpec) -> dict[str, Any]:
     """The numbers of the network's constructor."""
     return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
 
@@ -83,4 +83,4 @@ def _numbers(spec: ModelSpec) -> dict[str, Any]:
 def _shapes_of_all() -> "dict[str, Shapes]":
     from facelandmarks.nn.build import network_shapes
 
-    return {name: network_shapes(spec.network, _numbers(spec)) for name, spec in MODELS.items()}
+    return {name: network_shapes(spec.network, network_numbers(spec)) for name, spec in MODELS.items()}

@@ -34,8 +34,8 @@ def test_a_folder_a_pattern_and_a_list_give_the_same_rows(folder, capsys):
     assert "pictures/s" in captured.err or "s/ pictures" in captured.err
     rows = read_jsonl("folder.jsonl")
     Path("list.txt").write_text("".join(f"{image}\n" for image in dict.fromkeys(row["image"] for row in rows)))
-    assert main(["list.txt", "--out", "list.jsonl", "--quiet", "--batch-size", "32", "--workers", "2"]) == 1
-    assert main(["in/*.*", "in/more/*", "--out", "pattern.jsonl", "--quiet"]) == 1
+    assert main(["list.txt", "--out", "list.jsonl", "--quiet", "--threads", "1", "--workers", "2"]) == 1
+    assert main(["in/*.*", "in/more/*", "--out", "pattern.jsonl", "--quiet", "--threads", "1"]) == 1
     assert capsys.readouterr() == ("", "")
     assert Path("list.jsonl").read_bytes() == Path("pattern.jsonl").read_bytes() == Path("folder.jsonl").read_bytes()
 

@@ -72,13 +72,13 @@ def untrained(name):
     """Weights for a model whose published ones are not at hand."""
     import torch
 
-    from facelandmarks.api import _numbers
     from facelandmarks.nn.build import build_network
+    from facelandmarks.sources import network_numbers
     from facelandmarks.zoo import get_spec
 
     torch.manual_seed(0)
     spec = get_spec(name)
-    return build_network(spec.network, _numbers(spec)).state_dict()
+    return build_network(spec.network, network_numbers(spec)).state_dict()
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
