@@ -158,5 +158,6 @@ np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 def test_a_compiled_network_is_the_same_function():
     """In a process of its own: the compiler hooks into the interpreter, and stays there."""
-    done = subprocess.run([sys.executable, "-c", COMPILED], cwd=Path(__file__).parent, capture_output=True, text=True)
+    here = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", COMPILED], check=False, cwd=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

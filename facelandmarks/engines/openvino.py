@@ -67,7 +67,7 @@ class OpenVinoEngine:
             )
         if not hasattr(self._requests, "own"):
             self._requests.own = self._model.create_infer_request()  # one a thread: a request is not to be shared
-        found = self._requests.own.infer([np.ascontiguousarray(pixels)], share_inputs=True)
+        found = self._requests.own.infer([np.ascontiguousarray(pixels)])
         output: NDArray[np.float32] = found[0]
         return output
 
