@@ -250,7 +250,8 @@ class Model:
     def forward(self, crops: Crops) -> NDArray[np.float32]:
         """Second stage: the raw output of the network for each crop, float32, first axis N."""
         starts = range(0, len(crops), BATCH)
-        return np.concatenate([self.engine.run(crops.pixels[start : start + BATCH]) for start in starts])
+        parts = [self.engine.run(crops.pixels[start : start + BATCH]) for start in starts]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)  # heatmaps are large: no copy without need
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
