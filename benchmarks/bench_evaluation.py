@@ -8,6 +8,7 @@ the list to the card. HRNetV2-W18 has random weights, as neither speed nor memor
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -34,6 +35,8 @@ PICTURE = (1024, 1024)  # WFLW's are 1024 wide
 PICTURES = 50  # files; faces share them, as reading one is what takes time
 SAMPLE = 10  # batches of the bare network before the evaluation, and as many after it
 MEGABYTE = 2**20
+MOST_TIME = 1.15  # of the bare network's
+MOST_GROWTH = 0.02  # of memory, from a quarter of the faces to the end
 
 
 def make_release(root: Path, faces: int) -> None:
@@ -92,7 +95,8 @@ def bare(engine: Engine, batches: int, batch_size: int) -> float:
     return (time.perf_counter() - start) / batches / batch_size
 
 
-def main() -> None:
+def main() -> int:
+    """Exit code 1 if it takes too long or memory grows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=get_release("wflw").faces["test"][0])
     parser.add_argument("--batch-size", type=int, default=16)
@@ -110,13 +114,15 @@ def main() -> None:
         inside = engine.seconds
         after = bare(engine, SAMPLE, args.batch_size)
     alone = args.faces * (before + after) / 2
-    early, late = memory[len(memory) // 4], memory[-1]
+    quarter = len(memory) // 4
+    early, late = max(memory[: quarter + 1]), max(memory[quarter:])
     print(f"evaluation of {args.faces} faces, batches of {args.batch_size}, torch {torch.__version__}\n")
     print(f"| | s | of the network alone |\n| --- | --- | --- |\n| network alone | {alone:.1f} | 1.00 |")
     print(f"| evaluation | {seconds:.1f} | {seconds / alone:.2f} |")
     print(f"| of it in the network | {inside:.1f} | {inside / alone:.2f} |\n")
-    print(f"memory: {early:.0f} MB after a quarter of the faces, {late:.0f} MB at the end")
+    print(f"memory: at most {early:.0f} MB in the first quarter of the faces, {late:.0f} MB after it")
+    return int(seconds > MOST_TIME * alone or late > (1 + MOST_GROWTH) * early)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

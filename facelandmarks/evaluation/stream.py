@@ -4,13 +4,15 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.ahead import in_order
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
@@ -20,7 +22,7 @@ from facelandmarks.results import Crops
 
 # Finds the region of an annotated face in a picture, or None.
 Finder = Callable[[NDArray[np.uint8], Sample], Region | None]
-_AHEAD = 2  # batches that are prepared while the network runs
+_AHEAD = 1  # batches that are prepared while another is in the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,9 @@ class _Prepared:
 
     crops: Crops | None
     size: float
+
+
+_Batch = list[tuple[str, Sample, Future[_Prepared] | None]]  # None: its prediction is known
 
 
 def face_key(sample: Sample, form: str) -> str:
@@ -83,22 +88,35 @@ def predict_faces(
     finder
         Finds faces in place of the annotated regions.
     """
+    # The network has a thread to itself, and with it a heap to itself (glibc): what is kept of each face would
+    # otherwise come to lie in the holes that heatmaps leave, and every batch would need new memory.
+    with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(1) as network:
+        batches = _started(readers, partial(_prepare, model, protocol, finder=finder), samples, known, batch_size)
+        for batch in in_order(network, partial(_finish, model, known), batches, 1):
+            yield [(key, sample, replace(made, points=made.points.copy())) for key, sample, made in batch]
+
+
+def _started(
+    readers: Executor,
+    prepare: Callable[[Sample], _Prepared],
+    samples: Iterable[tuple[str, Sample]],
+    known: Mapping[str, Prediction],
+    batch_size: int,
+) -> Iterator[_Batch]:
+    """Batches whose faces are being prepared."""
     iterator = iter(samples)
-    with ThreadPoolExecutor(workers) as pool:
-
-        def start(key: str, sample: Sample) -> Future[_Prepared] | None:
-            return None if key in known else pool.submit(_prepare, model, protocol, sample, finder)
-
-        waiting: deque[list[tuple[str, Sample, Future[_Prepared] | None]]] = deque()
-        while True:
-            while len(waiting) <= _AHEAD and (batch := list(islice(iterator, batch_size))):
-                waiting.append([(key, sample, start(key, sample)) for key, sample in batch])
-            if not waiting:
-                return
-            yield _finish(model, known, waiting.popleft())
+    waiting: deque[_Batch] = deque()
+    while True:
+        while len(waiting) <= _AHEAD and (batch := list(islice(iterator, batch_size))):
+            waiting.append(
+                [(key, sample, None if key in known else readers.submit(prepare, sample)) for key, sample in batch]
+            )
+        if not waiting:
+            return
+        yield waiting.popleft()
 
 
-def _prepare(model: Model, protocol: Protocol, sample: Sample, finder: Finder | None) -> _Prepared:
+def _prepare(model: Model, protocol: Protocol, sample: Sample, *, finder: Finder | None) -> _Prepared:
     picture = load_image(sample.image)
     height, width = picture.shape[:2]
     annotated = place(sample, protocol, model.spec.box_convention, width, height)
@@ -109,9 +127,7 @@ def _prepare(model: Model, protocol: Protocol, sample: Sample, finder: Finder | 
     return _Prepared(model.prepare(picture, region.box, center=region.center, scale=region.scale), size)
 
 
-def _finish(
-    model: Model, known: Mapping[str, Prediction], batch: list[tuple[str, Sample, Future[_Prepared] | None]]
-) -> list[tuple[str, Sample, Prediction]]:
+def _finish(model: Model, known: Mapping[str, Prediction], batch: _Batch) -> list[tuple[str, Sample, Prediction]]:
     """Run the network on what was prepared of a batch."""
     prepared = {key: future.result() for key, _, future in batch if future is not None}
     crops = [face.crops for face in prepared.values() if face.crops is not None]
