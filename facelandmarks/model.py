@@ -179,9 +179,12 @@ class Model:
             turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
             return best_of_rotations(turned, pictures, boxes, rotations)
         look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
-        with ThreadPoolExecutor(WORKERS) as pool:
+        # The network has a thread to itself, and with it a heap to itself (glibc): what is kept of each face would
+        # otherwise come to lie in the holes that heatmaps leave, and every batch would need new memory.
+        with ThreadPoolExecutor(WORKERS) as pool, ThreadPoolExecutor(1) as network:
             seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)
-            return [faces for batch in _batches(seen, self._batch) for faces in self.finish(batch)]
+            done = in_order(network, self._run, _batches(seen, self._batch), 1)
+            return [faces for batch, *found in done for faces in self._faces(batch, *(part.copy() for part in found))]
 
     def look(
         self,
@@ -202,7 +205,13 @@ class Model:
         """The second part of `predict`, for any number of pictures: one result each, batches cross pictures."""
         if not seen:
             return []
-        points, scores = self.landmarks(join([part.crops for part in seen]))
+        return self._faces(*self._run(seen))
+
+    def _run(self, seen: Sequence[Seen]) -> tuple[Sequence[Seen], NDArray[np.float32], NDArray[np.float32]]:
+        return seen, *self.landmarks(join([part.crops for part in seen]))
+
+    def _faces(self, seen: Sequence[Seen], points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Landmarks]:
+        """Points and scores of the faces of several pictures, picture by picture."""
         ends = np.cumsum([0, *(len(part.crops) for part in seen)])
         return [
             Landmarks(
