@@ -340,6 +340,8 @@ def _batches(seen: Iterable[Seen], size: int) -> Iterator[list[Seen]]:
 
 def join(parts: Sequence[Crops]) -> Crops:
     """Crops of several pictures as one batch."""
+    if len(parts) == 1:
+        return parts[0]
     return Crops(
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.center for part in parts]),

@@ -92,10 +92,12 @@ def test_equals_opencv_4_itself(seed: int) -> None:
 def test_both_ways_to_cut_are_equal(seed: int) -> None:
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (*rng.integers(1, 200, 2), 3), dtype=np.uint8)
-    terms = [term[0] for term in warp._position_terms(random_matrix(rng)[None], *SIZE)]
-    fast, slow = np.empty((2, SIZE[1], SIZE[0], 3), np.uint8)
-    warp._cut_with_remap(picture, *terms, fast)
-    warp._cut_with_numpy(picture, *terms, slow)
+    matrices = np.stack([random_matrix(rng) for _ in range(rng.integers(1, 80))])  # more than one call of OpenCV
+    matrices[::3, [0, 1], [1, 0]] = 0  # not turned
+    terms = warp._position_terms(matrices, *SIZE)
+    fast, slow = np.empty((2, len(matrices), SIZE[1], SIZE[0], 3), np.uint8)
+    warp._cut_with_remap(picture, terms, fast)
+    warp._cut_with_numpy(picture, terms, slow)
     np.testing.assert_array_equal(fast, slow)
 
 

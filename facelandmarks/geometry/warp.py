@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Terms = tuple[Ints, Ints, Ints, Ints]
 
 # cv2.remap takes int16 positions and refuses pictures with a side of this size.
 _SIDE_LIMIT = 32767
 # Positions are counted in 1/1024 px. Beyond int16 pixels, and beyond what keeps the sum of two terms exact:
 _INT16_EDGE = 32768 * 1024
 _FAR = 2.0**60
-# Rows of a crop that are cut at a time. Maps of a whole crop are so large that malloc takes fresh pages from the system
-# for each, which costs more than the blend.
-_BAND = 64
+# Rows that `cv2.remap` fills in one call: several crops one below another, as it gives each thread as many pixels as a
+# crop has. More, and their maps take fresh pages from the system, which costs as much as the blend.
+_ROWS = 2048
+_BAND = 64  # rows whose maps are computed at a time: what is between stays in the processor's cache
 
 
 def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -48,13 +50,11 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
     image = np.ascontiguousarray(image)
     cut = _cut_with_remap if max(image.shape[:2]) < _SIDE_LIMIT else _cut_with_numpy
-    terms = _position_terms(matrices, width, height)
-    for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
-        cut(image, x_rows, x_columns, y_rows, y_columns, crop)
+    cut(image, _position_terms(matrices, width, height), crops)
     return crops
 
 
-def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> Terms:
     """Source positions as terms to be added: x of rows (N, H, 1) and columns (N, 1, W), then y, in 1/1024 px."""
     m = np.asarray(matrices, np.float64)
     determinant = m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0]
@@ -78,21 +78,39 @@ def _fixed(position: NDArray[np.float64]) -> Ints:
     return np.rint(np.clip(position * 1024, -_FAR, _FAR)).astype(np.int64)
 
 
-def _cut_with_remap(
-    image: NDArray[np.uint8], x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, crop: NDArray[np.uint8]
+def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
+    """Fill `crops` (N, H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx of 5 bits each."""
+    height, width = crops.shape[1:3]
+    count = max(1, _ROWS // height)
+    pixel = np.empty((min(count, len(crops)), height, width, 2), np.int16)
+    fraction = np.empty(pixel.shape[:3], np.uint16)
+    for first in range(0, len(crops), count):
+        stack = crops[first : first + count]
+        for number in range(len(stack)):
+            x_rows, x_columns, y_rows, y_columns = (term[first + number] for term in terms)
+            _fill_maps(x_rows, x_columns, y_rows, y_columns, pixel[number], fraction[number])
+        rows = len(stack) * height
+        maps = pixel.reshape(-1, width, 2)[:rows], fraction.reshape(-1, width)[:rows]
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, stack.reshape(rows, width, 3), cv2.BORDER_CONSTANT, 0)
+
+
+def _fill_maps(
+    x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
 ) -> None:
-    """Fill `crop` (H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx of 5 bits each."""
-    for top in range(0, len(crop), _BAND):
-        band = slice(top, top + _BAND)
-        x, y = _within_int16(x_rows[band], x_columns), _within_int16(y_rows[band], y_columns)
-        pixel = np.empty((*x.shape, 2), np.int16)
-        np.right_shift(x, 10, out=pixel[..., 0], casting="unsafe")
-        np.right_shift(y, 10, out=pixel[..., 1], casting="unsafe")
+    """Maps (H, W, 2) and (H, W) of one crop."""
+    band = _BAND
+    if (x_rows == x_rows[0]).all() and (y_columns == y_columns[:, :1]).all():
+        # Not turned: one row of x and one column of y say it all.
+        x_rows, y_columns, band = x_rows[:1], y_columns[:, :1], len(y_rows)
+    for top in range(0, len(y_rows), band):
+        part = slice(top, top + band)
+        x, y = _within_int16(x_rows[part], x_columns), _within_int16(y_rows[part], y_columns)
+        np.right_shift(x, 10, out=pixel[part, :, 0], casting="unsafe")
+        np.right_shift(y, 10, out=pixel[part, :, 1], casting="unsafe")
         x >>= 5
         x &= 31  # fx
         y &= 31 << 5  # fy, already times 32
-        x |= y
-        cv2.remap(image, pixel, x.astype(np.uint16), cv2.INTER_LINEAR, crop[band], cv2.BORDER_CONSTANT, 0)
+        np.bitwise_or(x, y, out=fraction[part], casting="unsafe")
 
 
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
@@ -105,16 +123,15 @@ def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     return total
 
 
-def _cut_with_numpy(
-    image: NDArray[np.uint8], x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, crop: NDArray[np.uint8]
-) -> None:
-    """Fill `crop` (H, W, 3) without OpenCV: the same blend, slower, for pictures too large for `cv2.remap`."""
-    x, y = (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5
-    fx, fy = (x & 31)[..., None], (y & 31)[..., None]
-    x, y = x >> 5, y >> 5
-    top = _pixels(image, x, y) * (32 - fx) + _pixels(image, x + 1, y) * fx
-    bottom = _pixels(image, x, y + 1) * (32 - fx) + _pixels(image, x + 1, y + 1) * fx
-    crop[:] = (top * (32 - fy) + bottom * fy + 512) >> 10
+def _cut_with_numpy(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
+    """Fill `crops` (N, H, W, 3) without OpenCV: the same blend, slower, for pictures too large for `cv2.remap`."""
+    for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
+        x, y = (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5
+        fx, fy = (x & 31)[..., None], (y & 31)[..., None]
+        x, y = x >> 5, y >> 5
+        top = _pixels(image, x, y) * (32 - fx) + _pixels(image, x + 1, y) * fx
+        bottom = _pixels(image, x, y + 1) * (32 - fx) + _pixels(image, x + 1, y + 1) * fx
+        crop[:] = (top * (32 - fy) + bottom * fy + 512) >> 10
 
 
 def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
