@@ -16,6 +16,7 @@ import skimage.data
 
 from facelandmarks.engines.base import EngineInfo
 from facelandmarks.model import Model
+from facelandmarks.pipeline import choose
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -35,7 +36,7 @@ class Given:
     def __init__(self, output: np.ndarray) -> None:
         self.output = output
 
-    def run(self, pixels: np.ndarray) -> np.ndarray:
+    def run(self, _pixels: np.ndarray) -> np.ndarray:
         """The answer, whatever is asked."""
         return self.output
 
@@ -69,15 +70,16 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(args.threads)
     spec, photo = get_spec(args.model), skimage.data.astronaut()
-    print("| faces | crop | decode | predict without its network |\n| --- | --- | --- | --- |")
+    print("| faces | crop | decode | predict without its network | with flip test |\n|" + " --- |" * 5)
     for faces in BATCHES:
         maps, boxes = heatmaps(spec, faces), np.tile(np.array([FACE]), (faces, 1))
-        model = Model(spec, Given(maps))
+        model, flipping = (Model(choose(spec, flip_test=flip), Given(maps)) for flip in (False, True))
         crops = model.prepare(photo, boxes)
         tasks: list[Callable[[], object]] = [
             lambda model=model, boxes=boxes: model.prepare(photo, boxes),
             lambda model=model, maps=maps, crops=crops: model.decode(maps, crops),
             lambda model=model, boxes=boxes: model.predict(photo, boxes),
+            lambda model=flipping, boxes=boxes: model.predict(photo, boxes),
         ]
         print(f"| {faces} | " + " | ".join(f"{median(task) / faces:.2f}" for task in tasks) + " |")
 
