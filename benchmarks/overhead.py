@@ -35,6 +35,8 @@ class Given:
 
     def __init__(self, output: np.ndarray) -> None:
         self.output = output
+        # As a network's activations do: after that glibc keeps what is freed, and does not fetch it page by page again.
+        np.ones(30 * 2**20, np.uint8)
 
     def run(self, _pixels: np.ndarray) -> np.ndarray:
         """The answer, whatever is asked."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,10 +44,17 @@ def average_heatmaps(
     the left, and the shift leaves 0.5 px to the right. Source: MMPose 0.x `models/heads/topdown_heatmap_simple_head.py`
     (`inference_model`), 1.x `models/utils/tta.py` (`flip_heatmaps`).
     """
-    back = mirrored[:, exchange, :, ::-1]
-    if shifted:
-        back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
-    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    width = direct.shape[-1]
+    averaged = np.empty(direct.shape, np.float32)
+    # Crop by crop: what is between stays in the processor's cache.
+    for n, one in enumerate(direct):
+        back = cv2.flip(mirrored[n, exchange].reshape(-1, width), 1)
+        mean = averaged[n].reshape(-1, width)
+        np.add(one.reshape(-1, width), back, out=mean)
+        if shifted:  # the rows as one line, moved by one, and the first column by itself
+            np.add(one.ravel()[1:], back.ravel()[:-1], out=mean.ravel()[1:])
+            mean[:, 0] = one.reshape(-1, width)[:, 0] + back[:, 0]
+        mean *= np.float32(0.5)
     return averaged
 
 
