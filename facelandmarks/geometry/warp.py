@@ -105,12 +105,10 @@ def _fill_maps(
     for top in range(0, len(y_rows), band):
         part = slice(top, top + band)
         x, y = _within_int16(x_rows[part], x_columns), _within_int16(y_rows[part], y_columns)
-        np.right_shift(x, 10, out=pixel[part, :, 0], casting="unsafe")
-        np.right_shift(y, 10, out=pixel[part, :, 1], casting="unsafe")
-        x >>= 5
-        x &= 31  # fx
-        y &= 31 << 5  # fy, already times 32
-        np.bitwise_or(x, y, out=fraction[part], casting="unsafe")
+        pixel[part, :, 0] = (x >> 10).astype(np.int16)
+        pixel[part, :, 1] = (y >> 10).astype(np.int16)
+        fx, fy_times_32 = (x >> 5) & 31, y & (31 << 5)
+        fraction[part] = fx.astype(np.uint16) | fy_times_32.astype(np.uint16)
 
 
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
