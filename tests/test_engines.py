@@ -7,6 +7,7 @@ among them, crashed later on, and nobody knows why.
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,11 @@ import skimage.data
 
 import facelandmarks as fl
 from facelandmarks.engines import choose
+from facelandmarks.engines import openvino as openvino_engine
 from facelandmarks.engines.choose import EngineSettings, choose_engine
+from facelandmarks.engines.per_process import PerProcess
 
+ROOT = Path(__file__).parent.parent
 VARIABLE = "FACELANDMARKS_TEST_ENGINE"
 GRAPHS = (os.environ.get(VARIABLE, "onnxruntime"),)
 BOTH = (*GRAPHS, "torch")
@@ -36,7 +40,7 @@ def test_openvino_keeps_the_rules():
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
         check=False,
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         env={**os.environ, VARIABLE: "openvino"},
         capture_output=True,
         text=True,
@@ -147,6 +151,56 @@ def test_openvino_says_that_it_does_not_survive_a_fork(models, photo):
     assert "spawn" in str(found)
 
 
+SIGNALS = """
+import signal, sys, threading
+import numpy as np
+import facelandmarks as fl
+
+seen = []
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+
+
+def load():
+    models.append(fl.load_model(engine=sys.argv[1], device="cpu"))
+    models[-1].predict(np.zeros((64, 64, 3), np.uint8), (8, 8, 56, 56))
+
+
+def load_in_a_thread():
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+
+
+models = []
+load()
+load()
+models.clear()  # in the order in which they were made
+load_in_a_thread()
+load()
+thread = threading.Thread(target=models.clear)
+thread.start()
+thread.join()
+for _ in range(3):
+    signal.raise_signal(signal.SIGUSR1)
+assert len(seen) == 3
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signals here")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_signals_are_handled_after_models_are_gone(models, cache, name):
+    """OpenVINO puts the stack of signal handlers elsewhere; a handler in Python on one that is gone is a SIGSEGV."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS, name],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "FACELANDMARKS_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.returncode} {done.stderr}"
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_can_be_pickled(models, crops, name):
     engine = pickle.loads(pickle.dumps(models[name].engine))
@@ -225,6 +279,8 @@ def test_a_graph_goes_when_its_weights_go(tmp_path):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_an_engine_that_is_not_installed_names_its_extra(cache, monkeypatch, name):
+    # This process may have a core already.
+    monkeypatch.setattr(openvino_engine, "_CORE", PerProcess(openvino_engine._make_core))
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(fl.MissingDependencyError, match=rf"facelandmarks-zoo\[{name}\]"):
         fl.load_model(engine=name, cache_dir=cache)
