@@ -4,6 +4,7 @@ OpenVINO's part runs in a process of its own: one that had run hundreds of other
 among them, crashed later on, and nobody knows why.
 """
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -149,6 +150,33 @@ def test_openvino_says_that_it_does_not_survive_a_fork(models, photo):
     found = in_a_fork(lambda: models["openvino"].predict(photo, FACE).points)
     assert isinstance(found, fl.DeviceError)
     assert "spawn" in str(found)
+
+
+def bench_gpu(*words):
+    command = [sys.executable, ROOT / "benchmarks" / "bench_gpu.py", "--models", "compact_300w", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_the_benchmark_for_gpus_without_one():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    done = bench_gpu()
+    assert done.returncode == 1
+    assert "device 'cuda' cannot be used here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_benchmark_for_gpus_tried_on_a_cpu(tmp_path):
+    done = bench_gpu("--device", "cpu", "--counts", "1", "--seconds", "0", "--json", tmp_path / "rows.json")
+    assert done.returncode == 0, done.stderr
+    single, half = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert (single["dtype"], half["dtype"]) == ("float32", "float16")
+    assert single["px"] == 0
+    assert 0 < half["px"] < 0.06  # as in docs/engines.md
+    for row in (single, half):
+        np.testing.assert_allclose(row["ratio"], row["whole"] / row["network"])
 
 
 SIGNALS = """
