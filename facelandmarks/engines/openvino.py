@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.engines.base import EngineInfo, usable_cpus
+from facelandmarks.engines.per_process import PerProcess
 from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError
 
 # What OpenVINO calls a number type as a hint, and among what a device can do.
@@ -72,14 +73,8 @@ class OpenVinoEngine:
         return output
 
     def _compile(self) -> Any:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingDependencyError(
-                "engine 'openvino' needs OpenVINO: pip install 'facelandmarks-zoo[openvino]'"
-            ) from error
+        core = _CORE.get()
         graph, _, dtype, _ = self._arguments
-        core = openvino.Core()
         if self._device.split(".")[0] not in {name.split(".")[0] for name in core.available_devices}:
             there = ", ".join(name.lower() for name in core.available_devices)
             raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; there are: {there}")
@@ -94,6 +89,23 @@ class OpenVinoEngine:
             options["INFERENCE_NUM_THREADS"] = self._threads
         model = core.read_model(graph if isinstance(graph, bytes) else os.fspath(graph))
         return core.compile_model(model, self._device, options)
+
+
+def _make_core() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingDependencyError(
+            "engine 'openvino' needs OpenVINO: pip install 'facelandmarks-zoo[openvino]'"
+        ) from error
+    return openvino.Core()
+
+
+# One for all engines, and never freed. Each core gives the thread that makes it a stack for signal handlers, unmaps it
+# when it goes, and puts back the one before it, in the thread where it goes. If two go in the order in which they came,
+# or one goes in another thread, a thread is left with an unmapped stack, and its next signal with a handler in Python
+# (Ctrl-C; SIGCHLD, once PyTorch's DataLoader had workers) ends the process by SIGSEGV. So it is in 2026.4.
+_CORE = PerProcess(_make_core)
 
 
 def _again(graph: Path | bytes, device: str, dtype: str, threads: int | None) -> OpenVinoEngine:
