@@ -146,10 +146,10 @@ def wait_for(condition, process) -> None:
 
 
 def test_an_interrupted_prediction_leaves_whole_files_only(tmp_path):
-    count = 60
+    count = 300  # enough that a busy machine does not finish them before the signal comes
     for index in range(count):
-        cv2.imwrite(str(tmp_path / f"{index:02d}.jpg"), picture(index)[0])
-    images = [f"{index:02d}.jpg" for index in range(count)]
+        cv2.imwrite(str(tmp_path / f"{index:03d}.jpg"), picture(index)[0])
+    images = [f"{index:03d}.jpg" for index in range(count)]
     out = tmp_path / "out"
     out.mkdir()
     process = start("facelandmarks.cli.predict", *(f"../{name}" for name in images), cwd=out)
