@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.boxes import convert_boxes
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.detection.base import Detector
@@ -50,14 +51,6 @@ def labels(shared: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float
     return sets
 
 
-def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(A, B) IoU."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = (high - low).clip(0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b)]
-    return common / (areas[0][:, None] + areas[1][None] - common)
-
-
 def found(detector: Detector, folder: Path, convention: str, faces: dict[str, list[list[float]]]) -> tuple[int, int]:
     """How many faces a detector finds, and how many boxes it gives in those photos."""
     hits = boxes_given = 0
@@ -66,7 +59,7 @@ def found(detector: Detector, folder: Path, convention: str, faces: dict[str, li
         boxes_given += len(boxes)
         if len(boxes):
             own = convert_boxes(boxes.astype(np.float64), detector.convention, convention)
-            hits += int((overlaps(np.array(known), own).max(1) >= FOUND).sum())
+            hits += sum(overlaps(own, np.array(box)).max() >= FOUND for box in known)
     return hits, boxes_given
 
 
