@@ -1,9 +1,9 @@
 """The two detectors side by side: which labelled faces they find, and how long they need, in one run.
 
-    python benchmarks/detectors.py SHARED
+    python benchmarks/detectors.py DATA
 
-`SHARED` holds `data/scenes` (tight boxes of validation faces), `data/detection/wider` (the boxes that people drew) and
-`data/detection/yunet`. A face counts as found if a box overlaps the labelled one with IoU 0.5 or more, both in the
+`DATA` holds `scenes` (tight boxes of validation faces), `detection/wider` (the boxes that people drew) and
+`detection/yunet`. A face counts as found if a box overlaps the labelled one with IoU 0.5 or more, both in the
 label's convention. Each detector runs with its own threshold, on one thread.
 """
 
@@ -34,14 +34,14 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def labels(shared: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float]]]]]:
+def labels(data: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float]]]]]:
     """By name of the set: the folder of the photos, the boxes' convention, and boxes by photo."""
     scenes: dict[str, list[list[float]]] = defaultdict(list)
-    for row in rows_of(shared / "data" / "scenes" / "scenes.csv"):
+    for row in rows_of(data / "scenes" / "scenes.csv"):
         if row["val"] == "1":
             scenes[row["photo"]].append([float(row[key]) for key in ("x0", "y0", "x1", "y1")])
-    sets = {"validation scenes, tight boxes": (shared / "data" / "scenes", "tight", dict(scenes))}
-    wider = shared / "data" / "detection" / "wider"
+    sets = {"validation scenes, tight boxes": (data / "scenes", "tight", dict(scenes))}
+    wider = data / "detection" / "wider"
     for least in SHORT_SIDES:
         drawn: dict[str, list[list[float]]] = defaultdict(list)
         for row in rows_of(wider / "human_boxes.csv"):
@@ -64,13 +64,13 @@ def found(detector: Detector, folder: Path, convention: str, faces: dict[str, li
 
 
 def main() -> None:
-    shared = Path(sys.argv[1])
+    data = Path(sys.argv[1])
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    yunet = YuNetDetector(shared / "data" / "detection" / "yunet" / YUNET_FILE)
+    yunet = YuNetDetector(data / "detection" / "yunet" / YUNET_FILE)
     detectors: list[Detector] = [CompactDetector(), yunet]
     print(f"OpenCV {cv2.__version__}, torch {torch.__version__}")
-    sets = labels(shared)
+    sets = labels(data)
     for what, (folder, convention, faces) in sets.items():
         count = sum(map(len, faces.values()))
         print(f"{what}: {count} faces in {len(faces)} photos")
