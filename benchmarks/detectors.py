@@ -1,9 +1,9 @@
 """The two detectors side by side: which labelled faces they find, and how long they need, in one run.
 
-    python benchmarks/detectors.py SHARED
+    python benchmarks/detectors.py DATA
 
-`SHARED` holds `data/scenes` (tight boxes of validation faces), `data/detection/wider` (the boxes that people drew) and
-`data/detection/yunet`. A face counts as found if a box overlaps the labelled one with IoU 0.5 or more, both in the
+`DATA` holds `scenes` (tight boxes of validation faces), `detection/wider` (the boxes that people drew) and
+`detection/yunet`. A face counts as found if a box overlaps the labelled one with IoU 0.5 or more, both in the
 label's convention. Each detector runs with its own threshold, on one thread.
 """
 
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.boxes import convert_boxes
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.detection.base import Detector
@@ -33,14 +34,14 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def labels(shared: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float]]]]]:
+def labels(data: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float]]]]]:
     """By name of the set: the folder of the photos, the boxes' convention, and boxes by photo."""
     scenes: dict[str, list[list[float]]] = defaultdict(list)
-    for row in rows_of(shared / "data" / "scenes" / "scenes.csv"):
+    for row in rows_of(data / "scenes" / "scenes.csv"):
         if row["val"] == "1":
             scenes[row["photo"]].append([float(row[key]) for key in ("x0", "y0", "x1", "y1")])
-    sets = {"validation scenes, tight boxes": (shared / "data" / "scenes", "tight", dict(scenes))}
-    wider = shared / "data" / "detection" / "wider"
+    sets = {"validation scenes, tight boxes": (data / "scenes", "tight", dict(scenes))}
+    wider = data / "detection" / "wider"
     for least in SHORT_SIDES:
         drawn: dict[str, list[list[float]]] = defaultdict(list)
         for row in rows_of(wider / "human_boxes.csv"):
@@ -48,14 +49,6 @@ def labels(shared: Path) -> dict[str, tuple[Path, str, dict[str, list[list[float
                 drawn[row["file"]].append([float(row[key]) for key in ("x1", "y1", "x2", "y2")])
         sets[f"WIDER FACE, short side from {least} px"] = (wider / "images", "yunet", dict(drawn))
     return sets
-
-
-def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(A, B) IoU."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = (high - low).clip(0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b)]
-    return common / (areas[0][:, None] + areas[1][None] - common)
 
 
 def found(detector: Detector, folder: Path, convention: str, faces: dict[str, list[list[float]]]) -> tuple[int, int]:
@@ -66,18 +59,18 @@ def found(detector: Detector, folder: Path, convention: str, faces: dict[str, li
         boxes_given += len(boxes)
         if len(boxes):
             own = convert_boxes(boxes.astype(np.float64), detector.convention, convention)
-            hits += int((overlaps(np.array(known), own).max(1) >= FOUND).sum())
+            hits += sum(overlaps(own, np.array(box)).max() >= FOUND for box in known)
     return hits, boxes_given
 
 
 def main() -> None:
-    shared = Path(sys.argv[1])
+    data = Path(sys.argv[1])
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    yunet = YuNetDetector(shared / "data" / "detection" / "yunet" / YUNET_FILE)
+    yunet = YuNetDetector(data / "detection" / "yunet" / YUNET_FILE)
     detectors: list[Detector] = [CompactDetector(), yunet]
     print(f"OpenCV {cv2.__version__}, torch {torch.__version__}")
-    sets = labels(shared)
+    sets = labels(data)
     for what, (folder, convention, faces) in sets.items():
         count = sum(map(len, faces.values()))
         print(f"{what}: {count} faces in {len(faces)} photos")

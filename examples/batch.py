@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 import facelandmarks as fl
-from facelandmarks.images import load_image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -48,7 +47,7 @@ def records(model, paths):
     loaded, errors = {}, {}
     for path in paths:
         try:
-            loaded[path] = load_image(path)
+            loaded[path] = fl.load_image(path)
         except fl.InvalidImageError as error:
             errors[path] = str(error)
     results = dict(zip(loaded, model.predict_batch(loaded.values()), strict=True))

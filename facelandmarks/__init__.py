@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         VideoError,
     )
     from facelandmarks.export import export_model
+    from facelandmarks.images import load_image
     from facelandmarks.model import Model
     from facelandmarks.results import Crops, Face, Landmarks
     from facelandmarks.schemes import Scheme, convert, get_scheme
@@ -61,6 +62,7 @@ __all__ = [
     "get_conversion",
     "get_scheme",
     "list_models",
+    "load_image",
     "load_model",
     "model_info",
     "predict",
@@ -80,6 +82,7 @@ _HOMES = {
     "convert": "schemes",
     "get_conversion": "conversions",
     "export_model": "export",
+    "load_image": "images",
 }
 
 

@@ -31,6 +31,9 @@ class Crops:
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        return f"Crops({len(self)} of {self.pixels.shape[2]} x {self.pixels.shape[1]} pixels)"
+
     def __len__(self) -> int:
         return len(self.pixels)
 
@@ -47,6 +50,12 @@ class Face:
     box: NDArray[np.float32]
     box_score: float
     scheme: Scheme
+
+    def __repr__(self) -> str:
+        corners = ", ".join(f"{value:.1f}" for value in self.box)
+        return (
+            f"Face({len(self.points)} points of {self.scheme.name!r}, box ({corners}), box_score {self.box_score:.2f})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, as in the JSON files: pixels to 0.001, scores to 0.0001; NaN becomes None."""
@@ -94,6 +103,12 @@ class Landmarks:
     scheme: Scheme
     image_size: tuple[int, int]
     detector: str | None = None
+
+    def __repr__(self) -> str:
+        size = "{} x {}".format(*self.image_size)
+        found = "boxes given" if self.detector is None else f"found by {self.detector!r}"
+        faces = "1 face" if len(self) == 1 else f"{len(self)} faces"
+        return f"Landmarks({faces}, {len(self.scheme)} points of {self.scheme.name!r}, picture {size}, {found})"
 
     def __len__(self) -> int:
         return len(self.points)

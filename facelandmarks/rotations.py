@@ -24,6 +24,12 @@ Pictures = Sequence[NDArray[np.uint8]]
 Predict = Callable[[Pictures, Sequence[Boxes | None]], Sequence[Landmarks]]
 
 
+def check_rotations(rotations: Sequence[int]) -> None:
+    """`InvalidOptionError` if there is no rotation, or another one than 0, 90, 180 and 270 degrees."""
+    if len(rotations) == 0 or any(degrees not in QUARTERS for degrees in rotations):
+        raise InvalidOptionError(f"rotations must be some of {', '.join(map(str, QUARTERS))}; got {rotations!r}")
+
+
 def best_of_rotations(
     predict: Predict, pictures: Pictures, bboxes: Sequence[ArrayLike | None], rotations: Sequence[int]
 ) -> list[Landmarks]:
@@ -43,46 +49,70 @@ def best_of_rotations(
     Returns
     -------
     list of Landmarks
-        In pixels of the pictures as they were given. Faces that are detected are those of the turn in which box score
-        times mean point score adds up to the most; for a box that is given, it is the turn with the highest mean point
-        score. The first one wins among equals: networks that give no scores (DeepPose) cannot choose for given boxes.
+        As of `keep_best`.
 
     Raises
     ------
     InvalidOptionError
         If there is no rotation, or another one than these.
     """
-    quarters = [QUARTERS.get(degrees) for degrees in rotations]
-    if not quarters or None in quarters:
-        raise InvalidOptionError(f"rotations must be some of {', '.join(map(str, QUARTERS))}; got {rotations!r}")
+    check_rotations(rotations)
     given = [
         None if boxes is None else check_boxes(boxes, picture.shape[1], picture.shape[0])
         for picture, boxes in zip(pictures, bboxes, strict=True)
     ]
-    turns = [_predict_turned(predict, pictures, given, quarter) for quarter in quarters if quarter is not None]
-    return [_best(results, boxes is None) for *results, boxes in zip(*turns, given, strict=True)]
+    turns = [_predict_turned(predict, pictures, given, degrees) for degrees in rotations]
+    return [
+        keep_best(results, rotations, detected=boxes is None) for *results, boxes in zip(*turns, given, strict=True)
+    ]
+
+
+def turn_picture(picture: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """A picture turned clockwise by 0, 90, 180 or 270 degrees."""
+    return np.ascontiguousarray(np.rot90(picture, -QUARTERS[degrees]))
+
+
+def keep_best(results: Sequence[Landmarks], rotations: Sequence[int], *, detected: bool) -> Landmarks:
+    """The best of the results for one picture in several turns.
+
+    Parameters
+    ----------
+    results
+        One for each turn, in pixels of the turned picture.
+    rotations
+        The turns: degrees clockwise.
+    detected
+        Whether the faces were detected: then they are those of the turn in which box score times mean point score adds
+        up to the most. For a box that was given, it is the turn with the highest mean point score. The first one wins
+        among equals: networks that give no scores (DeepPose) cannot choose for given boxes.
+
+    Returns
+    -------
+    Landmarks
+        In pixels of the picture as it was before it was turned.
+    """
+    upright = [_turned_back(result, QUARTERS[degrees]) for result, degrees in zip(results, rotations, strict=True)]
+    return _best(upright, detected)
 
 
 def _predict_turned(
-    predict: Predict, pictures: Pictures, bboxes: Sequence[Boxes | None], quarters: int
-) -> list[Landmarks]:
-    """Results in one turn, in pixels of the pictures as they are."""
-    turned = [np.ascontiguousarray(np.rot90(picture, -quarters)) for picture in pictures]
+    predict: Predict, pictures: Pictures, bboxes: Sequence[Boxes | None], degrees: int
+) -> Sequence[Landmarks]:
+    """Results in one turn, in pixels of the turned pictures."""
     boxes = [
-        None if given is None else turn_boxes(given, quarters, _size(picture))
+        None if given is None else turn_boxes(given, QUARTERS[degrees], (picture.shape[1], picture.shape[0]))
         for picture, given in zip(pictures, bboxes, strict=True)
     ]
-    results = predict(turned, boxes)
-    return [_turned_back(result, quarters, _size(picture)) for result, picture in zip(results, pictures, strict=True)]
+    return predict([turn_picture(picture, degrees) for picture in pictures], boxes)
 
 
-def _turned_back(result: Landmarks, quarters: int, size: tuple[int, int]) -> Landmarks:
-    back = -quarters % 4
+def _turned_back(result: Landmarks, quarters: int) -> Landmarks:
+    back, (width, height) = -quarters % 4, result.image_size
     return replace(
         result,
         points=turn_points(result.points, back, result.image_size),
         boxes=turn_boxes(result.boxes, back, result.image_size),
-        image_size=size,
+        image_size=(height, width) if quarters % 2 else (width, height),
     )
 
 
@@ -113,7 +143,3 @@ def turn_boxes(boxes: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDA
     """Boxes (N, 4) likewise."""
     corners = turn_points(boxes.reshape(-1, 2, 2), quarters, size)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-
-
-def _size(picture: NDArray[np.uint8]) -> tuple[int, int]:
-    return picture.shape[1], picture.shape[0]

@@ -44,6 +44,8 @@ class Scheme:
         What the points are called there, if they have names.
     named
         Index of each point that programs ask for by what it is (`eye_left_outer`, `nose_tip`, ...); only what there is.
+    box_convention
+        What the bounding box of a face's points is taken for: a name of `facelandmarks.boxes`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Scheme:
     source: str = field(compare=False)
     published_names: tuple[str, ...] = ()
     named: Mapping[str, int] = field(default_factory=dict, compare=False)
+    box_convention: str = "tight"
 
     def __len__(self) -> int:
         return 1 + max(max(contour.points) for contour in self.contours)
@@ -116,6 +119,7 @@ AFLW19 = Scheme(
     normaliser=None,
     source="AFLW without the ears; MMPose 1.3.2 configs/_base_/datasets/aflw.py, the same in 0.29.0 and official HRNet",
     named=_named(6, 8, 9, 11, 13, 15, 17, 18),
+    box_convention="tight_no_jaw",
 )
 
 COFW29 = Scheme(
@@ -137,6 +141,7 @@ COFW29 = Scheme(
     normaliser=(8, 9),
     source="COFW; MMPose 1.3.2 configs/_base_/datasets/cofw.py, the same in 0.29.0 and official HRNet",
     named=_named(8, 10, 11, 9, 20, 22, 23, 28),
+    box_convention="tight_no_jaw",
 )
 
 IBUG68 = Scheme(

@@ -192,6 +192,37 @@ def test_the_ray_predictor_gives_the_rows_of_a_batch(rows, pictures):
         predictor({"image": np.array(pictures, object)})
 
 
+@needs_pyarrow
+def test_rows_of_turned_pictures_are_what_predict_finds(model, pictures):
+    turns = (180, 0)
+    found = list(predict_rows(model, pictures[:6], rotations=turns, batch_size=4, workers=2))
+    for row in found:
+        if row["status"] != "failed":
+            faces = model.predict(row["image"], rotations=turns)
+            assert len(faces) == (row["status"] == "ok")
+            for box, points in zip(faces.boxes, faces.points, strict=True):
+                np.testing.assert_allclose(row["box"], box, atol=2e-3)
+                np.testing.assert_allclose(row["points"], points, atol=2e-3)
+    assert any(row["status"] == "ok" for row in found)
+    predictor = RayPredictor(workers=2, rotations=turns, load={"threads": 1})
+    assert [key(row) for row in predictor({"path": np.array(pictures[:6], object)}).to_pylist()] == [*map(key, found)]
+
+
+@pytest.mark.parametrize("rotations", [(), (45,), (0, 360)])
+def test_impossible_rotations_are_refused_before_anything_is_done(model, tmp_path, rotations):
+    def never():
+        raise AssertionError
+        yield
+
+    with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
+        predict_batches(model, never(), rotations=rotations)
+    with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
+        RayPredictor("no such model", rotations=rotations)
+    with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
+        predict_to_file(model, ["a.png"], tmp_path / "x.jsonl", rotations=rotations)
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_pyarrow_the_extra_is_named(model, pictures, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for work in (lambda: run(model, pictures, tmp_path / "rows.parquet"), RayPredictor):
@@ -248,7 +279,8 @@ def test_what_is_there_is_not_overwritten_by_accident(model, rows, pictures, tmp
 def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     out = tmp_path / "rows.jsonl"
     broken_run(model, pictures, out, 6)
-    for changed, options in ((pictures[:-1], {}), (pictures, {"min_score": 0.9}), (pictures, {"weights": "other"})):
+    others = ({"min_score": 0.9}, {"weights": "other"}, {"rotations": (0, 180)})
+    for changed, options in ((pictures[:-1], {}), *((pictures, options) for options in others)):
         with pytest.raises(InvalidOptionError, match="of another run"):
             run(model, changed, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")

@@ -145,6 +145,10 @@ def test_impossible_boxes_are_wrong_usage(folder, box, capsys):
         ["a.png", "--threads", "0"],
         ["a.png", "--min-score", "7"],
         ["a.png", "--frobnicate"],
+        ["a.png", "--rotations", "45"],
+        ["a.png", "--rotations", "0,90,"],
+        ["a.png", "--bbox", "1,2,3,4", "--box-convention", "mtcnn"],
+        ["a.png", "--box-convention", "yunet"],
     ],
 )
 def test_wrong_words_are_refused_by_the_parser(words, capsys):
@@ -165,6 +169,28 @@ def test_options_that_do_not_go_together(folder, capsys):
     for part in ("one picture", "give a folder", "no such folder", "did you mean compact_300w", "cuda:99"):
         assert part in err
     assert names(folder / "work") == []
+
+
+def test_given_boxes_may_be_of_another_convention(folder):
+    box = (70.0, 40.0, 155.0, 150.0)
+    words = ["../pictures/face.png", "--bbox", ",".join(map(str, box)), "--quiet", "--threads", "1", "--json"]
+    assert main([*words, "own.json"]) == main([*words, "yunet.json", "--box-convention", "yunet"]) == 0
+    own, yunet = (read(name)["images"][0]["faces"][0]["box"] for name in ("own.json", "yunet.json"))
+    np.testing.assert_allclose(own, box)
+    expected = fl.load_model(threads=1).predict("../pictures/face.png", box, box_convention="yunet")
+    np.testing.assert_allclose(yunet, expected.boxes[0], atol=1e-3)
+    assert np.abs(np.subtract(yunet, own)).max() > 10
+
+
+def test_pictures_may_lie_on_their_side(folder):
+    picture = cv2.imread("../pictures/face.png")
+    cv2.imwrite("side.png", np.rot90(picture))
+    assert main(["side.png", "--rotations", "0,90,180,270", "--json", "x.json", "--quiet", "--threads", "1"]) == 0
+    faces = read("x.json")["images"][0]["faces"]
+    upright = fl.load_model(threads=1).predict("../pictures/face.png").points[0]
+    turned = np.stack([upright[:, 1], picture.shape[1] - 1 - upright[:, 0]], axis=1)  # a quarter counterclockwise
+    assert len(faces) == 1
+    np.testing.assert_allclose(faces[0]["points"], turned, atol=0.01)
 
 
 def test_interruption_is_130_and_leaves_whole_files_only(folder, monkeypatch, capsys):

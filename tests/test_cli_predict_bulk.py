@@ -36,7 +36,12 @@ def test_a_folder_a_pattern_and_a_list_give_the_same_rows(folder, capsys):
     Path("list.txt").write_text("".join(f"{image}\n" for image in dict.fromkeys(row["image"] for row in rows)))
     assert main(["list.txt", "--out", "list.jsonl", "--quiet", "--threads", "1", "--workers", "2"]) == 1
     assert main(["in/*.*", "in/more/*", "--out", "pattern.jsonl", "--quiet", "--threads", "1"]) == 1
-    assert capsys.readouterr() == ("", "")
+    out, err = capsys.readouterr()
+    assert not out
+    assert [line.split()[:2] for line in err.splitlines()] == 2 * [
+        ["error:", "in/broken.jpg"],
+        ["error:", "in/more/empty.png"],
+    ]
     assert Path("list.jsonl").read_bytes() == Path("pattern.jsonl").read_bytes() == Path("folder.jsonl").read_bytes()
 
 
@@ -49,6 +54,7 @@ def test_exit_codes_of_many_pictures(folder, capsys):
     captured = capsys.readouterr()
     assert "no pictures in in/none*.png" in captured.err
     assert "nothing to resume" in captured.out
+    assert "error: in/broken.jpg" in captured.err  # also with --quiet
     assert not Path("none.csv").exists()
 
 
@@ -72,7 +78,34 @@ def test_what_cannot_work_is_refused_before_anything_is_done(folder, capsys, wor
     assert sorted(path.name for path in folder.iterdir()) == ["in", "there.jsonl"]
 
 
-@pytest.mark.parametrize("words", [["in", "--resume"], ["--scheme", "ibug68", "--out", "x.csv"]])
+def test_a_name_that_is_nothing_is_said_and_many_of_them_are_counted(folder, capsys):
+    assert main(["nowhere", "--out", "x.csv"]) == 4
+    captured = capsys.readouterr()
+    assert "error: no such file: nowhere" in captured.err
+    assert "1 picture: 0 faces, 0 without a face, 1 failed -> x.csv" in captured.out
+    Path("list.txt").write_text("".join(f"none{number}.jpg\n" for number in range(5)))
+    capsys.readouterr()
+    assert main(["list.txt", "--out", "z.jsonl", "--quiet"]) == 4
+    err = capsys.readouterr().err
+    assert [f"none{number}.jpg" in err for number in range(5)] == [True] * 3 + [False] * 2
+    assert "and 2 more: the rows with status failed say why" in err
+
+
+def test_pictures_of_a_folder_may_lie_on_their_side(folder, capsys):
+    words = ["in/p000.png", "--quiet", "--threads", "1", "--out"]
+    assert main([*words, "upright.jsonl"]) == 0
+    Path("turned").mkdir()
+    picture = cv2.imread("in/p000.png")
+    cv2.imwrite("turned/p.png", np.rot90(picture))
+    assert main(["turned", "--rotations", "0,90", "--quiet", "--threads", "1", "--out", "turned.jsonl"]) == 0
+    (upright,), (turned,) = read_jsonl("upright.jsonl"), read_jsonl("turned.jsonl")
+    x, y = np.transpose(upright["points"])
+    np.testing.assert_allclose(turned["points"], np.stack([y, picture.shape[1] - 1 - x], axis=1), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "words", [["in", "--resume"], ["--scheme", "ibug68", "--out", "x.csv"], ["in", "--rotations", "9"]]
+)
 def test_options_that_do_not_go_together(words):
     with pytest.raises(SystemExit, match="2"):
         main(words)

@@ -57,7 +57,7 @@ def test_a_video_without_faces_is_done(clips, capsys):
     writer.close()
     writer.keep()
     assert main(["grey.mp4", "--draw", "out.avi"]) == 0
-    assert "3 frames, no face, to be seen in 0" in capsys.readouterr().out
+    assert "3 frames, no face ->" in capsys.readouterr().out
     assert len(list(read_video("out.avi"))) == 3
 
 
@@ -92,6 +92,7 @@ def test_what_is_no_video_leaves_nothing(clips, capsys, name):
         (["--out", "clip.txt"], "written as .jsonl"),
         (["--bbox", "1,2,3,4"], "are for pictures"),
         (["--json", "clip.json"], "are for pictures"),
+        (["--rotations", "0,90"], "is for pictures"),
         (["other.mp4"], "one video at a time"),
     ],
 )
@@ -105,6 +106,16 @@ def test_an_input_is_never_an_output(clips, capsys):
     shutil.copy(clips / "crossing.mp4", "clip.mp4")
     assert main(["clip.mp4", "--draw", "clip.mp4", "--force"]) == 2
     assert "is the input" in capsys.readouterr().err
+
+
+def test_a_camera_that_is_not_there_is_one_clear_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(["97", "--draw", "me.mp4"]) == 4
+    out, err = capfd.readouterr()
+    assert not out
+    assert err.startswith("error: cannot open camera 97: is there a camera of that number")
+    assert err.count("\n") == 1  # nothing of OpenCV's own
+    assert not names()
 
 
 @pytest.mark.parametrize("option", [["--frames", "0"], ["--detect-every", "x"], ["--keep-lost", "-1"]])

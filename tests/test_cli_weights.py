@@ -1,10 +1,12 @@
 """facelandmarks-weights: what it prints, what it writes, and its exit codes."""
 
+import hashlib
 import json
 import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -178,6 +180,18 @@ def test_url(cache, capsys):
     assert "sha256    not published" in out
     assert main(["url", "hrnetv2_w18_wflw"]) == 0
     assert "begins with 2bf032a6 (trust: high)" in capsys.readouterr().out
+
+
+def test_files_of_the_wheel_are_where_they_are(cache, capsys):
+    assert main(["path", "compact_300w"]) == 0
+    place = capsys.readouterr().out.strip()
+    assert Path(place).is_file()
+    assert main(["verify", "compact_300w"]) == 0
+    assert hashlib.sha256(Path(place).read_bytes()).hexdigest() in capsys.readouterr().out
+    assert main(["url", "compact_300w"]) == 0
+    out = capsys.readouterr().out
+    assert f"{place} (in the wheel)" in out
+    assert "register" not in out
 
 
 def test_bundle_and_unbundle(own, cache, tmp_path, capsys):

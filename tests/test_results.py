@@ -1,11 +1,12 @@
 """Landmarks: what people do with a result."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from facelandmarks.results import Face, Landmarks
+from facelandmarks.results import Crops, Face, Landmarks
 from facelandmarks.schemes import get_scheme
 
 
@@ -60,3 +61,13 @@ def test_drawing_far_outside_and_without_faces(faces):
     far = Landmarks(faces.points * 1e9, faces.scores, faces.boxes * 1e9, faces.box_scores, faces.scheme, (50, 50))
     assert far.draw(picture).shape == picture.shape
     assert np.array_equal(far[:0].draw(picture), picture)
+
+
+def test_what_is_shown_is_one_short_line(faces):
+    assert repr(faces) == "Landmarks(3 faces, 68 points of 'ibug68', picture 100 x 100, boxes given)"
+    found = replace(faces[:1], detector="compact")
+    assert repr(found) == "Landmarks(1 face, 68 points of 'ibug68', picture 100 x 100, found by 'compact')"
+    assert repr(faces[0]).startswith("Face(68 points of 'ibug68', box (1")
+    assert repr(faces[0]).endswith("), box_score 0.90)")
+    crops = Crops(np.zeros((2, 64, 48, 3), np.uint8), np.zeros((2, 2)), np.ones((2, 2)))
+    assert repr(crops) == "Crops(2 of 48 x 64 pixels)"

@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from facelandmarks.boxes import CONVENTIONS, convert_boxes, tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import UnknownModelError
+from facelandmarks.evaluation.datasets.pts import read_pts
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import SCHEMES, get_scheme
+from facelandmarks.schemes import SCHEMES, convert, get_scheme
 
 OURS = {"points5"}  # made of other layouts; no data set has it
 PUBLISHED = [scheme for scheme in SCHEMES.values() if scheme.name not in OURS]
@@ -84,3 +86,25 @@ def test_named_points_lie_where_their_names_say(name):
         assert contours[f"eye_{side}"][0] in corners
     if scheme.normaliser:
         assert scheme.normaliser == (scheme.named["eye_left_outer"], scheme.named["eye_right_outer"])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)
+def test_the_boxes_of_points_are_of_a_known_kind(scheme):
+    assert scheme.box_convention in CONVENTIONS
+
+
+@pytest.mark.parametrize("name", ["aflw19", "cofw29"])
+def test_boxes_of_fewer_points_are_brought_to_the_tight_box(shared, name):
+    """On labelled faces: as 19 or 29 points, their boxes lie nearer to those of the 68 points by the convention."""
+    files = sorted((shared / "data/300w_test").glob("[hl]*/test/*.pts"))
+    points = np.array([read_pts(path)[0] for path in files])
+    convention = CONVENTIONS[get_scheme(name).box_convention]
+    known = tight_boxes(points)
+    fewer = convert(points, "ibug68", name)
+    bare = np.concatenate([np.nanmin(fewer, 1), np.nanmax(fewer, 1)], axis=1)
+    brought = convert_boxes(bare, convention.name, "tight")
+    width = (known[:, 2] - known[:, 0])[:, None]
+    inside, off = (((boxes - known)[:, [0, 2]] * [1, -1] / width).mean(axis=0) for boxes in (bare, brought))
+    assert len(points) == 434
+    assert (inside > 2 * convention.residual).all()  # left and right edge, as fractions of the width
+    assert (np.abs(off) < convention.residual).all()

@@ -22,7 +22,7 @@ from detector_data import HELD_OUT_EVERY, iou, numbers, read_rgb, read_rows, tig
 
 from facelandmarks.detection.compact import ASSET, THRESHOLD, CompactDetector
 from facelandmarks.nn.compact_detector import CompactDetectorNet
-from facelandmarks.weights.builtin import ASSETS
+from facelandmarks.weights.manifest import ASSETS
 from facelandmarks.weights.packed import save_packed
 
 SWEEP = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from facelandmarks.weights.builtin import ASSETS
-from facelandmarks.weights.manifest import manifest_path
+from facelandmarks.weights.manifest import ASSETS, manifest_path
 from facelandmarks.weights.packed import save_packed
 
 

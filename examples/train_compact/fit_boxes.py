@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from evaluate_landmarks import overlap
 
+from facelandmarks.box_overlap import overlaps
 from facelandmarks.detection import load_detector
 from facelandmarks.images import load_image
 
@@ -63,9 +63,9 @@ def main() -> None:
     for photo, boxes in known_boxes(args.data).items():
         found = find(args.data / "scenes" / photo)
         for box in boxes:
-            overlaps = overlap(box, found) if len(found) else np.zeros(1)
-            if overlaps.max() >= LEAST_OVERLAP:
-                pairs.append((box, found[overlaps.argmax()]))
+            shared = overlaps(found, box) if len(found) else np.zeros(1)
+            if shared.max() >= LEAST_OVERLAP:
+                pairs.append((box, found[shared.argmax()]))
     known, found = (np.array(side, np.float64) for side in zip(*pairs, strict=True))
     offsets = edge_offsets(known, found)
     fitted = np.median(offsets, 0)

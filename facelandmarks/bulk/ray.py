@@ -1,11 +1,12 @@
 """Rows on a cluster: what Ray Data calls with batches of paths. Needs no Ray to be imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.bulk.stream import predict_rows
+from facelandmarks.bulk.stream import UPRIGHT, predict_rows
 from facelandmarks.bulk.tables import arrow_schema, to_arrow
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.rotations import check_rotations
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class RayPredictor:
         Name of a model.
     column
         The column of the batches that holds paths, which every machine of the cluster must be able to read.
-    detector, min_score
+    detector, min_score, rotations
         As in `Model.predict`.
     workers
         Threads of an actor that read pictures; None: one a core, 16 at most. Ask Ray for as many CPUs.
@@ -36,6 +37,8 @@ class RayPredictor:
 
     Raises
     ------
+    InvalidOptionError
+        If a rotation is none of 0, 90, 180 and 270.
     MissingDependencyError
         If pyarrow is not installed.
     """
@@ -47,14 +50,17 @@ class RayPredictor:
         column: str = "path",
         detector: str = "auto",
         min_score: float | None = None,
+        rotations: Sequence[int] = UPRIGHT,
         workers: int | None = None,
         load: Mapping[str, Any] | None = None,
     ) -> None:
         from facelandmarks.api import load_model
 
         arrow_schema()
+        check_rotations(rotations)
         self._model = load_model(model, **(load or {}))
-        self._column, self._detector, self._min_score, self._workers = column, detector, min_score, workers
+        self._column, self._workers = column, workers
+        self._detector, self._min_score, self._rotations = detector, min_score, tuple(rotations)
 
     def __call__(self, batch: Mapping[str, Any]) -> "pa.Table":
         """The rows of a batch, with the columns of `facelandmarks.bulk.tables.arrow_schema`."""
@@ -62,6 +68,11 @@ class RayPredictor:
             raise InvalidOptionError(f"the batches have no column {self._column!r}; they have {', '.join(batch)}")
         paths = [str(path) for path in batch[self._column]]
         rows = predict_rows(
-            self._model, paths, detector=self._detector, min_score=self._min_score, workers=self._workers
+            self._model,
+            paths,
+            detector=self._detector,
+            min_score=self._min_score,
+            rotations=self._rotations,
+            workers=self._workers,
         )
         return to_arrow(rows)

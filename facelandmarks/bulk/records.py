@@ -26,6 +26,11 @@ def status_of(record: Mapping[str, Any]) -> Status:
     return "ok" if record["faces"] else "no_face"
 
 
+def named(image: str, error: str) -> str:
+    """An error of a picture, with its name if it does not say it itself."""
+    return error if image in error else f"{image}: {error}"
+
+
 def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     """One row a face; one for a picture without any, whose `status` and `error` say which it is.
 

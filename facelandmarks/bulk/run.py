@@ -4,30 +4,32 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
-from facelandmarks.bulk.records import Record, Row, status_of, to_rows
-from facelandmarks.bulk.stream import PICTURES, Batches, predict_batches
+from facelandmarks.bulk.records import Record, Row, named, status_of, to_rows
+from facelandmarks.bulk.stream import PICTURES, UPRIGHT, Batches, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.journal import Journal
 from facelandmarks.model import Model
 
 SCHEMA = "facelandmarks-journal/1"
+ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
 Progress = Callable[[int], object]
 
 
 @dataclass
 class Counts:
-    """What a run found: pictures, faces, pictures without a face, pictures that failed."""
+    """What a run found: pictures, faces, pictures without a face, pictures that failed, why the first of them did."""
 
     pictures: int = 0
     faces: int = 0
     without: int = 0
     failed: int = 0
+    errors: list[str] = field(default_factory=list)
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count one picture."""
@@ -36,6 +38,8 @@ class Counts:
         self.faces += len(record["faces"])
         self.without += status == "no_face"
         self.failed += status == "failed"
+        if status == "failed" and len(self.errors) < ERRORS:
+            self.errors.append(named(record["image"], record["error"]))
 
 
 def journal_path(out: Path) -> Path:
@@ -79,6 +83,7 @@ def predict_to_file(
     *,
     detector: str = "auto",
     min_score: float | None = None,
+    rotations: Sequence[int] = UPRIGHT,
     batch_size: int = PICTURES,
     workers: int | None = None,
     resume: bool = False,
@@ -93,7 +98,7 @@ def predict_to_file(
 
     Parameters
     ----------
-    model, images, detector, min_score, batch_size, workers
+    model, images, detector, min_score, rotations, batch_size, workers
         As in `predict_batches`.
     out
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
@@ -112,8 +117,8 @@ def predict_to_file(
     Raises
     ------
     InvalidOptionError
-        If something is in the way (`next_step`), the run that should go on had other settings or pictures, or another
-        run is writing this file.
+        If something is in the way (`next_step`), the run that should go on had other settings or pictures, another
+        run is writing this file, or an option is out of its range (`predict_batches`).
     MissingDependencyError
         If pyarrow is needed and not installed.
     """
@@ -122,10 +127,16 @@ def predict_to_file(
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
             return None
-        journal = Journal(journal_path(out), _settings(model, images, detector, min_score, weights))
+        journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations, weights))
         done = _done(journal, batch_size, len(images)) if step == "resume" else 0
         batches = predict_batches(
-            model, images[done:], detector=detector, min_score=min_score, batch_size=batch_size, workers=workers
+            model,
+            images[done:],
+            detector=detector,
+            min_score=min_score,
+            rotations=rotations,
+            batch_size=batch_size,
+            workers=workers,
         )
         if step == "start":
             journal.begin()
@@ -136,7 +147,12 @@ def predict_to_file(
 
 
 def _settings(
-    model: Model, images: Sequence[str], detector: str, min_score: float | None, weights: str | None
+    model: Model,
+    images: Sequence[str],
+    detector: str,
+    min_score: float | None,
+    rotations: Sequence[int],
+    weights: str | None,
 ) -> dict[str, Any]:
     """What the rows depend on."""
     digest = hashlib.sha256()
@@ -155,6 +171,7 @@ def _settings(
         **engine,
         "detector": model.detector(detector).name,
         "min_score": min_score,
+        "rotations": list(rotations),
         "pictures": len(images),
         "inputs": digest.hexdigest(),
     }

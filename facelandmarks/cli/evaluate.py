@@ -110,6 +110,8 @@ def check_usage(args: argparse.Namespace) -> str | None:
     """What is wrong with the options taken together, or None."""
     if not (args.list or args.render) and not (args.dataset and args.data_root):
         return "give --dataset and --data-root, or --list"
+    if args.data_root and not args.data_root.exists():
+        return f"no such folder: {args.data_root}; --list says where the data are to be had"
     if args.predictions and (args.model or args.weights or args.boxes != "gt"):
         return "--predictions goes without --model, --weights and --boxes: nothing is predicted"
     if args.weights and len(args.model) != 1:

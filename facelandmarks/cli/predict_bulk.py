@@ -46,8 +46,11 @@ class Progress:
 
 def check_usage(args: argparse.Namespace) -> str | None:
     """What is wrong with the options taken together, or None."""
+    from facelandmarks.bulk.inputs import is_many
+
     if args.out is None:
-        return f"{args.images[0]} and the like need --out FILE: .parquet, .jsonl or .csv"
+        many = next(image for image in args.images if is_many(image))
+        return f"{many} may be many pictures, which need --out FILE: --out faces.jsonl, say, or .csv or .parquet"
     if args.bbox or args.json or args.draw:
         return "--out goes without --bbox, --json and --draw: those are for pictures by name"
     return None if args.out.parent.is_dir() else f"no such folder: {args.out.parent}"
@@ -83,6 +86,7 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
             args.out,
             detector=args.detector,
             min_score=args.min_score,
+            rotations=args.rotations,
             batch_size=args.batch_size,
             workers=args.workers,
             resume=args.resume,
@@ -101,9 +105,18 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
     progress.close()
     if counts is None:  # another run has finished it meanwhile
         return DONE
-    found = f"{counts.faces} faces, {counts.without} without a face, {counts.failed} failed"
-    tell(args, f"{counts.pictures} pictures: {found} -> {args.out}")
+    for reason in counts.errors:
+        complain(reason)
+    if counts.failed > len(counts.errors):
+        complain(f"and {counts.failed - len(counts.errors)} more: the rows with status failed say why")
+    found = f"{counted(counts.faces, 'face')}, {counts.without} without a face, {counts.failed} failed"
+    tell(args, f"{counted(counts.pictures, 'picture')}: {found} -> {args.out}")
     return DONE if not counts.failed else SOME_FAILED if counts.failed < counts.pictures else NOTHING_DONE
+
+
+def counted(number: int, name: str) -> str:
+    """A number and what it counts."""
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def tell(args: argparse.Namespace, message: str) -> None:

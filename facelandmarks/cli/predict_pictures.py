@@ -101,7 +101,14 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
     from facelandmarks.images import load_image
 
     picture = load_image(target.image)
-    faces = model.predict(picture, args.bbox, detector=args.detector, min_score=args.min_score)
+    faces = model.predict(
+        picture,
+        args.bbox,
+        box_convention=args.box_convention,
+        detector=args.detector,
+        min_score=args.min_score,
+        rotations=args.rotations,
+    )
     record = record_of(target.image, args.model, faces, None)
     if target.picture:
         write_file(target.picture, encode_png(draw_landmarks(picture, faces)))
@@ -124,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_chosen_model(args)
     if args.draw and not args.draw.suffix:
         args.draw.mkdir(parents=True, exist_ok=True)
-    from facelandmarks.bulk.records import record_of
+    from facelandmarks.bulk.records import named, record_of
 
     records = []
     for target in targets:
@@ -133,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         except (InvalidBoxError, DownloadError):
             raise  # not this picture's fault
         except (InvalidImageError, MissingDependencyError, OSError) as error:
-            complain(f"{target.image}: {error}")
+            complain(named(str(target.image), str(error)))
             records.append(record_of(target.image, args.model, None, str(error)))
     failed = sum(record["error"] is not None for record in records)
     if args.json and failed < len(records):

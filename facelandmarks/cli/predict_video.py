@@ -6,13 +6,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
 STDOUT = Path("-")
+UPRIGHT = (0,)  # what --rotations is without being given
 
 
 def is_video(path: Path) -> bool:
@@ -72,6 +73,8 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
         return f"one video at a time, got {len(args.images)} inputs"
     if args.bbox or args.json:
         return "--bbox and --json are for pictures; a video's results go to --out FILE.jsonl and --draw FILE.mp4"
+    if args.rotations != UPRIGHT:
+        return "--rotations is for pictures: the faces of a video are looked for as it is shown"
     from facelandmarks.video.write import CODECS
 
     if draw is not None and draw.suffix.lower() not in CODECS:
@@ -86,14 +89,15 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
 
 def describe(summary: "Summary", name: str) -> str:
     """One line for people."""
-    faces = "no face" if not summary.ids else f"{len(summary.ids)} face{'s' * (len(summary.ids) > 1)}"
+    if not summary.ids:
+        return f"{name}: {summary.frames} frames, no face"
+    faces = f"{len(summary.ids)} face{'s' * (len(summary.ids) > 1)}"
     return f"{name}: {summary.frames} frames, {faces}, to be seen in {summary.with_faces} of them"
 
 
 def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
     from tqdm import tqdm
 
-    from facelandmarks.api import load_model
     from facelandmarks.video import Video, annotate
     from facelandmarks.video.annotate import to_line
     from facelandmarks.video.track import STANDARD
@@ -101,17 +105,7 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
     source = int(str(args.images[0])) if is_camera(args.images[0]) else args.images[0]
     with Video(source) as video:  # whether it can be read, before a model is loaded
         total = video.info.count
-    model = load_model(
-        args.model,
-        device=args.device,
-        engine=args.engine,
-        dtype=args.dtype,
-        threads=args.threads,
-        weights=args.weights,
-        offline=args.offline,
-        allow_unverified=args.allow_unverified,
-        progress=False if args.quiet else None,
-    )
+    model = load_chosen_model(args)
     hidden = args.quiet or not sys.stderr.isatty()
     with tqdm(total=args.frames or total, unit="frame", disable=hidden, file=sys.stderr) as bar:
 

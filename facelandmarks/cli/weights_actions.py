@@ -11,7 +11,7 @@ from facelandmarks.errors import ChecksumError, DownloadError, UnknownModelError
 from facelandmarks.files import write_file
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.fetch import cached, obtain
-from facelandmarks.weights.manifest import FileRecord, get_record, load_manifest, read_document
+from facelandmarks.weights.manifest import ASSETS, FileRecord, get_record, load_manifest, read_document
 from facelandmarks.weights.manifest_checks import check_manifest
 from facelandmarks.weights.sources import by_hand
 from facelandmarks.weights.trust import digest_kind, examine, judge, read_pin
@@ -79,11 +79,11 @@ def fetch(name: str, folder: Path, offline: bool | None, allow_unverified: bool,
 
 
 def verify(name: str, folder: Path) -> str:
-    """Read a cached file whole."""
+    """Read a file whole, in the cache or in the wheel."""
     record = record_of(name)
-    place = Place(folder, record.name)
+    place = Place(ASSETS if record.asset else folder, record.name)
     if not place.file.is_file():
-        raise DownloadError(f"{record.name} is not in {folder}")
+        raise DownloadError(f"{record.name} is not in {folder}: nothing to verify; fetch it first")
     found = examine(place.file)
     verdict = judge(record, found, read_pin(place))
     if verdict.action == "refuse":
@@ -121,6 +121,8 @@ def _check_fit(record: FileRecord, path: Path) -> None:
 def path(name: str, folder: Path) -> str:
     """Where a verified file is."""
     record = record_of(name)
+    if record.asset:
+        return str(ASSETS / record.name)
     found = cached(record, Place(folder, record.name))
     if not found:
         raise DownloadError(f"{record.name} is not in {folder}. {by_hand(record, folder)}")
@@ -132,6 +134,8 @@ def describe_url(name: str, folder: Path) -> str:
     record = record_of(name)
     pages = [f"{page['url']}" + (f"  ({page['note']})" if "note" in page else "") for page in record.pages]
     digest = record.sha256 or record.sha256_prefix
+    registered = [f"place     {folder / record.name}", f"register  facelandmarks-weights add {name} FILE"]
+    places = [f"place     {ASSETS / record.name} (in the wheel)"] if record.asset else registered
     known = f"{'begins with ' if record.sha256 is None else ''}{digest}" if digest else "not published"
     return "\n".join(
         [
@@ -140,8 +144,7 @@ def describe_url(name: str, folder: Path) -> str:
             *(f"page      {page}" for page in pages),
             f"bytes     {record.bytes or 'not published'}",
             f"sha256    {known}" + (f" (trust: {record.prefix_trust})" if record.prefix_trust else ""),
-            f"place     {folder / record.name}",
-            f"register  facelandmarks-weights add {name} FILE",
+            *places,
         ]
     )
 

@@ -4,6 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ from facelandmarks.images import ColorOrder, load_image
 
 Source = str | os.PathLike[str] | int
 FALLBACK_RATE = 30.0  # frames a second, where a camera or a file does not say
+NO_CAMERA = "is there a camera of that number, free to be used? Cameras count from 0; /dev/videoN is number N on Linux"
 MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
 
 
@@ -153,12 +155,25 @@ def _open(source: Source, name: str) -> cv2.VideoCapture:
             raise VideoError(f"no such file: {name}")
         if not path.stat().st_size:
             raise VideoError(f"{name} is empty")
-    capture = cv2.VideoCapture(source if isinstance(source, int) else os.fspath(source))
+    with _opencv_silent():
+        capture = cv2.VideoCapture(source if isinstance(source, int) else os.fspath(source))
     if not capture.isOpened():
-        why = "is there a camera of that number?" if isinstance(source, int) else "it is no video, or cut or damaged"
+        why = NO_CAMERA if isinstance(source, int) else "it is no video, or cut or damaged"
         raise VideoError(f"cannot open {name}: {why}")
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
+
+
+@contextmanager
+def _opencv_silent() -> Iterator[None]:
+    """Keep OpenCV, which tries all it has, from a page of warnings for each thing that cannot be opened."""
+    levels: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved them
+    before = levels.getLogLevel()
+    levels.setLogLevel(0)
+    try:
+        yield
+    finally:
+        levels.setLogLevel(before)
 
 
 def _rgb(picture: Any) -> NDArray[np.uint8]:

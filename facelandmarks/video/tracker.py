@@ -39,9 +39,6 @@ LEAST = 1.0  # pixels: a face must be as wide and as high
 UNSEEN = 3  # times that the detector may overlook a face with good scores ...
 UNSEEN_TIME = 0.5  # ... over at least so many seconds
 
-# What the bounding box of the points of a scheme is; of all others it is the tight box itself.
-POINTS_CONVENTION = {"aflw19": "tight_no_jaw", "cofw29": "tight_no_jaw"}
-
 
 class LandmarkModel(Protocol):
     """What is needed of a model; `facelandmarks.Model` is one."""
@@ -294,7 +291,7 @@ class Tracker:
         if not sightings:
             return np.zeros((0, 4))
         points = np.array([sighting.points for sighting in sightings])
-        return convert_boxes(tight_boxes(points), POINTS_CONVENTION.get(self.model.scheme.name, "tight"), "tight")
+        return convert_boxes(tight_boxes(points), self.model.scheme.box_convention, "tight")
 
 
 def _brightness(sighting: Sighting) -> float:

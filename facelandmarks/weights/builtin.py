@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import ChecksumError
-from facelandmarks.weights.manifest import PACKAGE, load_manifest
+from facelandmarks.weights.manifest import ASSETS, load_manifest
 from facelandmarks.weights.packed import load_packed
-
-ASSETS = PACKAGE / "assets"
 
 
 def load_builtin(name: str) -> dict[str, NDArray[np.float32]]:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from facelandmarks.weights.builtin import ASSETS
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.fetch import Folder, obtain
-from facelandmarks.weights.manifest import get_record
+from facelandmarks.weights.manifest import ASSETS, get_record
 from facelandmarks.weights.trust import examine, read_pin
 
 

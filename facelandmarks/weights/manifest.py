@@ -13,6 +13,7 @@ from facelandmarks.files import parse_json
 from facelandmarks.weights.manifest_checks import TABLES, check_manifest
 
 PACKAGE = Path(__file__).resolve().parents[1]
+ASSETS = PACKAGE / "assets"  # the weights that ship in the wheel
 NAME = "weights_manifest.json"
 
 
