@@ -125,6 +125,25 @@ def test_what_is_no_video_is_refused_before_the_first_frame(shared, name, why):
         read_video(shared / "data" / "clips" / name)
 
 
+@pytest.mark.parametrize("before", [b"", b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)], ids=["bare", "after a tag"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile other.mp4\n",
+    ],
+    ids=["m3u8", "ffconcat"],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, text, suffix, before):
+    other = tmp_path / "other.mp4"
+    write(other, np.arange(3) / 25, 25)
+    path = tmp_path / f"list{suffix}"
+    path.write_bytes(before + text.format(other=other).encode())
+    with pytest.raises(VideoError, match="list of other files"):
+        Video(path)
+
+
 def test_a_cut_file_gives_its_frames_and_a_warning(shared):
     with pytest.warns(TruncatedVideoWarning, match="after 16 of 90 frames"):
         assert len(list(read_video(shared / "data" / "clips" / "bad_truncated.mp4"))) == 16

@@ -17,6 +17,9 @@ from facelandmarks.images import ColorOrder, load_image
 
 Source = str | os.PathLike[str] | int
 FALLBACK_RATE = 30.0  # frames a second, where a camera or a file does not say
+# Of texts that FFmpeg takes for videos and that name other files, of which it would then show the frames.
+PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
+PROBED = 1 << 20  # bytes: as far as FFmpeg looks for what a file is, whatever stands before
 MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
 
 
@@ -153,12 +156,23 @@ def _open(source: Source, name: str) -> cv2.VideoCapture:
             raise VideoError(f"no such file: {name}")
         if not path.stat().st_size:
             raise VideoError(f"{name} is empty")
+        _refuse_playlist(path, name)
     capture = cv2.VideoCapture(source if isinstance(source, int) else os.fspath(source))
     if not capture.isOpened():
         why = "is there a camera of that number?" if isinstance(source, int) else "it is no video, or cut or damaged"
         raise VideoError(f"cannot open {name}: {why}")
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
+
+
+def _refuse_playlist(path: Path, name: str) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(PROBED)
+    except OSError as error:
+        raise VideoError(f"cannot read {name}: {error.strerror or error}") from error
+    if any(sign in head for sign in PLAYLISTS):
+        raise VideoError(f"{name} is a list of other files, no video: open those by name")
 
 
 def _rgb(picture: Any) -> NDArray[np.uint8]:
