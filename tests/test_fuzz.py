@@ -1,10 +1,11 @@
 """A slice of `fuzz.py`: damaged files of every kind are read or refused; nothing crashes, hangs or grows."""
 
 import pytest
-from fuzz import INTERESTING, mutated, run
+from fuzz import run
+from fuzz_mutations import INTERESTING, mutated
 from fuzz_targets import TARGETS
 
-NEEDS = {"images": "PIL.Image", "mat5": "scipy.io", "mat73": "h5py"}
+NEEDS = {"images": "PIL.Image", "mat5": "scipy.io", "mat73": "h5py", "graph": "onnxruntime"}
 CASES = 200
 
 
