@@ -160,6 +160,8 @@ def test_ones_own_pictures_are_frames():
 class StandingClock:
     """A stream whose times do not go on."""
 
+    shown = 0.0  # ms
+
     def __init__(self, source):
         self.left = 3
 
@@ -167,7 +169,8 @@ class StandingClock:
         return True
 
     def get(self, what):
-        return {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: 3.0}.get(what, 0.0)
+        known = {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: 3.0, cv2.CAP_PROP_POS_MSEC: self.shown}
+        return known.get(what, 0.0)
 
     def set(self, *_):
         return True
@@ -183,7 +186,9 @@ class StandingClock:
         self.left = 0
 
 
-def test_times_that_stand_still_go_on_by_the_rate(tmp_path, monkeypatch):
+@pytest.mark.parametrize("shown", [0.0, -7.7e15, np.inf, np.nan])  # the second in a damaged file, by OpenCV 4.8
+def test_times_that_stand_still_or_are_none_go_on_by_the_rate(tmp_path, monkeypatch, shown):
+    monkeypatch.setattr(StandingClock, "shown", shown)
     monkeypatch.setattr(cv2, "VideoCapture", StandingClock)
     (tmp_path / "clip.mp4").write_bytes(b"x")
     assert [f.time for f in Video(tmp_path / "clip.mp4")] == [0.0, 0.04, 0.08]

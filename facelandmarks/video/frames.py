@@ -20,6 +20,7 @@ FALLBACK_RATE = 30.0  # frames a second, where a camera or a file does not say
 # Of texts that FFmpeg takes for videos and that name other files, of which it would then show the frames.
 PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
 PROBED = 1 << 20  # bytes: as far as FFmpeg looks for what a file is, whatever stands before
+EARLIEST = -1.0  # seconds: a little before the start is a delay of the codec, more than that is damage
 MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
 
 
@@ -80,11 +81,11 @@ class Video:
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        start, last, index = time.monotonic(), -np.inf, 0
+        start, last, index = time.monotonic(), EARLIEST, 0
         while self._capture.grab():
             shown = time.monotonic() - start if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             # Some streams carry no times, or times that stand still: then the rate says when.
-            shown = shown if shown > last else max(last, 0.0) + (1 / self.info.rate if index else 0.0)
+            shown = shown if last < shown < np.inf else max(last, 0.0) + (1 / self.info.rate if index else 0.0)
             good, picture = self._capture.retrieve()
             if not good:
                 break
