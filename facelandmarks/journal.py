@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.files import write_file
+from facelandmarks.files import parse_json, write_file
 
 
 class Journal:
@@ -69,9 +69,12 @@ class Journal:
 
     def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            return dict(json.loads(line))
-        except (TypeError, ValueError) as error:
+            found = parse_json(line)
+        except ValueError as error:
             raise InvalidOptionError(f"{self.path} is damaged in line {number}: {error}") from error
+        if not isinstance(found, dict):
+            raise InvalidOptionError(f"{self.path} is damaged in line {number}: it holds no record")
+        return found
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,6 @@ import numpy as np
 MOST_SECONDS = 5.0  # of processor time for one case
 MOST_WALL = 90.0  # seconds until a child is ended: the machine may be busy
 MOST_MEMORY = 3 << 30  # bytes, resident
-INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 13000, 65500)
 
 
 @dataclass
@@ -50,59 +49,9 @@ class Outcome:
             self.bad.append(record)
 
 
-def mutated(data: bytes, other: bytes, rng: np.random.Generator) -> bytes:
-    """The file, damaged in one to three ways."""
-    for _ in range(int(rng.integers(1, 4))):
-        data = MUTATIONS[int(rng.integers(len(MUTATIONS)))](data, other, rng)
-    return data
-
-
-def flip_bits(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """One to sixteen bits anywhere."""
-    changed = bytearray(data)
-    for place in rng.integers(0, max(len(data), 1), int(rng.integers(1, 17))) if data else ():
-        changed[place] ^= 1 << int(rng.integers(8))
-    return bytes(changed)
-
-
-def cut(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """The beginning only."""
-    return data[: int(rng.integers(0, len(data) + 1))]
-
-
-def edit_header(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """One to four numbers of the first 512 bytes, of one, two or four bytes, in either order."""
-    changed = bytearray(data)
-    for _again in range(int(rng.integers(1, 5))):
-        size, order = int(rng.choice([1, 2, 4])), str(rng.choice(["little", "big"]))
-        place = int(rng.integers(0, max(1, min(len(changed), int(rng.choice([64, 512]))) - size)))
-        value = int(rng.choice(INTERESTING)) if rng.random() < 0.7 else int(rng.integers(1 << 32))
-        changed[place : place + size] = (value % (1 << 8 * size)).to_bytes(size, order)
-    return bytes(changed)
-
-
-def leave_out(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """Without a piece of up to 64 bytes."""
-    place = int(rng.integers(0, len(data) + 1))
-    return data[:place] + data[place + int(rng.integers(1, 65)) :]
-
-
-def repeat(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """A piece of up to 256 bytes once more."""
-    place = int(rng.integers(0, len(data) + 1))
-    return data[:place] + data[place : place + int(rng.integers(1, 257))] + data[place:]
-
-
-def splice(data: bytes, other: bytes, rng: np.random.Generator) -> bytes:
-    """The beginning of one file and the end of another."""
-    return data[: int(rng.integers(0, len(data) + 1))] + other[int(rng.integers(0, len(other) + 1)) :]
-
-
-MUTATIONS = (flip_bits, flip_bits, cut, edit_header, edit_header, edit_header, leave_out, repeat, splice)
-
-
 def serve(target: str, first: int, last: int) -> None:
     """In the child: run cases, one line before and one after each."""
+    from fuzz_mutations import mutated
     from fuzz_targets import ALL
 
     from facelandmarks.errors import FaceLandmarksError
@@ -114,7 +63,7 @@ def serve(target: str, first: int, last: int) -> None:
         rng = np.random.default_rng([2026, case])
         name, data = made.corpus[case % len(made.corpus)]
         other = made.corpus[int(rng.integers(len(made.corpus)))][1]
-        damaged = made.repair(mutated(data, other, rng), rng)
+        damaged = made.repair((made.damage or mutated)(data, other, rng), rng)
         record: dict[str, object] = {"case": case, "file": name}
         print(json.dumps(record), file=out)
         begun = time.process_time()

@@ -1,27 +1,15 @@
 """What `fuzz.py` damages: valid files of every kind that a user may hand in, and what reads them."""
 
-import atexit
 import io
-import shutil
 import struct
-import tempfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-
-Repair = Callable[[bytes, np.random.Generator], bytes]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Valid files by name, what reads a damaged one, and how some are repaired so that the damage is met deeper."""
-
-    corpus: Sequence[tuple[str, bytes]]
-    run: Callable[[str, bytes], object]
-    repair: Repair = lambda data, _: data
+from fuzz_files import Target, in_file, saved_by
+from fuzz_native_targets import graph, video
+from fuzz_text_targets import faces_coco, faces_csv, faces_json, faces_pts, journal, list_of_pictures, predictions
 
 
 def images() -> Target:
@@ -99,26 +87,6 @@ def _png_sums(data: bytes, rng: np.random.Generator) -> bytes:
     return b"".join(parts) + data[position:]
 
 
-def _in_file(suffix: str, read: Callable[[Path], object]) -> Callable[[str, bytes], None]:
-    """What reads a file, on one in memory's folder that is written anew for each case."""
-    folder = Path(tempfile.mkdtemp(prefix="fuzz", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    atexit.register(shutil.rmtree, folder)
-
-    def run(_: str, data: bytes) -> None:
-        path = folder / f"file{suffix}"
-        path.write_bytes(data)
-        read(path)
-
-    return run
-
-
-def _saved_by(write: Callable[[Path], object]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"
-        write(path)
-        return path.read_bytes()
-
-
 FIELDS = {
     "Points": np.arange(136.0).reshape(68, 2),
     "Occ": np.zeros((1, 68), np.uint8),
@@ -138,7 +106,7 @@ def mat5() -> Target:
         buffer = io.BytesIO()
         savemat(buffer, FIELDS, do_compression=compressed)
         corpus.append((f"compressed_{compressed}.mat", buffer.getvalue()))
-    return Target(corpus, _in_file(".mat", lambda path: load_mat(path, "Points", "Occ", "nameList")))
+    return Target(corpus, in_file(".mat", lambda path: load_mat(path, "Points", "Occ", "nameList")))
 
 
 def _write_chunked(path: Path) -> None:
@@ -162,8 +130,8 @@ def mat73() -> Target:
     from facelandmarks.evaluation.datasets.matlab import open_mat73, read_array, read_cell
 
     faces = make_faces(["a.jpg", "b.jpg"], 29, 1)
-    data = _saved_by(lambda path: write_cofw_mat(path, faces, "T", cofw_pictures(2)))
-    chunked = _saved_by(_write_chunked)
+    data = saved_by(lambda path: write_cofw_mat(path, faces, "T", cofw_pictures(2)))
+    chunked = saved_by(_write_chunked)
 
     def read(path: Path) -> None:
         with open_mat73(path, "IsT", "phisT", "bboxesT") as file:
@@ -172,7 +140,7 @@ def mat73() -> Target:
             read_cell(file, "IsT", 0)
             read_cell(file, "IsT", 1)
 
-    return Target([("cofw.mat", data), ("chunked.mat", chunked)], _in_file(".mat", read))
+    return Target([("cofw.mat", data), ("chunked.mat", chunked)], in_file(".mat", read))
 
 
 def _tensors() -> dict[str, object]:
@@ -195,7 +163,7 @@ def checkpoint() -> Target:
         buffer = io.BytesIO()
         torch.save(records, buffer, _use_new_zipfile_serialization=new)
         corpus.append((f"zip_{new}.pth", buffer.getvalue()))
-    return Target(corpus, _in_file(".pth", read_given))
+    return Target(corpus, in_file(".pth", read_given))
 
 
 def safetensors() -> Target:
@@ -205,7 +173,7 @@ def safetensors() -> Target:
     from facelandmarks.weights.given import read_given
 
     data = save(_tensors())
-    return Target([("a.safetensors", data)], _in_file(".safetensors", read_given))
+    return Target([("a.safetensors", data)], in_file(".safetensors", read_given))
 
 
 def packed() -> Target:
@@ -214,8 +182,8 @@ def packed() -> Target:
     from facelandmarks.weights.packed import save_packed
 
     state = {f"layer{n}.weight": np.random.default_rng(n).normal(size=(4, 3, 1, 1)) for n in range(6)}
-    data = _saved_by(lambda path: save_packed(path, state))
-    return Target([("a.npz", data)], _in_file(".npz", read_given))
+    data = saved_by(lambda path: save_packed(path, state))
+    return Target([("a.npz", data)], in_file(".npz", read_given))
 
 
 def bundle() -> Target:
@@ -237,7 +205,7 @@ def bundle() -> Target:
         cache = path.parent / "cache"
         unpack_bundle(path, cache)
 
-    return Target([("a.zip", buffer.getvalue())], _in_file(".zip", read))
+    return Target([("a.zip", buffer.getvalue())], in_file(".zip", read))
 
 
 def annotations() -> Target:
@@ -272,7 +240,7 @@ def annotations() -> Target:
         "hrnet.csv": lambda path: list(read_hrnet_csv(path, 19)[1]),
         "coco.json": lambda path: list(read_coco(path, 19)[1]),
     }
-    runs = {name: _in_file(".txt", read) for name, read in readers.items()}
+    runs = {name: in_file(".txt", read) for name, read in readers.items()}
     return Target([(name, text.encode()) for name, text in corpus], lambda name, data: runs[name](name, data))
 
 
@@ -309,6 +277,15 @@ TARGETS: Mapping[str, Callable[[], Target]] = {
     "packed": packed,
     "bundle": bundle,
     "annotations": annotations,
+    "faces_json": faces_json,
+    "faces_csv": faces_csv,
+    "faces_coco": faces_coco,
+    "faces_pts": faces_pts,
+    "list_of_pictures": list_of_pictures,
+    "journal": journal,
+    "predictions": predictions,
+    "video": video,
+    "graph": graph,
 }
 # Kept out of the table, which tests go through.
 ALL = {**TARGETS, "misbehaving": misbehaving}

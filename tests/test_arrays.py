@@ -66,15 +66,15 @@ def check_faces(faces, count: int) -> None:
 
 # --- boxes ----------------------------------------------------------------------------------------------------------
 
+SHAPES_OF_BOXES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
+
 
 @given(
     boxes=st.one_of(
         st.lists(st.lists(NUMBERS, min_size=3, max_size=5), max_size=3),
         st.lists(NUMBERS, max_size=5),
-        hnp.arrays(
-            st.one_of(hnp.scalar_dtypes(), st.just(np.dtype(object))),
-            hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
-        ),
+        hnp.arrays(hnp.scalar_dtypes(), SHAPES_OF_BOXES),
+        hnp.arrays(object, SHAPES_OF_BOXES, elements=NUMBERS | st.none() | st.text(max_size=3) | st.just([])),
         st.sampled_from([None, "box", [[]], {}, [10**400] * 4, [None] * 4, ["a"] * 4, object(), b"1234"]),
     )
 )
@@ -183,7 +183,8 @@ def test_geometry_of_any_good_box(name, boxes, picture):
     assert (back[:, 1] >= back[:, 0]).all()  # the official repository's are whole pixels
 
 
-VALUES = st.floats(width=32) | st.sampled_from([0.0, 1.0, 1e-45, 3e38, -3e38, np.inf, -np.inf, np.nan])
+SPECIAL = np.array([0.0, 1.0, 1e-45, 3e38, -3e38, np.inf, -np.inf, np.nan], np.float32)
+VALUES = st.floats(width=32) | st.sampled_from(SPECIAL.tolist())
 SHAPES = {
     **dict.fromkeys(("argmax", "dark", "udp", "hrnet_official"), (2, 3, 12, 16)),
     "regression": (2, 3, 2),

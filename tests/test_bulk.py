@@ -256,12 +256,47 @@ def test_a_broken_run_goes_on_with_the_same_rows(model, rows, pictures, tmp_path
     journal = journal_path(out)
     before = journal.read_bytes()
     with journal.open("a") as file:  # killed while it wrote: a part of a line, or of a batch
-        file.write(before.decode().splitlines()[1] + "\n" if torn == "whole" and 0 < done < 22 else torn[:13])
+        if torn == "whole" and 0 < done < 22:
+            torn = json.dumps({**json.loads(before.splitlines()[1]), "image": pictures[done]}) + "\n"
+        file.write(torn if torn.endswith("\n") else torn[:13])
     told = []
     run(model, pictures, out, resume=True, progress=told.append)
     assert told[0] == done
     assert read_jsonl(out) == rows
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+DAMAGES = {
+    "another picture": {"image": "another.jpg"},
+    "another scheme": {"scheme": "points5"},
+    "no faces": {"faces": None},
+    "a word for a number": {"width": "50"},
+    "no number": {"faces": [{"box": [0, 0, 1, float("nan")]}]},
+    "endless": {"width": 10**400},
+    "more than it knows": {"extra": 1},
+    "an error that is none": {"error": 3},
+}
+
+
+@pytest.mark.parametrize("changed", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_journal_is_an_error_that_says_where(model, pictures, tmp_path, changed):
+    out = tmp_path / "rows.jsonl"
+    broken_run(model, pictures, out, 6)
+    lines = journal_path(out).read_text().splitlines()
+    lines[3] = json.dumps({**json.loads(lines[3]), **changed})
+    journal_path(out).write_text("\n".join(lines) + "\n")
+    with pytest.raises(InvalidOptionError, match=r"damaged in line 4"):
+        run(model, pictures, out, resume=True)
+    assert not out.exists()
+
+
+def test_a_journal_of_more_pictures_is_an_error(model, pictures, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    broken_run(model, pictures, out, 6)
+    lines = journal_path(out).read_text().splitlines()
+    journal_path(out).write_text("\n".join([*lines, *lines[1:] * len(pictures)]) + "\n")
+    with pytest.raises(InvalidOptionError, match="damaged in line 8"):
+        run(model, pictures, out, resume=True)
 
 
 def test_what_is_there_is_not_overwritten_by_accident(model, rows, pictures, tmp_path):

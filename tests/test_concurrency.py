@@ -1,12 +1,13 @@
 """Many threads, forked and spawned processes give the numbers of one; what is broken off leaves whole files only."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -88,6 +89,18 @@ def test_workers_of_a_data_loader(context, model, alone):
     data = Points(model if context == "fork" else None)
     loader = DataLoader(data, batch_size=None, num_workers=2, multiprocessing_context=context, timeout=240)
     same([np.asarray(points) for points in loader], alone)
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_a_model_is_sent_to_spawned_processes(engine):
+    """Pickled, with its weights, and after it has predicted: locks and detectors stay where they are."""
+    if engine != "torch":
+        pytest.importorskip(engine)
+        pytest.importorskip("onnx")
+    model = fl.load_model(device="cpu", engine=engine)
+    wanted = predict(model, 0)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        same([pool.submit(predict, model, 0).result(timeout=240)], [wanted])
 
 
 FORK_AFTER_THREADS = """

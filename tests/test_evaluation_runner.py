@@ -171,8 +171,9 @@ def test_predictions_of_other_settings_are_not_taken(resumed, tmp_path, capsys):
     file.write_text(json.dumps({**json.loads(head), "weights": "other"}) + "\n" + "".join(rest))
     assert evaluate(tmp_path, *resumed) == (2, None)
     assert "of a run with other settings" in capsys.readouterr().err
-    file.write_text("nothing of the kind\n")
-    assert evaluate(tmp_path, *resumed) == (2, None)
+    for content in (b"nothing of the kind\n", b"\xff\n", head.encode() + b'{"face": "\xff"}\n'):
+        file.write_bytes(content)
+        assert evaluate(tmp_path, *resumed) == (2, None)
 
 
 def test_predictions_are_kept_to_the_last_bit(tmp_path):

@@ -1,6 +1,7 @@
 """Landmarks to text and back: JSON, CSV, .pts, COCO; and the key points of supervision."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -43,6 +44,13 @@ def assert_same(found, expected, scores=True):
         assert found.detector == expected.detector
         np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=SCORE)
         np.testing.assert_allclose(found.box_scores, expected.box_scores, rtol=0, atol=SCORE)
+
+
+def to_coco_twice(field):
+    """A document whose second picture has the name or the number of the first."""
+    document = json.loads(to_coco({"a.jpg": made("aflw19", 1), "b.jpg": made("aflw19", 0)}))
+    document["images"][1][field] = document["images"][0][field]
+    return json.dumps(document)
 
 
 WAYS = {
@@ -166,6 +174,49 @@ def test_coco_of_others_has_no_scores_and_points_without_labels():
 def test_other_texts_are_refused(read, text):
     with pytest.raises(InvalidOptionError):
         read(text)
+
+
+JSON, CSV, COCO = (made("aflw19", 1).to_json(), made("aflw19", 1).to_csv(), made("aflw19", 1).to_coco("a"))
+FOUND_BY_FUZZING = {
+    "nested": (Landmarks.from_json, "[" * 100_000),
+    "nested COCO": (Landmarks.from_coco, "[" * 100_000),
+    "digits": (Landmarks.from_json, JSON.replace("640", "9" * 5000)),
+    "infinite size": (Landmarks.from_json, JSON.replace("640", "Infinity")),
+    "no pixels": (Landmarks.from_json, JSON.replace("640", "0")),
+    "half a pixel": (Landmarks.from_coco, COCO.replace("640", "640.5")),
+    "size of text": (Landmarks.from_coco, COCO.replace("640", '"640"')),
+    "huge size": (Landmarks.from_csv, CSV.replace("640", "2147483648")),
+    "detector": (Landmarks.from_json, JSON.replace('"compact"', "7")),
+    "infinite point": (Landmarks.from_json, re.sub(r'("points": \[\[)([^,]*)', r"\g<1>1e39", JSON)),
+    "text for a number": (Landmarks.from_json, re.sub(r'("box": \[)([^,]*)', r'\1"\2"', JSON)),
+    "infinite box": (Landmarks.from_json, re.sub(r'("box": \[)([^,]*)', r"\g<1>1e39", JSON)),
+    "other shape": (Landmarks.from_json, re.sub(r'("box": )(\[.*?\])', r"\1[\2]", JSON)),
+    "infinite cell": (Landmarks.from_csv, re.sub(r"compact,0,[^,]*", "compact,0,inf", CSV)),
+    "more cells": (Landmarks.from_csv, CSV.rstrip("\n") + ",1\n"),
+    "bare return": (Landmarks.from_csv, CSV.replace("aflw19", "aflw\r19")),
+    "long cell": (Landmarks.from_csv, CSV.replace("aflw19", "x" * 140_000)),
+    "two pictures of one name": (Landmarks.from_coco, to_coco_twice("file_name")),
+    "two pictures of one number": (Landmarks.from_coco, to_coco_twice("id")),
+}
+
+
+@pytest.mark.parametrize(("read", "text"), FOUND_BY_FUZZING.values(), ids=FOUND_BY_FUZZING)
+def test_what_was_found_by_fuzzing_is_refused(read, text):
+    assert text not in (JSON, CSV, COCO)
+    with pytest.raises(InvalidOptionError):
+        read(text)
+
+
+@pytest.mark.parametrize("number", ["inf", "1e39", "nan"])
+def test_pts_without_a_finite_number_are_refused(number):
+    (text,) = made("ibug68", 1).to_pts()
+    with pytest.raises(InvalidOptionError):
+        Landmarks.from_pts([re.sub(r"(?<=\{\n)\S+", number, text)], "ibug68", (9, 9))
+
+
+def test_pts_of_endless_many_points_are_refused():
+    with pytest.raises(InvalidOptionError):
+        Landmarks.from_pts(["version: 1\nn_points: " + "9" * 5000 + "\n{\n}"], "ibug68", (9, 9))
 
 
 @pytest.mark.parametrize("change", [("68", "67"), ("{", ""), ("version: 1", ""), ("}", "1 2 }"), (".", "x.")])

@@ -125,6 +125,25 @@ def test_what_is_no_video_is_refused_before_the_first_frame(shared, name, why):
         read_video(shared / "data" / "clips" / name)
 
 
+@pytest.mark.parametrize("before", [b"", b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)], ids=["bare", "after a tag"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile other.mp4\n",
+    ],
+    ids=["m3u8", "ffconcat"],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, text, suffix, before):
+    other = tmp_path / "other.mp4"
+    write(other, np.arange(3) / 25, 25)
+    path = tmp_path / f"list{suffix}"
+    path.write_bytes(before + text.format(other=other).encode())
+    with pytest.raises(VideoError, match="list of other files"):
+        Video(path)
+
+
 def test_a_cut_file_gives_its_frames_and_a_warning(shared):
     with pytest.warns(TruncatedVideoWarning, match="after 16 of 90 frames"):
         assert len(list(read_video(shared / "data" / "clips" / "bad_truncated.mp4"))) == 16
@@ -141,6 +160,8 @@ def test_ones_own_pictures_are_frames():
 class StandingClock:
     """A stream whose times do not go on."""
 
+    shown = 0.0  # ms
+
     def __init__(self, source):
         self.left = 3
 
@@ -148,7 +169,8 @@ class StandingClock:
         return True
 
     def get(self, what):
-        return {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: 3.0}.get(what, 0.0)
+        known = {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_COUNT: 3.0, cv2.CAP_PROP_POS_MSEC: self.shown}
+        return known.get(what, 0.0)
 
     def set(self, *_):
         return True
@@ -164,7 +186,9 @@ class StandingClock:
         self.left = 0
 
 
-def test_times_that_stand_still_go_on_by_the_rate(tmp_path, monkeypatch):
+@pytest.mark.parametrize("shown", [0.0, -7.7e15, np.inf, np.nan])  # the second in a damaged file, by OpenCV 4.8
+def test_times_that_stand_still_or_are_none_go_on_by_the_rate(tmp_path, monkeypatch, shown):
+    monkeypatch.setattr(StandingClock, "shown", shown)
     monkeypatch.setattr(cv2, "VideoCapture", StandingClock)
     (tmp_path / "clip.mp4").write_bytes(b"x")
     assert [f.time for f in Video(tmp_path / "clip.mp4")] == [0.0, 0.04, 0.08]

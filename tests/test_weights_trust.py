@@ -107,9 +107,9 @@ def test_a_manifest_that_changed_is_heard_though_the_file_did_not(place):
         cached(record_of(body=OTHER), place)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"sha256": 1}', "\x00"])
-def test_a_damaged_pin_is_not_ignored(place, text):
-    place.pin.write_text(text)
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"sha256": 1}', b"\x00", b'{"sha256": "\xff'])
+def test_a_damaged_pin_is_not_ignored(place, content):
+    place.pin.write_bytes(content)
     with pytest.raises(ChecksumError, match="damaged"):
         cached(record_of(), place)
 

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats.csv import rows_of
+from facelandmarks.formats.json import from_dict
 from facelandmarks.results import Landmarks
 
 Record = dict[str, Any]
@@ -17,6 +19,18 @@ def record_of(image: str | os.PathLike[str], model: str, faces: Landmarks | None
     """The record of one picture; without `faces` it could not be read, and `error` says why."""
     found = faces.to_dict() if faces is not None else NOT_READ
     return {"image": readable(image), "model": model, **found, "error": error}
+
+
+def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
+    """Whether this is what `record_of` makes of the picture, to the last digit; what else a file may hold is not."""
+    error = record.get("error")
+    try:
+        faces = from_dict(record) if error is None else None
+    except InvalidOptionError:
+        return False
+    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
+        return False
+    return record == record_of(image, model, faces, error)
 
 
 def status_of(record: Mapping[str, Any]) -> Status:

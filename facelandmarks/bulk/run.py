@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
-from facelandmarks.bulk.records import Record, Row, named, status_of, to_rows
+from facelandmarks.bulk.records import Record, Row, is_record, named, status_of, to_rows
 from facelandmarks.bulk.stream import PICTURES, UPRIGHT, Batches, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
@@ -128,7 +128,7 @@ def predict_to_file(
         if step == "nothing":
             return None
         journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations, weights))
-        done = _done(journal, batch_size, len(images)) if step == "resume" else 0
+        done = _done(journal, model, images, batch_size) if step == "resume" else 0
         batches = predict_batches(
             model,
             images[done:],
@@ -177,11 +177,14 @@ def _settings(
     }
 
 
-def _done(journal: Journal, batch_size: int, pictures: int) -> int:
+def _done(journal: Journal, model: Model, images: Sequence[str], batch_size: int) -> int:
     """How many pictures of a broken run stay: whole batches, since a point's last digit may depend on its batch."""
     journal.check()
-    whole = sum(1 for _ in journal.records())
-    return journal.keep(pictures if whole == pictures else batch_size)
+    whole = 0
+    for whole, record in enumerate(journal.records(), 1):
+        if whole > len(images) or not is_record(record, images[whole - 1], model.spec.name, model.spec.scheme):
+            raise InvalidOptionError(f"{journal.path} is damaged in line {whole + 1}: start anew with --force")
+    return journal.keep(len(images) if whole == len(images) else batch_size)
 
 
 def _collect(batches: Batches, journal: Journal, done: int, progress: Progress) -> None:

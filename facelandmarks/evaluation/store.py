@@ -58,7 +58,7 @@ class PredictionStore(dict[str, Prediction]):
                 file.write("\n".join(lines) + "\n")
 
 
-def _whole_lines(path: Path) -> list[str]:
+def _whole_lines(path: Path) -> list[bytes]:
     """Lines of the file, if there is one; the end of a line that was broken off is removed from it."""
     if not path.is_file():
         return []
@@ -66,7 +66,7 @@ def _whole_lines(path: Path) -> list[str]:
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         path.write_bytes(whole)
-    return whole.decode("utf-8").splitlines()
+    return whole.splitlines()
 
 
 def _prediction(record: Mapping[str, Any], path: Path) -> tuple[str, Prediction]:
@@ -79,7 +79,7 @@ def _prediction(record: Mapping[str, Any], path: Path) -> tuple[str, Prediction]
     return record["face"], Prediction(points, size)
 
 
-def _parsed(line: str, path: Path) -> dict[str, Any]:
+def _parsed(line: bytes, path: Path) -> dict[str, Any]:
     try:
         return dict(parse_json(line))
     except (TypeError, ValueError) as error:

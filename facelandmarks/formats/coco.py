@@ -11,6 +11,7 @@ from itertools import count, pairwise
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.files import parse_json
 from facelandmarks.formats.json import from_faces
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, Scheme
@@ -70,13 +71,15 @@ def from_coco(text: str) -> dict[str, Landmarks]:
         If it is no such document.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         scheme = _scheme(document["categories"])
         faces: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
+        _check_unlike([image["id"] for image in document["images"]])
+        _check_unlike([str(image["file_name"]) for image in document["images"]])
         for annotation in document["annotations"]:
             faces[annotation["image_id"]].append(_face(annotation))
         return {
-            image["file_name"]: from_faces(
+            str(image["file_name"]): from_faces(
                 faces[image["id"]], scheme, (image["width"], image["height"]), image.get("detector")
             )
             for image in document["images"]
@@ -92,6 +95,12 @@ def _scheme(categories: Sequence[Mapping[str, Any]]) -> str:
     if not known:
         raise InvalidOptionError(f"no scheme here has these {len(names)} points: {', '.join(names[:3])}, ...")
     return known[0]
+
+
+def _check_unlike(names: Sequence[Any]) -> None:
+    twice = sorted({str(name) for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ValueError(f"two pictures are called {twice[0]!r:.99}")
 
 
 def _face(annotation: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,10 @@ def from_csv(text: str) -> Landmarks:
         If a column is missing, a value is no number, there is no such point scheme, or the lines are of several
         pictures.
     """
-    lines = list(csv.DictReader(io.StringIO(text)))
+    try:
+        lines = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InvalidOptionError(f"this is no table: {error}") from error
     pictures = {tuple(line.get(name) for name in PICTURE) for line in lines}
     if len(pictures) != 1:
         raise InvalidOptionError(f"expected the lines of one picture, found {len(pictures)} pictures")
@@ -72,6 +75,8 @@ def from_csv(text: str) -> Landmarks:
 
 
 def _face(line: Mapping[str, str]) -> dict[str, Any]:
+    if None in line:
+        raise ValueError("a line has more cells than the head")
     count = sum(name.startswith("x_") for name in line)
     return {
         "box": _numbers([line[name] for name in BOX]),

@@ -12,7 +12,7 @@ from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
 
 ORIGIN = 1.0  # coordinate of the centre of the first pixel in these files; here it is 0
-_FILE = re.compile(r"\s*version:\s*\d+\s+n_points:\s*(\d+)\s*\{([^{}]*)\}\s*")
+_FILE = re.compile(r"\s*version:\s*[0-9]+\s+n_points:\s*([0-9]{1,9})\s*\{([^{}]*)\}\s*")
 
 
 def to_pts(points: NDArray[np.float32]) -> str:
@@ -55,7 +55,11 @@ def _points(text: str, count: int) -> NDArray[np.float64]:
         numbers = np.array(match[2].split(), np.float64) if match else np.zeros(0)
     except ValueError as error:
         raise InvalidOptionError(f"this .pts file holds something else than numbers: {error}") from error
-    if match is None or int(match[1]) != count or numbers.size != 2 * count or not np.isfinite(numbers).all():
+    if match is None or int(match[1]) != count or numbers.size != 2 * count or not _fit_float32(numbers):
         found = f"{numbers.size} numbers, 'n_points: {match[1]}'" if match else f"{text[:40]!r}"
         raise InvalidOptionError(f"expected the .pts file of {count} points, found {found}")
     return numbers.reshape(count, 2) - ORIGIN
+
+
+def _fit_float32(numbers: NDArray[np.float64]) -> bool:
+    return bool((np.abs(numbers) <= np.finfo(np.float32).max).all())  # not so for NaN

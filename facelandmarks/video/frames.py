@@ -19,6 +19,10 @@ from facelandmarks.images import ColorOrder, load_image
 Source = str | os.PathLike[str] | int
 FALLBACK_RATE = 30.0  # frames a second, where a camera or a file does not say
 NO_CAMERA = "is there a camera of that number, free to be used? Cameras count from 0; /dev/videoN is number N on Linux"
+# Of texts that FFmpeg takes for videos and that name other files, of which it would then show the frames.
+PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
+PROBED = 1 << 20  # bytes: as far as FFmpeg looks for what a file is, whatever stands before
+EARLIEST = -1.0  # seconds: a little before the start is a delay of the codec, more than that is damage
 MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
 
 
@@ -79,11 +83,11 @@ class Video:
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        start, last, index = time.monotonic(), -np.inf, 0
+        start, last, index = time.monotonic(), EARLIEST, 0
         while self._capture.grab():
             shown = time.monotonic() - start if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             # Some streams carry no times, or times that stand still: then the rate says when.
-            shown = shown if shown > last else max(last, 0.0) + (1 / self.info.rate if index else 0.0)
+            shown = shown if last < shown < np.inf else max(last, 0.0) + (1 / self.info.rate if index else 0.0)
             good, picture = self._capture.retrieve()
             if not good:
                 break
@@ -155,6 +159,7 @@ def _open(source: Source, name: str) -> cv2.VideoCapture:
             raise VideoError(f"no such file: {name}")
         if not path.stat().st_size:
             raise VideoError(f"{name} is empty")
+        _refuse_playlist(path, name)
     with _opencv_silent():
         capture = cv2.VideoCapture(source if isinstance(source, int) else os.fspath(source))
     if not capture.isOpened():
@@ -174,6 +179,16 @@ def _opencv_silent() -> Iterator[None]:
         yield
     finally:
         levels.setLogLevel(before)
+
+
+def _refuse_playlist(path: Path, name: str) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(PROBED)
+    except OSError as error:
+        raise VideoError(f"cannot read {name}: {error.strerror or error}") from error
+    if any(sign in head for sign in PLAYLISTS):
+        raise VideoError(f"{name} is a list of other files, no video: open those by name")
 
 
 def _rgb(picture: Any) -> NDArray[np.uint8]:

@@ -154,7 +154,7 @@ def read_pin(place: Place) -> Pin | None:
         If there is a pin that cannot be read: it is not ignored, for what it guards against would pass then.
     """
     try:
-        text = place.pin.read_text(encoding="utf-8")
+        text = place.pin.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
