@@ -1,9 +1,11 @@
 """Gaussian blur of heatmaps: of whole maps, or of small windows about their peaks, which costs a tenth."""
 
+from functools import cache
 from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 # What lies beyond a map: zeros, or the map mirrored about its outer pixels.
@@ -67,25 +69,45 @@ def blur_about(
 def _blur_windows(
     maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
 ) -> NDArray[np.float32]:
-    n, k, h, w = maps.shape
     gap = kernel // 2
     # The windows side by side in one wide image: OpenCV works along rows, and every pixel that is kept sees its own
     # window alone. Each has the pixels that the blur of the whole map would see, and the same sums over them.
-    rows = _window(h, places[..., 1], reach + gap, beyond)[..., None]
-    columns = np.moveaxis(_window(w, places[..., 0], reach + gap, beyond), 0, -1)[None]
-    first = np.arange(n * k).reshape(n, k, 1) * (h * w)
-    wide: NDArray[np.float32] = maps.ravel().take(first + rows.clip(0) * w + columns.clip(0))
-    if beyond == "zeros":
-        wide = np.where((rows < 0) | (columns < 0), np.float32(0), wide)
+    wide = _windows(maps, places.astype(np.intp), reach + gap, beyond)
     kept = slice(gap, gap + 2 * reach + 1)
     blurred = cv2.GaussianBlur(wide.reshape(len(wide), -1), (kernel, kernel), 0).reshape(wide.shape)
     return blurred.astype(np.float32, copy=False)[kept, ..., kept]
 
 
-def _window(length: int, middle: NDArray[np.floating], reach: int, beyond: Beyond) -> NDArray[np.intp]:
-    """Indices (2 * reach + 1, N, K) along an axis about the middles (N, K); -1 where a zero lies."""
-    margin = reach + 1  # a middle may be -1
-    inner = np.arange(length)
-    line = np.pad(inner, margin, mode="reflect") if beyond == "mirror" else np.pad(inner, margin, constant_values=-1)
-    indices: NDArray[np.intp] = line[middle.astype(np.intp) + margin + np.arange(-reach, reach + 1)[:, None, None]]
+def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.float32]:
+    """Values (S, N, K, S) of squares about the places, S = 2 * reach + 1: row, crop, landmark, column."""
+    n, k, h, w = maps.shape
+    side = 2 * reach + 1
+    flat, first = maps.ravel(), np.arange(n * k).reshape(n, k) * (h * w)
+    x, y = places[..., 0], places[..., 1]
+    within = (x >= reach) & (x < w - reach) & (y >= reach) & (y < h - reach)
+    wide = np.empty((side, n, k, side), np.float32)
+    if within.any():  # by whole rows of the windows
+        starts = np.where(within, first + (y - reach) * w + (x - reach), 0)
+        runs = as_strided(flat, (flat.size - side + 1, side), flat.strides * 2, writeable=False)
+        wide = runs[starts + np.arange(side)[:, None, None] * w]
+    across = ~within
+    rows, columns = _window(h, y[across], reach, beyond)[..., None], _window(w, x[across], reach, beyond).T[None]
+    values = flat.take(first[across, None] + rows.clip(0) * w + columns.clip(0))
+    values[np.broadcast_to((rows < 0) | (columns < 0), values.shape)] = 0
+    wide[:, across] = values
+    return wide
+
+
+def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.intp]:
+    """Indices (2 * reach + 1, M) along an axis about the middles (M,); -1 where a zero lies."""
+    indices: NDArray[np.intp] = _line(length, reach + 1, beyond)[
+        middle + (reach + 1) + np.arange(-reach, reach + 1)[:, None]
+    ]
     return indices
+
+
+@cache
+def _line(length: int, margin: int, beyond: Beyond) -> NDArray[np.intp]:
+    """Indices along an axis with a margin on either side, as a middle may be -1."""
+    inner = np.arange(length)
+    return np.pad(inner, margin, mode="reflect") if beyond == "mirror" else np.pad(inner, margin, constant_values=-1)
