@@ -22,7 +22,7 @@ import facelandmarks as fl
 SIDES = (64, 1600)  # pixels of a picture's side
 FACES = (0, 12)  # in a picture
 PICTURES = 8  # in a batch
-WARM_UP = 5  # batches of the largest pictures: what they need is kept for later ones
+WARM_UP = 50  # batches of the largest pictures: every thread keeps what they need for later ones
 PARTS = 10  # of the run; the medians of the first and the last are compared
 MOST_GROWTH = 0.02
 
