@@ -63,7 +63,7 @@ def resident() -> float:
 
 
 def evaluate(model: Model, root: Path, batch_size: int) -> tuple[float, list[float]]:
-    """Seconds of all faces, and memory after each batch."""
+    """Seconds of all faces, and memory after each batch, MB, less the points and truth kept of the faces till then."""
     (row,) = plan_rows("wflw", [NAME], subsets=["test"], given=True).rows
     settings = Settings(root, subsets=("test",), form="original", allow_partial=True, batch_size=batch_size)
     memory: list[float] = []
@@ -72,7 +72,10 @@ def evaluate(model: Model, root: Path, batch_size: int) -> tuple[float, list[flo
     predict = model_predictions(model, row, store, settings, None)
     measured, _ = measure_row(row, predict, store, settings, progress=lambda _faces: memory.append(resident()))
     card_of_row(row, {}, measured, {}, {})
-    return time.perf_counter() - start, memory
+    seconds = time.perf_counter() - start
+    faces = measured["test"].faces
+    kept = (faces.points.nbytes + faces.truth.nbytes + faces.visible.nbytes) / len(faces.names) / MEGABYTE
+    return seconds, [level - (number + 1) * batch_size * kept for number, level in enumerate(memory)]
 
 
 class Timed:
@@ -121,7 +124,8 @@ def main() -> int:
     print(f"| | s | of the network alone |\n| --- | --- | --- |\n| network alone | {alone:.1f} | 1.00 |")
     print(f"| evaluation | {seconds:.1f} | {seconds / alone:.2f} |")
     print(f"| of it in the network | {inside:.1f} | {inside / alone:.2f} |\n")
-    print(f"memory by tenths of the faces, medians, MB: {', '.join(f'{level:.0f}' for level in levels)}")
+    tenths = ", ".join(f"{level:.0f}" for level in levels)
+    print(f"memory beyond the kept points by tenths of the faces, medians, MB: {tenths}")
     return int(seconds > MOST_TIME * alone or levels[-1] > (1 + MOST_GROWTH) * levels[1])
 
 

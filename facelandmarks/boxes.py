@@ -106,10 +106,12 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     array = array.reshape(-1, 4)
     check_count(len(array))
     _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
+    _refuse(array, (np.abs(array) > FURTHEST).any(1), f"reaches further than {FURTHEST:g} px")
     sides = array[:, 2:] - array[:, :2]
     # The picture reaches half a pixel beyond the centres of its outermost pixels.
-    outside = (array[:, 2:] < -0.5) | (array[:, :2] > np.array([width, height]) - 0.5)
-    _refuse(array, (np.abs(array) > FURTHEST).any(1), f"reaches further than {FURTHEST:g} px")
+    outside = (array[:, 2:] < -0.5) | (array[:, :2] > (width - 0.5, height - 0.5))
+    if sides.min() >= LEAST_SIDE and not outside.any():
+        return array
     _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
     _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px")
     _refuse(array, outside.any(1), f"lies wholly outside the picture of {width} x {height} px")

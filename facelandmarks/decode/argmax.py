@@ -63,9 +63,8 @@ def peaks(
     Source: 0.x `top_down_eval.py` (`_get_max_preds`), 1.x `utils/post_processing.py` (`get_heatmap_maximum`).
     """
     n, k, h, w = heatmaps.shape
-    flat = heatmaps.reshape(n, k, h * w)
-    index = flat.argmax(axis=-1)
-    scores = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
+    index = heatmaps.reshape(n, k, h * w).argmax(axis=-1)
+    scores = heatmaps.reshape(-1)[np.arange(n * k).reshape(n, k) * (h * w) + index]
     places = np.stack([index % w, index // w], axis=-1).astype(np.float32)
     places[scores <= 0 if variant == "mmpose1x" else ~(scores > 0)] = -1
     return places, scores

@@ -63,19 +63,18 @@ def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> T
     a11, a12, a21, a22 = m[:, 1, 1] * d, m[:, 0, 1] * -d, m[:, 1, 0] * -d, m[:, 0, 0] * d
     b1 = -a11 * m[:, 0, 2] - a12 * m[:, 1, 2]
     b2 = -a21 * m[:, 0, 2] - a22 * m[:, 1, 2]
-    u, v = np.arange(width), np.arange(height)
+    rows = np.multiply.outer((a12, a22), np.arange(height)) + np.stack([b1, b2])[:, :, None]
+    columns = np.multiply.outer((a11, a21), np.arange(width))
     half = 16  # of 32: positions are cut, not rounded, to 1/32 px
-    return (
-        _fixed(np.multiply.outer(a12, v) + b1[:, None])[:, :, None] + half,
-        _fixed(np.multiply.outer(a11, u))[:, None, :],
-        _fixed(np.multiply.outer(a22, v) + b2[:, None])[:, :, None] + half,
-        _fixed(np.multiply.outer(a21, u))[:, None, :],
-    )
+    (x_rows, y_rows), (x_columns, y_columns) = _fixed(rows)[..., None] + half, _fixed(columns)[:, :, None]
+    return x_rows, x_columns, y_rows, y_columns
 
 
 def _fixed(position: NDArray[np.float64]) -> Ints:
     """Pixels to 1/1024 px, a tie to the even number as in OpenCV."""
-    return np.rint(np.clip(position * 1024, -_FAR, _FAR)).astype(np.int64)
+    fixed = position * 1024
+    np.rint(np.minimum(np.maximum(fixed, -_FAR, out=fixed), _FAR, out=fixed), out=fixed)
+    return fixed.astype(np.int64)
 
 
 def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
@@ -98,17 +97,31 @@ def _fill_maps(
     x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
 ) -> None:
     """Maps (H, W, 2) and (H, W) of one crop."""
-    band = _BAND
     if (x_rows == x_rows[0]).all() and (y_columns == y_columns[:, :1]).all():
-        # Not turned: one row of x and one column of y say it all.
-        x_rows, y_columns, band = x_rows[:1], y_columns[:, :1], len(y_rows)
-    for top in range(0, len(y_rows), band):
-        part = slice(top, top + band)
+        _fill_upright(_within_int16(x_rows[:1], x_columns), _within_int16(y_rows, y_columns[:, :1]), pixel, fraction)
+        return
+    for top in range(0, len(y_rows), _BAND):
+        part = slice(top, top + _BAND)
         x, y = _within_int16(x_rows[part], x_columns), _within_int16(y_rows[part], y_columns)
         pixel[part, :, 0] = (x >> 10).astype(np.int16)
         pixel[part, :, 1] = (y >> 10).astype(np.int16)
-        fx, fy_times_32 = (x >> 5) & 31, y & (31 << 5)
-        fraction[part] = fx.astype(np.uint16) | fy_times_32.astype(np.uint16)
+        fraction[part] = (x >> 5 & 31).astype(np.uint16) | (y & 31 << 5).astype(np.uint16)
+
+
+def _fill_upright(
+    x: NDArray[np.int32], y: NDArray[np.int32], pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
+) -> None:
+    """The same from a row of x (1, W) and a column of y (H, 1), which say it all of a crop that is not turned."""
+    # Both positions of a pixel as one number: x beside 0, y beside 0, and OR puts them together.
+    right, down = np.zeros((1, x.size, 2), np.int16), np.zeros((y.size, 1, 2), np.int16)
+    right[..., 0], down[..., 1] = x >> 10, y >> 10
+    np.bitwise_or(_paired(right), _paired(down), out=_paired(pixel))
+    np.bitwise_or((x >> 5 & 31).astype(np.uint16), (y & 31 << 5).astype(np.uint16), out=fraction)
+
+
+def _paired(pixel: NDArray[np.int16]) -> NDArray[np.uint32]:
+    """Positions (H, W, 2) as one number (H, W) each, of the same memory."""
+    return pixel.view(np.uint32)[..., 0]
 
 
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
