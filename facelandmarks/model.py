@@ -199,7 +199,8 @@ class Model:
         """The first part of `predict`, of the same parameters: what threads do while the network is busy."""
         picture = load_image(image, color=color)
         boxes, scores, finder = self._find_boxes(picture, bbox, detector, box_convention, min_score)
-        return Seen(self.prepare(picture, boxes), boxes, scores, finder, (picture.shape[1], picture.shape[0]))
+        crops = self._cut(picture, *self._pipeline.regions(boxes))
+        return Seen(crops, boxes, scores, finder, (picture.shape[1], picture.shape[0]))
 
     def finish(self, seen: Sequence[Seen]) -> list[Landmarks]:
         """The second part of `predict`, for any number of pictures: one result each, batches cross pictures."""
@@ -254,6 +255,9 @@ class Model:
             centers, scales = self._pipeline.regions(boxes)
         else:
             centers, scales = _check_regions(center, scale)
+        return self._cut(picture, centers, scales)
+
+    def _cut(self, picture: NDArray[np.uint8], centers: NDArray[np.float64], scales: NDArray[np.float64]) -> Crops:
         return Crops(self._pipeline.cut(picture, centers, scales), centers, scales)
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
@@ -308,7 +312,9 @@ class Model:
         own = self.spec.box_convention
         if bbox is not None:
             boxes = check_boxes(bbox, width, height)
-            return convert_boxes(boxes, box_convention or own, own), np.full(len(boxes), np.nan, np.float32), None
+            if box_convention not in (None, own):
+                boxes = check_boxes(convert_boxes(boxes, box_convention, own), width, height)
+            return boxes, np.full(len(boxes), np.nan, np.float32), None
         if own not in CONVENTIONS:
             raise InvalidBoxError(
                 f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
@@ -316,7 +322,8 @@ class Model:
             )
         finder = self.detector(detector) if isinstance(detector, str) else detector
         found, scores = finder.detect(picture, min_score=min_score)
-        return convert_boxes(found.astype(np.float64), finder.convention, own), scores, finder.name
+        boxes = convert_boxes(found.astype(np.float64), finder.convention, own)
+        return check_boxes(boxes, width, height), scores, finder.name
 
     def detector(self, name: str = "auto") -> Detector:
         """The face detector of that name, loaded once; it runs in the model's engine."""

@@ -8,6 +8,8 @@ MMPose 0.x and 1.x differ in roundings only; `variant` says whose are followed. 
 rounding ties, and other last bits of the matrix change bytes of 1 crop in 12.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -104,10 +106,7 @@ def crop_matrices(
     dtype = REGION_DTYPE[variant]
     center, scale = np.asarray(center, dtype), np.asarray(scale, dtype)
     direction = np.array(_SECOND_POINT[variant])
-    width, height = input_size
-    source = _three_points(center, scale[:, :1] * direction)
-    # The centre goes to (W / 2, H / 2): crop pixel 0 shows the region's edge, not the middle of its first W-th.
-    target = _three_points(np.array([[width * 0.5, height * 0.5]]), width * direction[None])[0]
+    source, target = _three_points(center, scale[:, :1] * direction), _targets(input_size, variant)
     matrices = np.empty((len(source), 2, 3))
     for matrix, points in zip(matrices, source, strict=True):
         matrix[:] = cv2.getAffineTransform(points, target)
@@ -126,6 +125,16 @@ def cut_crops(
     Returns uint8 (N, H, W, 3). The other parameters are those of `crop_matrices`.
     """
     return warp_crops(image, crop_matrices(center, scale, input_size, variant), input_size)
+
+
+@cache
+def _targets(input_size: tuple[int, int], variant: Variant) -> NDArray[np.float32]:
+    """Where the three points (3, 2) lie in a crop."""
+    width, height = input_size
+    # The centre goes to (W / 2, H / 2): crop pixel 0 shows the region's edge, not the middle of its first W-th.
+    centre = np.array([[width * 0.5, height * 0.5]])
+    points: NDArray[np.float32] = _three_points(centre, width * np.array([_SECOND_POINT[variant]]))[0]
+    return points
 
 
 def _three_points(first: NDArray[np.floating], step: NDArray[np.float64]) -> NDArray[np.float32]:
