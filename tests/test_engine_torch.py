@@ -14,6 +14,7 @@ from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.build import NETWORKS, build_network
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.nn.hrnet import HRNetV2
 
 MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)
 
@@ -66,6 +67,11 @@ def test_every_batch_norm_is_folded(name):
         fuse_batch_norms(network)
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
         torch.testing.assert_close(network(x), expected, rtol=0, atol=2e-5)
+
+
+def test_heatmaps_come_map_by_map_in_memory():
+    engine = TorchEngine(HRNetV2(18, 5), MEAN, STD, device="cpu")  # channels-last inside
+    assert engine.run(np.zeros((2, 64, 64, 3), np.uint8)).flags.c_contiguous
 
 
 def test_devices_that_cannot_be_had_are_errors():

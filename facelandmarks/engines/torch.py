@@ -142,7 +142,8 @@ class TorchEngine:
         """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
         with torch.inference_mode(), _threads(self._thread_count):
             crops = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
-            return self._forward(crops).cpu().numpy()
+            # Networks run channels-last; decoders read map by map, and would copy slowly what PyTorch copies fast.
+            return self._forward(crops).contiguous().cpu().numpy()
 
     def points_of(self, spec: ModelSpec) -> ToPoints | None:
         """On a GPU, all that follows the network stays there; on a CPU NumPy and OpenCV are faster."""
