@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.ahead import in_order
+from facelandmarks.ahead import in_order, in_own_thread
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, check_count, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
@@ -20,7 +20,7 @@ from facelandmarks.errors import InvalidBoxError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Landmarks
-from facelandmarks.rotations import best_of_rotations
+from facelandmarks.rotations import UPRIGHT, best_of_rotations
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -107,7 +107,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
-        rotations: Sequence[int] = (0,),
+        rotations: Sequence[int] = UPRIGHT,
     ) -> Landmarks:
         """Landmarks of the faces of one picture.
 
@@ -142,7 +142,7 @@ class Model:
         InvalidBoxError
             If a box cannot hold a face.
         """
-        if tuple(rotations) != (0,):
+        if tuple(rotations) != UPRIGHT:
             picture = load_image(image, color=color)
             turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
             return best_of_rotations(turned, [picture], [bbox], rotations)[0]
@@ -160,7 +160,7 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
-        rotations: Sequence[int] = (0,),
+        rotations: Sequence[int] = UPRIGHT,
     ) -> list[Landmarks]:
         """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
 
@@ -173,17 +173,15 @@ class Model:
                 raise InvalidBoxError(
                     f"bboxes must have one entry a picture: {len(images)} pictures, {len(given)} entries"
                 )
-        if tuple(rotations) != (0,):
+        if tuple(rotations) != UPRIGHT:
             pictures = [load_image(image, color=color) for image in images]
             boxes = [None] * len(pictures) if bboxes is None else list(bboxes)
             turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
             return best_of_rotations(turned, pictures, boxes, rotations)
         look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
-        # The network has a thread to itself, and with it a heap to itself (glibc): what is kept of each face would
-        # otherwise come to lie in the holes that heatmaps leave, and every batch would need new memory.
-        with ThreadPoolExecutor(WORKERS) as pool, ThreadPoolExecutor(1) as network:
+        with ThreadPoolExecutor(WORKERS) as pool:
             seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)
-            done = in_order(network, self._run, _batches(seen, self._batch), 1)
+            done = in_own_thread(self._run, _batches(seen, self._batch))
             return [faces for batch, *found in done for faces in self._faces(batch, *(part.copy() for part in found))]
 
     def look(

@@ -19,6 +19,7 @@ from facelandmarks.boxes import Boxes, check_boxes
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.results import Landmarks
 
+UPRIGHT = (0,)  # rotations: pictures as they are
 QUARTERS = {0: 0, 90: 1, 180: 2, 270: 3}
 Pictures = Sequence[NDArray[np.uint8]]
 Predict = Callable[[Pictures, Sequence[Boxes | None]], Sequence[Landmarks]]

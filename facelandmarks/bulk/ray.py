@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.bulk.stream import UPRIGHT, predict_rows
+from facelandmarks.bulk.stream import predict_rows
 from facelandmarks.bulk.tables import arrow_schema, to_arrow
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.rotations import check_rotations
+from facelandmarks.rotations import UPRIGHT, check_rotations
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from facelandmarks import __version__
 from facelandmarks.bulk.records import Record, Row, is_record, named, status_of, to_rows
-from facelandmarks.bulk.stream import PICTURES, UPRIGHT, Batches, predict_batches
+from facelandmarks.bulk.stream import PICTURES, Batches, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.journal import Journal
 from facelandmarks.model import Model
+from facelandmarks.rotations import UPRIGHT
 
 SCHEMA = "facelandmarks-journal/1"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them

@@ -17,10 +17,9 @@ from facelandmarks.engines.base import usable_cpus
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
 from facelandmarks.images import load_image
 from facelandmarks.model import Model, Seen
-from facelandmarks.rotations import check_rotations, keep_best, turn_picture
+from facelandmarks.rotations import UPRIGHT, check_rotations, keep_best, turn_picture
 
 PICTURES = 32  # in a batch
-UPRIGHT = (0,)  # rotations: pictures as they are
 _AHEAD = 3  # batches that are begun
 Path = str | os.PathLike[str]
 Look = Callable[[Path], tuple[Path, list[Seen] | str]]

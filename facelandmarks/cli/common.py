@@ -76,3 +76,10 @@ def load_chosen_model(args: argparse.Namespace) -> "Model":
         allow_unverified=args.allow_unverified,
         progress=False if args.quiet else None,
     )
+
+
+def parse_count(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)

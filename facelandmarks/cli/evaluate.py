@@ -5,7 +5,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, check_outputs, complain, run_command
+from facelandmarks.cli.common import (
+    DONE,
+    SOME_FAILED,
+    USAGE,
+    WEIGHTS,
+    check_outputs,
+    complain,
+    parse_count,
+    run_command,
+)
 from facelandmarks.cli.evaluate_run import measure_given, measure_models
 from facelandmarks.detection import DETECTORS
 from facelandmarks.errors import InvalidOptionError
@@ -97,13 +106,6 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument("--force", action="store_true", help="overwrite files that exist")
     out.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
-
-
-def parse_count(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def check_usage(args: argparse.Namespace) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facelandmarks.cli import predict_video
+from facelandmarks.cli.common import parse_count
 from facelandmarks.detection import DETECTORS
 from facelandmarks.engines.choose import DTYPES, ENGINES
 from facelandmarks.errors import InvalidOptionError
@@ -50,13 +51,6 @@ def parse_rotations(text: str) -> tuple[int, ...]:
     except ValueError as error:  # InvalidOptionError is one, too
         raise argparse.ArgumentTypeError(f"expected some of 0,90,180,270, got {text!r}") from error
     return rotations
-
-
-def parse_count(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def parse_score(text: str) -> float:

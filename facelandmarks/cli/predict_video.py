@@ -6,14 +6,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model, parse_count
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
 STDOUT = Path("-")
-UPRIGHT = (0,)  # what --rotations is without being given
+UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for --help
 
 
 def is_video(path: Path) -> bool:
@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that are for videos only."""
     group = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)")
     group.add_argument(
-        "--detect-every", type=_whole, default=5, metavar="N", help="frames between detections (default: %(default)s)"
+        "--detect-every",
+        type=parse_count,
+        default=5,
+        metavar="N",
+        help="frames between detections (default: %(default)s)",
     )
     group.add_argument(
         "--keep-lost",
@@ -40,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds for which a face that is covered or away keeps its number (default: %(default)s)",
     )
     group.add_argument("--no-smoothing", action="store_true", help="points as the model finds them")
-    group.add_argument("--frames", type=_whole, metavar="N", help="end after N frames")
+    group.add_argument("--frames", type=parse_count, metavar="N", help="end after N frames")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,12 +131,6 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             most_frames=args.frames,
             progress=done,
         )
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

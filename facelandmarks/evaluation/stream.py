@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.ahead import in_order
+from facelandmarks.ahead import in_own_thread
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
@@ -88,11 +88,9 @@ def predict_faces(
     finder
         Finds faces in place of the annotated regions.
     """
-    # The network has a thread to itself, and with it a heap to itself (glibc): what is kept of each face would
-    # otherwise come to lie in the holes that heatmaps leave, and every batch would need new memory.
-    with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(1) as network:
+    with ThreadPoolExecutor(workers) as readers:
         batches = _started(readers, partial(_prepare, model, protocol, finder=finder), samples, known, batch_size)
-        for batch in in_order(network, partial(_finish, model, known), batches, 1):
+        for batch in in_own_thread(partial(_finish, model, known), batches):
             # In one block: NumPy hands small ones from thread to thread, and with them places in the network's heap.
             kept = np.stack([made.points for *_, made in batch])
             rows = zip(batch, kept, strict=True)
