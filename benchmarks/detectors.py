@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.boxes import convert_boxes
+from facelandmarks.boxes import convert_boxes, overlaps
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.detection.base import Detector
 from facelandmarks.detection.compact import CompactDetector

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facelandmarks.api import load_model, predict
-    from facelandmarks.catalogue import list_models, model_info
-    from facelandmarks.conversions import get_conversion
+    from facelandmarks.api import list_models, load_model, model_info, predict
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from facelandmarks.images import load_image
     from facelandmarks.model import Model
     from facelandmarks.results import Crops, Face, Landmarks
-    from facelandmarks.schemes import Scheme, convert, get_scheme
+    from facelandmarks.schemes import Scheme, convert, get_conversion, get_scheme
 
 __all__ = [
     "CheckpointError",
@@ -71,8 +69,8 @@ __all__ = [
 _HOMES = {
     "load_model": "api",
     "predict": "api",
-    "list_models": "catalogue",
-    "model_info": "catalogue",
+    "list_models": "api",
+    "model_info": "api",
     "Model": "model",
     "Crops": "results",
     "Face": "results",
@@ -80,7 +78,7 @@ _HOMES = {
     "Scheme": "schemes",
     "get_scheme": "schemes",
     "convert": "schemes",
-    "get_conversion": "conversions",
+    "get_conversion": "schemes",
     "export_model": "export",
     "load_image": "images",
 }

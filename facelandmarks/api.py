@@ -1,21 +1,34 @@
 """The functions at the top of the package."""
 
 import os
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine
-from facelandmarks.engines.make import make_engine
+from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
-from facelandmarks.sources import Weights, find_source
-from facelandmarks.zoo import DEFAULT_MODEL, get_spec
+from facelandmarks.schemes import get_scheme
+from facelandmarks.weights.cache import cache_folder
+from facelandmarks.weights.locate import Located, locate
+from facelandmarks.weights.manifest import Manifest, load_manifest
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
+from facelandmarks.zoo.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from facelandmarks.weights.checkpoint import Shapes, State
 
 __all__ = ["ENGINES", "load_model", "predict"]
+
+Weights = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def load_model(
@@ -110,3 +123,117 @@ def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landma
     The model is loaded for each call: for more than one picture, keep what `load_model` returns.
     """
     return load_model().predict(image, bbox, **options)
+
+
+def list_models() -> list[str]:
+    """Names for `load_model`."""
+    return sorted(MODELS)
+
+
+def model_info(name: str) -> dict[str, Any]:
+    """What a model is, where it comes from, under which terms, and how good it is.
+
+    Raises
+    ------
+    UnknownModelError
+        If there is no such model; near matches are listed.
+    """
+    spec, manifest = get_spec(name), load_manifest()
+    file = manifest.files[spec.weights]
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "scheme": spec.scheme,
+        "landmarks": len(get_scheme(spec.scheme)),
+        "input_size": spec.input_size,
+        "geometry": spec.geometry,
+        "box_convention": spec.box_convention,
+        "box_padding": spec.box_padding,
+        "decode": spec.decode,
+        "decodes": sorted({spec.decode, *spec.decodes}),
+        "flip_test": spec.flip_test,
+        "variant": spec.variant,
+        "variants": sorted(spec.variants),
+        "story": spec.story,
+        "weights": file.name,
+        "source": dict(file.source),
+        "published": [
+            {**row, "values": dict(row["values"]), "normaliser": _normaliser(manifest, row["protocol"])}
+            for row in file.published
+        ],
+        "licence": file.licence,
+        "training_data": {data: dict(manifest.training_data[data]) for data in file.training_data},
+        "papers": [dict(manifest.papers[paper]) for paper in file.papers],
+        "notes": list(file.notes),
+    }
+
+
+def _normaliser(manifest: Manifest, protocol: str | None) -> str | None:
+    """What the errors of a published row are divided by."""
+    found: str | None = manifest.protocols[protocol]["normaliser"] if protocol else None
+    return found
+
+
+def find_source(
+    spec: ModelSpec,
+    weights: Weights | None = None,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+    offline: bool | None = None,
+    allow_unverified: bool = False,
+    progress: bool | None = None,
+) -> Source:
+    """Where an engine gets a model from; the published file is fetched if it is not here.
+
+    Parameters and errors are those of `facelandmarks.load_model`.
+    """
+    if weights is not None:
+        return _source(spec, partial(_given, weights), None)
+    file = locate(
+        spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
+    )
+    return _source(spec, partial(_published, spec.weights, file), file)
+
+
+def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) -> Source:
+    """The network of a model, and its weights."""
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, read(), spec.name, candidates=_shapes_of_all)
+
+    return Source(
+        stem=Path(spec.weights).stem[:150],
+        network=spec.network,
+        options=network_numbers(spec),
+        mean=spec.mean,
+        std=spec.std,
+        size=spec.input_size,
+        fill=fill,
+        digest=file.sha256 if file else None,
+        folder=file.copies if file else cache_folder(),
+    )
+
+
+def _published(name: str, file: Located) -> "State":
+    from facelandmarks.weights.published import load_published
+
+    return load_published(name, file)
+
+
+def _given(weights: Weights) -> "State":
+    from facelandmarks.weights.given import read_given
+
+    return read_given(weights)
+
+
+def network_numbers(spec: ModelSpec) -> dict[str, Any]:
+    """The numbers of the network's constructor."""
+    return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
+
+
+def _shapes_of_all() -> "dict[str, Shapes]":
+    from facelandmarks.nn.build import network_shapes
+
+    return {name: network_shapes(spec.network, network_numbers(spec)) for name, spec in MODELS.items()}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import facelandmarks
+from facelandmarks._files import write_file
+from facelandmarks.api import Weights, find_source
 from facelandmarks.engines.make import filled_network
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.files import write_file
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
 from facelandmarks.schemes import get_scheme
-from facelandmarks.sources import Weights, find_source
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.ahead import in_order, in_own_thread
+from facelandmarks._threads import in_order, in_own_thread
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, check_count, convert_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector

@@ -16,8 +16,7 @@ import numpy as np
 from pack import list_300w
 
 import facelandmarks as fl
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.boxes import tight_boxes
+from facelandmarks.boxes import overlaps, tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.images import load_image
 

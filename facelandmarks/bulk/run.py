@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
+from facelandmarks._files import Journal
 from facelandmarks.bulk.records import Record, Row, is_record, named, status_of, to_rows
 from facelandmarks.bulk.stream import PICTURES, Batches, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.journal import Journal
 from facelandmarks.model import Model
 from facelandmarks.rotations import UPRIGHT
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 import cv2
 
-from facelandmarks.ahead import in_order
+from facelandmarks._threads import in_order
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.bulk.records import Record, Row, record_of, to_rows
 from facelandmarks.detection.base import Detector

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facelandmarks._files import write_file
 from facelandmarks.cli.common import (
     DONE,
     NOTHING_DONE,
@@ -19,7 +20,6 @@ from facelandmarks.cli.common import (
     load_chosen_model,
 )
 from facelandmarks.errors import DownloadError, InvalidBoxError, InvalidImageError, MissingDependencyError
-from facelandmarks.files import write_file
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from facelandmarks._files import write_file
 from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png
-from facelandmarks.files import write_file
 from facelandmarks.schemes import Scheme, get_scheme
 
 
@@ -36,7 +36,7 @@ def write_picture(scheme: Scheme, target: Path) -> None:
     """Draw a scheme into a PNG, as small as can be; its folder is made."""
     import cv2
 
-    from facelandmarks.draw_schemes import draw_scheme
+    from facelandmarks.draw.schemes import draw_scheme
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, encode_png(draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9)))

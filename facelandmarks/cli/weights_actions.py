@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from facelandmarks._files import write_file
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import ChecksumError, DownloadError, UnknownModelError, hint_at
-from facelandmarks.files import write_file
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.fetch import cached, obtain
 from facelandmarks.weights.manifest import ASSETS, FileRecord, get_record, load_manifest, read_document

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.box_overlap import overlaps
+from facelandmarks.boxes import overlaps
 from facelandmarks.engines.choose import EngineSettings, choose_engine
 from facelandmarks.engines.make import Source, make_engine
 from facelandmarks.errors import InvalidImageError

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._threads import PerProcess
 from facelandmarks.engines.base import EngineInfo, usable_cpus
-from facelandmarks.engines.per_process import PerProcess
 from facelandmarks.errors import DeviceError, MissingDependencyError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

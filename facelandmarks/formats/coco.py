@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import count, pairwise
 from typing import Any
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.files import parse_json
 from facelandmarks.formats.json import from_faces
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, Scheme

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.files import parse_json
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
 

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import CheckpointError, FaceLandmarksError
-from facelandmarks.files import parse_json
 from facelandmarks.weights.cache import Place, check_name
 from facelandmarks.weights.fetch import cached
 from facelandmarks.weights.manifest import NAME, FileRecord, Manifest, load_manifest

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import CheckpointError
-from facelandmarks.files import parse_json
 from facelandmarks.weights.manifest_checks import TABLES, check_manifest
 
 PACKAGE = Path(__file__).resolve().parents[1]

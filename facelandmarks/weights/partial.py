@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from facelandmarks.files import parse_json, write_file
+from facelandmarks._files import parse_json, write_file
 from facelandmarks.weights.answers import Origin, Step, is_encoded
 from facelandmarks.weights.cache import Place, disk_errors
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from facelandmarks._files import parse_json, write_file
 from facelandmarks.errors import ChecksumError
-from facelandmarks.files import parse_json, write_file
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.manifest import FileRecord
 
