@@ -11,8 +11,9 @@ from paths import DOCS
 
 from facelandmarks.draw.schemes import draw_figure, draw_scheme, label_boxes, picture_points, place_labels
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
-from facelandmarks.schemes import LAPA106, SCHEMES, WFLW98, get_scheme
+from facelandmarks.schemes import SCHEMES, get_scheme
 from facelandmarks.schemes.layouts import typical_layout
+from facelandmarks.schemes.scheme import LAPA106, WFLW98
 
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)
 
