@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Regions of a picture, warped to the input size of a network.
+    """Regions of an image, warped to the input size of a network.
 
     Attributes
     ----------
     pixels
         uint8 (N, H, W, 3), RGB.
     center, scale
-        float64 (N, 2): middle and width/height of each region in pixels of the picture.
+        float64 (N, 2): middle of each region in pixels of the image; its width and height along the crop's own axes.
+    rotation
+        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; None: all 0.
     """
 
     pixels: NDArray[np.uint8]
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
+    rotation: NDArray[np.float64] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.rotation is None:
+            object.__setattr__(self, "rotation", np.zeros(len(self.pixels)))
 
     def __repr__(self) -> str:
         return f"Crops({len(self)} of {self.pixels.shape[2]} x {self.pixels.shape[1]} pixels)"
@@ -38,7 +45,60 @@ class Crops:
         return len(self.pixels)
 
     def __getitem__(self, rows: slice) -> "Crops":
-        return Crops(self.pixels[rows], self.center[rows], self.scale[rows])
+        return Crops(self.pixels[rows], self.center[rows], self.scale[rows], self.rotation[rows])
+
+    @classmethod
+    def join(cls, parts: "Sequence[Crops]") -> "Crops":
+        """Return the crops of several images as one batch."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("pixels", "center", "scale", "rotation")
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a network says of crops.
+
+    Attributes
+    ----------
+    points
+        float32 (N, K, 2) in pixels of the image.
+    scores
+        float32 (N, K).
+    depth
+        float32 (N, K): z in the unit of the points, for models that have it.
+    expected_error
+        float32 (N, K) in pixels of the image, for models that are calibrated for it.
+    """
+
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    depth: NDArray[np.float32] | None = None
+    expected_error: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, rows: Any) -> "Decoded":
+        return Decoded(*(None if part is None else part[rows] for part in self.parts()))  # type: ignore[arg-type]
+
+    def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
+        """Return all arrays, in the order of the attributes."""
+        return self.points, self.scores, self.depth, self.expected_error
+
+    @classmethod
+    def join(cls, parts: "Sequence[Decoded]") -> "Decoded":
+        """Return the faces of several batches as one."""
+        joined = (
+            None if any(array is None for array in arrays) else np.concatenate(arrays)  # type: ignore[arg-type]
+            for arrays in zip(*(part.parts() for part in parts), strict=True)
+        )
+        return cls(*joined)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +154,14 @@ class Landmarks:
         Width and height of the upright picture in pixels.
     detector
         Name of the detector that found the faces; None for boxes that were given.
+    detector_points
+        float32 (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the detector found them;
+        None if it gives no points.
+    depth
+        float32 (N, K): z of the points in pixels, for models that have it, else None.
+    expected_error
+        float32 (N, K): the error to be expected of each point in pixels, for models that are calibrated for it, else
+        None.
     """
 
     points: NDArray[np.float32]
@@ -103,6 +171,9 @@ class Landmarks:
     scheme: Scheme
     image_size: tuple[int, int]
     detector: str | None = None
+    detector_points: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | None = None
+    expected_error: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
