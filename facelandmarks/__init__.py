@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OfflineError,
         UnknownModelError,
+        UnknownNameError,
         VideoError,
     )
     from facelandmarks.export import export_model
@@ -54,6 +55,7 @@ __all__ = [
     "OfflineError",
     "Scheme",
     "UnknownModelError",
+    "UnknownNameError",
     "VideoError",
     "convert",
     "export_model",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidBoxError, InvalidOptionError
+from facelandmarks.errors import InvalidBoxError, lookup
 
 Boxes = NDArray[np.float64]
 
@@ -74,10 +74,8 @@ CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record
 
 
 def get_convention(name: str) -> BoxConvention:
-    """The box convention of that name; `InvalidOptionError` if there is none."""
-    if name not in CONVENTIONS:
-        raise InvalidOptionError(f"no box convention {name!r}; there are: {', '.join(CONVENTIONS)}")
-    return CONVENTIONS[name]
+    """Return the box convention of that name; `UnknownNameError` if there is none."""
+    return lookup(CONVENTIONS, name, "box convention")
 
 
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.measures.points import checked
@@ -112,9 +112,7 @@ def align(
     it is black, not blurred, and pixels are averaged otherwise, so bytes differ.
     """
     array, known = checked(points, scheme)
-    if kind not in ALIGNMENTS:
-        raise InvalidOptionError(f"no alignment {kind!r}; there are: {', '.join(ALIGNMENTS)}")
-    recipe = ALIGNMENTS[kind]
+    recipe = lookup(ALIGNMENTS, kind, "alignment")
     side = recipe.size if size is None else size
     if not 1 <= side <= LARGEST_SIZE:
         raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels; got {size!r}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import lookup
 from facelandmarks.schemes.scheme import Scheme
 
 Half = tuple[tuple[float, float], ...]
@@ -97,9 +97,7 @@ def typical_layout(scheme: Scheme) -> NDArray[np.float64]:
     UnknownModelError
         If the scheme is not one of them.
     """
-    if scheme.name not in _HALVES:
-        raise UnknownModelError(f"no typical layout of scheme {scheme.name!r}; there are: {', '.join(sorted(_HALVES))}")
-    half = np.array(_HALVES[scheme.name])
+    half = np.array(lookup(_HALVES, scheme.name, "typical layout of scheme"))
     first = np.flatnonzero(np.arange(len(scheme)) <= scheme.mirror)
     points = np.empty((len(scheme), 2))
     points[scheme.mirror[first]] = half * (-1, 1) + (1, 0)

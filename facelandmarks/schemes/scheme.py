@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import UnknownModelError, hint_at
+from facelandmarks.errors import lookup
 
 
 @dataclass(frozen=True)
@@ -324,13 +324,5 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme
 
 
 def get_scheme(name: str) -> Scheme:
-    """The layout of that name.
-
-    Raises
-    ------
-    UnknownModelError
-        If there is none; the message lists near matches.
-    """
-    if name in SCHEMES:
-        return SCHEMES[name]
-    raise UnknownModelError(f"no point scheme {name!r}; {hint_at(name, SCHEMES)}")
+    """Return the scheme of that name; `UnknownModelError` if there is none."""
+    return lookup(SCHEMES, name, "point scheme")
