@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Landmarks
 
-SCHEMA = "facelandmarks-predictions/1"
+SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 
 
@@ -97,7 +97,6 @@ def to_json(entries: Sequence[dict[str, Any]]) -> bytes:
 def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> dict[str, Any]:
     """Predict, print and write one picture."""
     from facelandmarks.bulk.records import record_of
-    from facelandmarks.draw import draw_landmarks
     from facelandmarks.images import load_image
 
     picture = load_image(target.image)
@@ -111,7 +110,7 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
     )
     record = record_of(target.image, args.model, faces, None)
     if target.picture:
-        write_file(target.picture, encode_png(draw_landmarks(picture, faces)))
+        write_file(target.picture, encode_png(faces.draw(picture)))
     if target.json:
         write_file(target.json, to_json([record]))
     if not args.quiet:

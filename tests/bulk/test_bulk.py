@@ -18,7 +18,7 @@ from facelandmarks.bulk.inputs import is_many
 from facelandmarks.bulk.records import readable
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
-from facelandmarks.formats.json import from_faces
+from facelandmarks.results import Landmarks
 
 needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 
@@ -78,12 +78,12 @@ def test_rows_are_in_the_order_of_the_pictures_and_none_is_missing(rows, picture
 
 def test_rows_are_what_predict_finds(model, rows, pictures):
     for image, group in groupby(rows, key=lambda row: row["image"]):
-        here = [row for row in group if row["status"] == "ok"]
+        of_image = list(group)
+        here = [row for row in of_image if row["status"] == "ok"]
         if Path(image).name in BROKEN:
             continue
         expected = model.predict(image)
-        size = expected.image_size
-        found = from_faces(here, "ibug68", size, expected.detector)
+        found = Landmarks.from_dict({**of_image[0], "faces": here})
         np.testing.assert_allclose(found.points, expected.points, atol=2e-3)
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
         np.testing.assert_allclose(found.box_scores, expected.box_scores, atol=1e-4)
