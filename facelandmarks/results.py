@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import supervision
 
 MOST_PIXELS = 2**31 - 1  # of a side: what Parquet's column holds
-_NOT_TURNED: Any = None  # becomes an array with the number of crops
 _FIELDS = ("points", "scores", "boxes", "box_scores", *CARRIED)
 
 
@@ -42,16 +41,16 @@ class Crops:
     center, scale
         float64 (N, 2): middle of each region in pixels of the image; its width and height along the crop's own axes.
     rotation
-        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; None: all 0.
+        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
     """
 
     pixels: NDArray[np.uint8]
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
-    rotation: NDArray[np.float64] = _NOT_TURNED
+    rotation: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        if self.rotation is _NOT_TURNED:
+        if not len(self.rotation):
             object.__setattr__(self, "rotation", np.zeros(len(self.pixels)))
 
     def __repr__(self) -> str:
@@ -60,7 +59,7 @@ class Crops:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, rows: slice) -> "Crops":
+    def __getitem__(self, rows: Any) -> "Crops":
         return Crops(self.pixels[rows], self.center[rows], self.scale[rows], self.rotation[rows])
 
     @classmethod
@@ -98,6 +97,11 @@ class Decoded:
 
     def __getitem__(self, rows: Any) -> "Decoded":
         return Decoded(*(_at(part, rows) for part in self.parts()))
+
+    def copy(self) -> "Decoded":
+        """Return the same in memory of its own."""
+        copies: Any = [None if part is None else part.copy() for part in self.parts()]
+        return Decoded(*copies)
 
     def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
         """Return all arrays, in the order of the attributes."""

@@ -1,28 +1,25 @@
 """Records of many pictures, one after the other: threads read and detect, the network sees batches across pictures."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
-from itertools import islice
 
 import cv2
 
-from facelandmarks._threads import in_order
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.bulk.records import Record, Row, record_of, to_rows
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import usable_cpus
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
-from facelandmarks.images import load_image
-from facelandmarks.model import Model, Seen
-from facelandmarks.rotations import UPRIGHT, check_rotations, keep_best, turn_picture
+from facelandmarks.finding import Find, Found
+from facelandmarks.model import Model
+from facelandmarks.results import Crops
+from facelandmarks.rotations import UPRIGHT
+from facelandmarks.stream import stream
 
 PICTURES = 32  # in a batch
-_AHEAD = 3  # batches that are begun
+BATCHES_AHEAD = 3  # that are begun
 Path = str | os.PathLike[str]
-Look = Callable[[Path], tuple[Path, list[Seen] | str]]
 Batches = Generator[list[Record], None, None]
 
 
@@ -98,42 +95,30 @@ def predict_batches(
     threads = default_workers() if workers is None else workers
     if batch_size < 1 or threads < 1:
         raise InvalidOptionError(f"batch_size and workers must be at least 1; got {batch_size} and {threads}")
-    check_rotations(rotations)
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
     finder = model.detector(detector) if isinstance(detector, str) else detector
-    look = partial(_look, model, finder, min_score, rotations)
-    return _run(model, images, look, rotations, batch_size, threads)
+    find = Find(finder, min_score=min_score, rotations=rotations)
+    return _batches(model, images, find, batch_size, threads)
 
 
-def _run(
-    model: Model, images: Iterable[Path], look: Look, rotations: Sequence[int], batch_size: int, threads: int
-) -> Batches:
-    with ThreadPoolExecutor(threads) as pool, closing(in_order(pool, look, images, _AHEAD * batch_size)) as seen:
-        while batch := list(islice(seen, batch_size)):
-            yield _finish(model, batch, rotations)
+def _batches(model: Model, images: Iterable[Path], find: Find, batch_size: int, threads: int) -> Batches:
+    def prepare(image: Path) -> tuple[tuple[Path, Found | str], Crops | None]:
+        """One unreadable image among a million must not end the run: it gets the reason in place of faces."""
+        try:
+            found, crops = model.find_and_prepare(image, None, find)
+        except (FaceLandmarksError, OSError, cv2.error) as error:
+            return (image, str(error)), None
+        except MemoryError:
+            return (image, "not enough memory for this image"), None
+        return (image, found), crops
 
-
-def _look(
-    model: Model, finder: Detector, min_score: float | None, rotations: Sequence[int], image: Path
-) -> tuple[Path, list[Seen] | str]:
-    """The crops of a picture in each of its turns, or why it has none. One among a million must not end the run."""
-    try:
-        picture = load_image(image)
-        turned = (turn_picture(picture, degrees) for degrees in rotations)
-        return image, [model.look(turn, detector=finder, min_score=min_score) for turn in turned]
-    except (FaceLandmarksError, OSError, cv2.error) as error:
-        return image, str(error)
-    except MemoryError:
-        return image, "not enough memory for this picture"
-
-
-def _finish(model: Model, batch: Sequence[tuple[Path, list[Seen] | str]], rotations: Sequence[int]) -> list[Record]:
-    """Run the network on the crops of a batch."""
-    faces = iter(model.finish([turn for _, turns in batch if isinstance(turns, list) for turn in turns]))
-    return [
-        record_of(image, model.spec.name, None, turns)
-        if isinstance(turns, str)
-        else record_of(image, model.spec.name, keep_best([next(faces) for _ in turns], rotations, detected=True), None)
-        for image, turns in batch
-    ]
+    done = stream(model, images, prepare, batch=batch_size, workers=threads, ahead=BATCHES_AHEAD * batch_size)
+    with closing(done):
+        for batch in done:
+            yield [
+                record_of(image, model.spec.name, None, found)
+                if isinstance(found, str)
+                else record_of(image, model.spec.name, model.result(found, decoded), None)
+                for (image, found), decoded in batch
+            ]

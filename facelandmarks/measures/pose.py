@@ -105,23 +105,23 @@ def head_pose(
     camera = np.array([[length, 0, (width - 1) / 2], [0, length, (height - 1) / 2], [0, 0, 1]])
     rotation, translation = _solve(seen, model, camera)
     projected = (model @ rotation.transpose(0, 2, 1) + translation[:, None]) @ camera.T
-    yaw = np.arcsin(np.clip(rotation[:, 2, 0], -1, 1))
-    pitch = -np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
-    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
+    yaw = np.rad2deg(np.arcsin(np.clip(rotation[:, 2, 0], -1, 1)))
+    pitch = -np.rad2deg(np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2]))
+    roll = np.rad2deg(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
     with np.errstate(divide="ignore", invalid="ignore"):
         off = projected[..., :2] / projected[..., 2:] - seen
         error = np.sqrt((off**2).sum(-1).mean(-1)) / np.linalg.norm(np.ptp(seen, axis=1), axis=-1)
         # The nose points to the camera, wherever in the image the head is.
         facing = np.einsum("ni,ni->n", rotation[:, :, 2], translation) > 0
         valid = (translation[:, 2] > 0) & facing & (error <= LARGEST_ERROR)
-    return HeadPose(rotation, translation, *np.rad2deg([yaw, pitch, roll]), error, valid)
+    return HeadPose(rotation, translation, yaw, pitch, roll, error, valid)
 
 
 def _solve(
     seen: NDArray[np.float64], model: NDArray[np.float64], camera: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return rotations (N, 3, 3) and translations (N, 3); NaN for points that are missing or on one line."""
-    finite = np.isfinite(seen).all(axis=(1, 2))
+    finite: NDArray[np.bool_] = np.isfinite(seen.sum(axis=(1, 2)))
     centred = np.where(finite[:, None, None], seen, 0.0)
     centred = centred - centred.mean(axis=1, keepdims=True)
     singular = np.linalg.svd(centred, compute_uv=False)

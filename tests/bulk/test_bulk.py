@@ -17,6 +17,7 @@ from facelandmarks.bulk import RayPredictor, find_pictures, predict_batches, pre
 from facelandmarks.bulk.inputs import is_many
 from facelandmarks.bulk.records import readable
 from facelandmarks.bulk.run import journal_path
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.results import Landmarks
 
@@ -126,7 +127,7 @@ def test_crowds_are_decoded_in_parts(pictures):
 
         def detect(self, image, *, min_score=None):
             boxes = np.tile(np.array([[5, 5, 50, 50]], np.float32), (70, 1))
-            return boxes, np.linspace(1, 0.5, 70).astype(np.float32)
+            return Detections(boxes, np.linspace(1, 0.5, 70).astype(np.float32))
 
     good = [picture for picture in pictures if picture.endswith(("p000.png", "p002.png"))]
     found = list(predict_rows(fl.load_model(), good, detector=Crowd()))

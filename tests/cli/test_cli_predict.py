@@ -11,7 +11,7 @@ import skimage.data
 from paths import DOCS
 
 import facelandmarks as fl
-from facelandmarks import files
+from facelandmarks import _files as files
 from facelandmarks.cli import predict_pictures
 from facelandmarks.cli.predict import main
 

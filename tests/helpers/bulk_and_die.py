@@ -10,6 +10,7 @@ import numpy as np
 
 from facelandmarks.cli import predict_bulk
 from facelandmarks.cli.predict import main
+from facelandmarks.detection.base import Detections
 from facelandmarks.engines.base import EngineInfo
 from facelandmarks.model import Model
 from facelandmarks.zoo import get_spec
@@ -24,7 +25,7 @@ class Finder:
         count = int(image[0, 0, 0]) % 4
         height, width = image.shape[:2]
         boxes = np.array([[n, n, width - n - 1, height - n - 1] for n in range(count)], np.float32).reshape(-1, 4)
-        return boxes, np.linspace(1, 0.5, count).astype(np.float32)
+        return Detections(boxes, np.linspace(1, 0.5, count).astype(np.float32))
 
 
 class CheapEngine:
