@@ -178,7 +178,7 @@ def test_parquet_has_the_same_rows(model, rows, pictures, tmp_path):
     for one, other in zip(found, rows, strict=True):
         for name in ("image", "model", "status", "error", "width", "height", "scheme", "detector", "face"):
             assert one[name] == other[name]
-        for name in ("box", "box_score", "points", "scores"):
+        for name in ("box", "box_score", "points", "scores", "detector_points", "depth", "expected_error"):
             assert (one[name] is None) == (other[name] is None)
             if one[name] is not None:
                 assert np.array_equal(np.float32(one[name]), np.float32(other[name]))
