@@ -39,8 +39,8 @@ def load_image(
     Parameters
     ----------
     image
-        - Path, or bytes, bytearray or memoryview of an encoded file: told by content, not by name; turned upright
-          (EXIF); the first frame or page.
+        - Path, or bytes, bytearray or memoryview of an encoded file: recognised by content, not by name; turned
+          upright (EXIF); the first frame or page.
         - PIL image: its pixels as they are, since coordinates refer to them; its EXIF orientation is not applied
           (``PIL.ImageOps.exif_transpose`` does that). Mode I holds 0..65535, mode F 0..1.
         - ndarray (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
@@ -108,7 +108,7 @@ def _limit(given: int | None) -> int:
 
 
 def _is_instance(value: Any, module: str, name: str) -> bool:
-    """Tell an instance of a class without importing it: whoever holds such an object has imported its module."""
+    """Recognise an instance of a class without importing it: if there is one, its module has been imported."""
     cls = getattr(sys.modules.get(module), name, None)
     return isinstance(cls, type) and isinstance(value, cls)
 

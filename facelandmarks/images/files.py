@@ -86,18 +86,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
 
 
 def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = False) -> NDArray[Any]:
-    """Decode an image file.
-
-    Parameters
-    ----------
-    data
-        The whole file.
-    name
-        What to call it in messages.
-    max_pixels
-        Largest width x height; checked before anything of that size is allocated.
-    allow_truncated
-        Whether to take a JPEG that ends early.
+    """Decode an image file; `name` stands for it in messages, and `max_pixels` is checked before its pixels are read.
 
     Returns
     -------
