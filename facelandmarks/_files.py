@@ -34,12 +34,12 @@ def _whole_number(digits: str) -> int:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder, then rename it.
+    """Write a file under another name beside its place, then give it its own.
 
     Raises
     ------
     OSError
-        If it cannot be written; an older file is then unchanged, and the temporary one removed.
+        If it cannot be written; what was there before is still there, and nothing else is.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
