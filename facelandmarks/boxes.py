@@ -79,14 +79,9 @@ def get_convention(name: str) -> BoxConvention:
 
 
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
-    """Return boxes as float64 (N, 4), after checking that each of them can hold a face.
+    """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
-    Parameters
-    ----------
-    boxes
-        One box (4,) or several (N, 4), xyxy in pixels; or an empty sequence.
-    width, height
-        Size of the image in pixels.
+    `width` and `height` are those of the image in pixels. An empty sequence gives (0, 4).
 
     Raises
     ------

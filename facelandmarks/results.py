@@ -291,19 +291,8 @@ class Landmarks:
     def from_pts(cls, texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> "Landmarks":
         """Read `.pts` files, one a face; scores are NaN, boxes are the bounds of the points.
 
-        Parameters
-        ----------
-        texts
-            Contents of the files.
-        scheme
-            Name of the point scheme, which the files do not say.
-        image_size
-            Width and height of the image in pixels.
-
-        Raises
-        ------
-        UnknownModelError, InvalidOptionError
-            If there is no such scheme, or a text is another kind of file or has another number of points.
+        The files say neither their scheme nor the image's width and height. `InvalidOptionError` if there is no such
+        scheme, or a text is another kind of file or has another number of points.
         """
         layout = get_scheme(scheme)
         shape = (len(texts), len(layout))

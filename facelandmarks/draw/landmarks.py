@@ -22,18 +22,10 @@ def draw_landmarks(
     *,
     with_boxes: bool = True,
 ) -> NDArray[np.uint8]:
-    """Return a copy of an image with contours, points and boxes; line widths follow the size of each face.
+    """Return a copy of an image, uint8 (H, W, 3) RGB, with contours, points and boxes on it.
 
-    Parameters
-    ----------
-    image
-        uint8 (H, W, 3), RGB; not modified.
-    points, boxes
-        (N, K, 2) and (N, 4) xyxy, in pixels of the image.
-    scheme
-        Layout of the points.
-    with_boxes
-        Whether to draw the boxes too.
+    Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image. Line widths follow the size of each box, also
+    without `with_boxes`.
     """
     canvas = image.copy()
     for face, box in zip(points, boxes, strict=True):

@@ -20,13 +20,7 @@ LABELLED = 2  # COCO's flag of a point that is there and visible; 0 is one witho
 
 
 def to_coco(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the document of images by file name.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no image, or the schemes of the images differ.
-    """
+    """Return the document of images by file name; `InvalidOptionError` if their schemes differ or there is no image."""
     schemes = {record["scheme"] for record in records.values()}
     if len(schemes) != 1:
         raise InvalidOptionError(f"one document holds the points of one scheme; got {sorted(schemes)}")
@@ -76,8 +70,11 @@ def from_coco(text: str) -> dict[str, dict[str, Any]]:
     """
     try:
         document = parse_json(text)
-        scheme = _scheme(document["categories"])
-        images = document["images"]
+        (category,), images = document["categories"], document["images"]
+        names = tuple(category["keypoints"])
+        scheme = next((scheme.name for scheme in SCHEMES.values() if scheme.names == names), None)
+        if scheme is None:
+            raise InvalidOptionError(f"no scheme here has these {len(names)} points: {', '.join(names[:3])}, ...")
         _check_unlike([image["id"] for image in images])
         _check_unlike([str(image["file_name"]) for image in images])
         faces: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
@@ -95,15 +92,6 @@ def from_coco(text: str) -> dict[str, dict[str, Any]]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidOptionError(f"this is not a COCO document of faces: {type(error).__name__}: {error}") from error
-
-
-def _scheme(categories: Sequence[Mapping[str, Any]]) -> str:
-    (category,) = categories
-    names = tuple(category["keypoints"])
-    known = [scheme.name for scheme in SCHEMES.values() if scheme.names == names]
-    if not known:
-        raise InvalidOptionError(f"no scheme here has these {len(names)} points: {', '.join(names[:3])}, ...")
-    return known[0]
 
 
 def _check_unlike(names: Sequence[Any]) -> None:

@@ -18,13 +18,7 @@ def to_pts(points: NDArray[np.float32]) -> str:
 
 
 def from_pts(text: str, count: int) -> NDArray[np.float64]:
-    """Return the points (K, 2) of a file that must have `count` of them.
-
-    Raises
-    ------
-    InvalidOptionError
-        If it is another kind of file, or has another number of points.
-    """
+    """Return the points (count, 2) of a file; `InvalidOptionError` for other files and other numbers of points."""
     match = _FILE.fullmatch(text)
     try:
         numbers = np.array(match[2].split(), np.float64) if match else np.zeros(0)

@@ -14,13 +14,7 @@ Array = NDArray[np.float32]
 
 
 def to_supervision(points: Array, scores: Array, boxes: Array, box_scores: Array) -> "supervision.KeyPoints":
-    """Return one instance a face, class 0; the boxes are `data["box"]`, float32 (N, 4) xyxy.
-
-    Raises
-    ------
-    MissingDependencyError
-        If supervision is not installed.
-    """
+    """Return one instance a face, class 0; the boxes are `data["box"]`, float32 (N, 4) xyxy."""
     try:
         import supervision
     except ImportError as error:

@@ -26,20 +26,10 @@ _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_SAMPLES = 256, 2
 
 @dataclass(frozen=True)
 class Header:
-    """What OpenCV needs to be told, or must not find out by itself.
+    """What is known of a file before OpenCV decodes it.
 
-    Attributes
-    ----------
-    format
-        Name of the format, for messages.
-    width, height
-        Size as stored, in pixels, before the orientation is applied.
-    data
-        The bytes to decode: the file, without what OpenCV's versions treat differently.
-    orientation
-        EXIF orientation, 1 to 8.
-    several
-        Whether the file holds more frames than the one that is decoded.
+    `width` and `height` are pixels as stored, before the EXIF orientation (1 to 8) is applied. `data` is what to
+    decode: the file without what OpenCV's versions treat differently. `several`: it holds more frames than that one.
     """
 
     format: str
@@ -51,12 +41,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header | None:
-    """Read the header of a file that OpenCV decodes, and check that the file is complete.
-
-    Returns
-    -------
-    Header or None
-        None if Pillow has to read the file.
+    """Read the header of a file and check that it is complete; return None if Pillow has to read the file.
 
     Raises
     ------

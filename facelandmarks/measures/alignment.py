@@ -32,16 +32,10 @@ LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class Alignment:
-    """A published alignment.
+    """A published alignment: side of the crop in pixels, and how to find the map from image to crop.
 
-    Attributes
-    ----------
-    size
-        Side of the crop in pixels, as published.
-    matrices
-        Maps five points (N, 5, 2) and a side to similarities (N, 2, 3), from pixels of the image to pixels of the crop.
-    smooth
-        Whether faces that are larger than the crop are averaged down; else single pixels are picked, as published.
+    `matrices` takes five points (N, 5, 2) and a side, and returns similarities (N, 2, 3). `smooth`: faces that are
+    larger than the crop are averaged down; else single pixels are picked, as published.
     """
 
     size: int
@@ -152,8 +146,6 @@ ALIGNMENTS: Mapping[str, Alignment] = MappingProxyType(
 def similarities(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the similarities (N, 2, 3) that bring points (N, M, 2) nearest to a target (M, 2), by least squares.
 
-    Notes
-    -----
     A similarity of the plane is one complex factor and a shift, so the best is a quotient of sums; Umeyama's solution
     (IEEE TPAMI 1991) is the same where a mirror image would not be nearer. Points all at one place give NaN.
     """

@@ -40,7 +40,7 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
 
     Raises
     ------
-    UnknownModelError, InvalidOptionError
+    InvalidOptionError
         If there is no such scheme, it has no such outlines, or the points do not fit it.
 
     Notes
@@ -57,12 +57,9 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
 
 
 def mouth_aspect_ratio(points: ArrayLike, scheme: str | Scheme) -> Ratios:
-    """Measure height over width of the opening between the lips; arguments and errors as in `eye_aspect_ratios`.
+    """Measure height over width (N,) of the opening between the lips; arguments and errors as in `eye_aspect_ratios`.
 
-    Returns
-    -------
-    Ratios
-        (N,). Not valid: points missing, or a mouth narrower than 4 px.
+    Not valid: points missing, or a mouth narrower than 4 px.
     """
     ratios, width = _open(*check_points(points, scheme), "lips_inner")
     return Ratios(ratios, np.isfinite(ratios) & (width >= LEAST_WIDTH))

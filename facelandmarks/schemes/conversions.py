@@ -26,16 +26,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Distances of converted labels from labels of the target, on the same faces.
+    """Mean distances of converted labels from labels of the target, on `faces` faces with labels in both schemes.
 
-    Attributes
-    ----------
-    percent
-        Mean of each point of the target, in percent of the root of the area of the tight box; NaN if unknown.
-    faces
-        Number of faces with labels in both schemes; a point is not counted where it is not visible.
-    data
-        Where the faces come from.
+    `percent` has a number for each point of the target, in percent of the root of the area of the tight box, over the
+    faces where it is visible; NaN if unknown.
     """
 
     percent: tuple[float, ...]
@@ -47,16 +41,8 @@ class Residuals:
 class Conversion:
     """How the points of one scheme are made from the points of another.
 
-    Attributes
-    ----------
-    source, target
-        Names of the schemes.
-    points
-        One record for each point of the target.
-    origin
-        Where the correspondence is published, or how it was found.
-    residuals
-        Measured errors; None if no faces have labels in both schemes.
+    `points` has a record for each point of the target. `origin` says where the correspondence is published, or how it
+    was found. `residuals` are the measured errors, None if no faces have labels in both schemes.
     """
 
     source: str

@@ -1,8 +1,7 @@
 """Conversion of points from one scheme to another.
 
-`CONVERSIONS` holds as data which point becomes which, how good that is, and how large the error was where it could be
-measured: on the few faces that people labelled in both schemes. A model's output for one face in two schemes would
-not be a label, and is not used.
+Errors are measured on the few faces that people labelled in both schemes. A model's output for one face in two schemes
+is not a label, and is not used.
 """
 
 from collections.abc import Mapping
@@ -31,19 +30,10 @@ def get_conversion(source: str, target: str) -> Conversion:
 
 
 def convert(points: ArrayLike, source: str | Scheme, target: str | Scheme) -> NDArray[Any]:
-    """Convert points of one scheme to another.
+    """Convert points (..., K, 2) of one scheme to points (..., K', 2) of another; the result is a copy.
 
-    Parameters
-    ----------
-    points
-        (..., K, 2) in any unit, K points of `source`.
-    source, target
-        Schemes, or their names: a key of `CONVERSIONS`, or twice the same.
-
-    Returns
-    -------
-    ndarray
-        (..., K', 2), a copy; NaN where the conversion's `kinds` say "unavailable".
+    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme. A point whose kind there is
+    "unavailable" becomes NaN.
 
     Raises
     ------

@@ -329,13 +329,7 @@ def get_scheme(name: str) -> Scheme:
 
 
 def check_points(points: ArrayLike, scheme: str | Scheme) -> tuple[NDArray[np.float64], Scheme]:
-    """Return points as float64 (N, K, 2), and their scheme.
-
-    Raises
-    ------
-    UnknownModelError, InvalidOptionError
-        If there is no such scheme, or the points do not fit it.
-    """
+    """Return points as float64 (N, K, 2), and their scheme; `InvalidOptionError` if they do not fit it."""
     known = get_scheme(scheme) if isinstance(scheme, str) else scheme
     array = np.asarray(points, np.float64)
     if array.ndim != 3 or array.shape[1:] != (len(known), 2):
