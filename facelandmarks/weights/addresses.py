@@ -11,12 +11,7 @@ HUB = "hf://"
 def url_problem(url: str, before: str | None = None) -> str | None:
     """Return why an address must not be used, or None.
 
-    Parameters
-    ----------
-    url
-        The address: https, or http on the loopback addresses of this machine.
-    before
-        The address that redirected to it; https never leads to http.
+    https is fine; so is http on the loopback addresses of this machine, unless `before`, which led there, is https.
     """
     try:
         parts = urlsplit(url)
@@ -60,13 +55,7 @@ def is_loopback(host: str) -> bool:
 
 
 def hub_parts(url: str) -> tuple[str, str, str | None]:
-    """Split an `hf://` address into repository (`owner/name`), path inside it, and revision.
-
-    Raises
-    ------
-    DownloadError
-        If it does not have that form.
-    """
+    """Split an `hf://` address into repository (`owner/name`), path inside it, and revision."""
     path, _, revision = url.removeprefix(HUB).partition("@")
     parts = path.split("/")
     if len(parts) < 3 or any(part in ("", ".", "..") for part in parts) or "\\" in url:
@@ -77,10 +66,7 @@ def hub_parts(url: str) -> tuple[str, str, str | None]:
 def resolve(url: str) -> tuple[str, dict[str, str]]:
     """Return the https address of a source, and headers that only its own host may see.
 
-    Raises
-    ------
-    ValueError
-        If the hub has no such names.
+    Names that the hub cannot have are a ValueError.
     """
     if not url.startswith(HUB):
         return url, {}

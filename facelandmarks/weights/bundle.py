@@ -35,15 +35,7 @@ BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, Value
 
 
 def write_bundle(out: Path, files: Sequence[tuple[FileRecord, Path]]) -> None:
-    """Write verified files and their manifest; the bundle is there whole or not at all.
-
-    Parameters
-    ----------
-    out
-        The zip file.
-    files
-        Records and the paths of their verified files.
-    """
+    """Write verified files (records and paths) and their manifest to a zip, which is there whole or not at all."""
     found = [(record, path, examine(path)) for record, path in files]
     locked = [replace(record, bytes=facts.bytes, sha256=facts.sha256) for record, _, facts in found]
     with whole_file(out) as partial, zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
@@ -68,14 +60,7 @@ def document_of(records: Sequence[FileRecord], manifest: Manifest) -> dict[str, 
 
 
 def unpack_bundle(path: Path, folder: Path) -> list[Path]:
-    """Take the files of a bundle into a cache, and return where they are there.
-
-    Parameters
-    ----------
-    path
-        The zip file.
-    folder
-        The cache.
+    """Take the files of a bundle into the cache `folder`, and return where they are there.
 
     Raises
     ------
@@ -145,15 +130,7 @@ def _member_problem(info: zipfile.ZipInfo) -> str | None:
 
 
 def lock_manifest(path: Path, folder: Path) -> list[str]:
-    """Fill in size and SHA-256 of the verified files of a cache in a manifest file; return their names.
-
-    Raises
-    ------
-    CheckpointError
-        If it is not a manifest.
-    ChecksumError
-        If a file in the cache is not the one that is meant.
-    """
+    """Fill in size and SHA-256 of the verified files of the cache `folder` in a manifest file; return their names."""
     document = read_document(path)
     check_manifest(document, path, {"training_data": load_manifest().training_data})
     changed = []

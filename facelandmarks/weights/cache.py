@@ -50,10 +50,7 @@ class Access:
 
 
 def cache_folder(chosen: Folder = None) -> Path:
-    """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's cache folder.
-
-    The folder need not exist, and is not made here.
-    """
+    """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder."""
     if chosen is not None:
         return Path(chosen).expanduser()
     if own := os.environ.get("FACELANDMARKS_CACHE"):
@@ -74,15 +71,7 @@ def is_offline(chosen: bool | None = None) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """A file of the cache and what belongs to it, all in one folder.
-
-    Attributes
-    ----------
-    folder
-        The cache.
-    name
-        Name of the file; `check_name` is applied.
-    """
+    """A file of the cache (`check_name` holds for its name) and what belongs to it, all in one folder."""
 
     folder: Path
     name: str
@@ -160,21 +149,11 @@ def disk_errors(place: Place) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Pin:
-    """The facts a file was accepted with.
-
-    Attributes
-    ----------
-    sha256, bytes
-        Digest and size of the whole file.
-    mtime_ns
-        Time of its last change, in nanoseconds: while this and the size hold, the file is not read again.
-    basis
-        Why it was accepted.
-    """
+    """The facts of a file when it was accepted, and why it was."""
 
     sha256: str
     bytes: int
-    mtime_ns: int
+    mtime_ns: int  # of its last change; while this and the size hold, the file is not read again
     basis: str
 
 
@@ -221,17 +200,7 @@ def is_good_copy(copy: Place) -> bool:
 
 
 def keep_copy(copy: Place, write: Callable[[Path], object], errors: tuple[type[Exception], ...] = (OSError,)) -> None:
-    """Write a file made from a verified one, and its pin; where that is not possible, nothing is kept.
-
-    Parameters
-    ----------
-    copy
-        Its place.
-    write
-        Writes the content to the path that it is given.
-    errors
-        Raised where it cannot be written.
-    """
+    """Keep a file made from a verified one, and its pin; nothing if `write(path)` raises one of `errors`."""
     try:
         with whole_file(copy.file) as partial:
             write(partial)

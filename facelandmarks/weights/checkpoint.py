@@ -121,19 +121,7 @@ READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
 
 
 def read_checkpoint(path: Path, dialect: str) -> State:
-    """Read the tensors of a checkpoint, under our names.
-
-    Parameters
-    ----------
-    path
-        The file.
-    dialect
-        A key of `DIALECTS`.
-
-    Returns
-    -------
-    dict
-        float32 arrays by name, in the file's order, without counters of batch norms.
+    """Read the tensors of a checkpoint: float32 arrays under our names, in its order, without counters of batch norms.
 
     Raises
     ------
@@ -191,10 +179,6 @@ def load_state(
 
     Parameters
     ----------
-    network
-        Changed in place.
-    tensors
-        By name.
     model
         Name of the network in messages.
     candidates

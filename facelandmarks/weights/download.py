@@ -41,31 +41,15 @@ class SourceError(DownloadError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How patient a download is.
+    """How patient a download is; times in seconds."""
 
-    Attributes
-    ----------
-    tries
-        For one source, in one call.
-    connect, read
-        Seconds to wait for a connection, and for the next bytes.
-    first_wait, longest_wait
-        Seconds before the second try, doubled each time; and the most: a server that asks for more is given up.
-    least_speed, over
-        Bytes a second, in each period of that many seconds; a slower transfer counts as broken off.
-    redirects
-        The most of them for one answer.
-    sleep, clock
-        For tests.
-    """
-
-    tries: int = 5
-    connect: float = 10.0
-    read: float = 30.0
-    first_wait: float = 1.0
-    longest_wait: float = 120.0
-    least_speed: float = 1000.0
-    over: float = 60.0
+    tries: int = 5  # for one source, in one call
+    connect: float = 10.0  # to wait for a connection
+    read: float = 30.0  # to wait for the next bytes
+    first_wait: float = 1.0  # before the second try; doubled each time
+    longest_wait: float = 120.0  # a server that asks for more is given up
+    least_speed: float = 1000.0  # bytes a second; a slower transfer counts as broken off
+    over: float = 60.0  # which the speed is measured
     redirects: int = 10
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -73,45 +57,26 @@ class Limits:
 
 @dataclass(frozen=True)
 class Origin:
-    """The source of a partial file, and how to tell that the server still has the same file.
-
-    Attributes
-    ----------
-    url
-        The address in the manifest.
-    etag, modified
-        Headers of the answer, if any.
-    total
-        Bytes of the whole file, if known.
-    """
+    """The source of a partial file, and how to tell that the server still has the same file."""
 
     url: str
     etag: str | None
     modified: str | None
-    total: int | None
+    total: int | None  # bytes of the whole file, if known
 
 
 @dataclass(frozen=True)
 class Step:
     """What to do next.
 
-    Attributes
-    ----------
-    action
-        `write` the body from the start, `append` it, follow the `redirect`, accept the partial file as `complete`,
-        `restart` from the first byte, `retry` after a while, or go to the `next` source.
-    reason
-        For people; of a redirect, its target.
-    wait
-        Seconds until the next try; None: longer each time.
-    total
-        Bytes of the whole file, if known.
+    `write` the body from the start, `append` it, follow the `redirect`, accept the partial file as `complete`,
+    `restart` from the first byte, `retry` after a while, or go to the `next` source.
     """
 
     action: Literal["write", "append", "redirect", "complete", "restart", "retry", "next"]
-    reason: str = ""
-    wait: float | None = None
-    total: int | None = None
+    reason: str = ""  # for people; of a redirect, its target
+    wait: float | None = None  # seconds until the next try; None: longer each time
+    total: int | None = None  # bytes of the whole file, if known
 
 
 def decide(
@@ -121,16 +86,10 @@ def decide(
 
     Parameters
     ----------
-    status, headers
-        Of the answer; the mapping must ignore upper and lower case.
-    offset
-        Bytes of the partial file. Unless it is 0, only the bytes after it were asked for.
-    origin
-        Of the partial file.
-    size
-        Bytes of the file by the manifest, if known.
-    most
-        Bytes that a file may have.
+    offset, origin
+        Bytes of the partial file (unless 0, only those after it were asked for), and its source.
+    size, most
+        Bytes of the file by the manifest, if known, and the most that a file may have.
     """
     if status in REDIRECTS:
         target = headers.get("Location")
@@ -211,20 +170,9 @@ def _number(text: str | None) -> int | None:
 
 
 def transfer(url: str, place: Place, size: int | None, limits: Limits, *, progress: bool | None = None) -> bool:
-    """Make `place.partial` a whole file, by the word of its source; True if a part of it was here before.
+    """Make `place.partial` a whole file, by the word of its source; return whether a part of it was here before.
 
-    Parameters
-    ----------
-    url
-        https, http of this machine, or hf.
-    place
-        Of the file; the folder must exist and the lock be held.
-    size
-        Bytes of the file by the manifest; None if not published.
-    limits
-        How patient to be.
-    progress
-        As in `Access`.
+    The folder must exist and the lock be held. `size` is the manifest's, in bytes; `progress` is as in `Access`.
 
     Raises
     ------
@@ -312,7 +260,7 @@ def _open(session: requests.Session, url: str, headers: dict[str, str], limits: 
 
 @dataclass(frozen=True)
 class Body:
-    """The part of the file that a body is: from `offset` on, up to `total` if known, and never beyond `most` bytes."""
+    """The part of a file that a body is, in bytes: from `offset` on, up to `total` if known, never beyond `most`."""
 
     offset: int
     total: int | None

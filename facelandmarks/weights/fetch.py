@@ -55,10 +55,7 @@ def obtain(record: FileRecord, access: Access = Access(), *, limits: "Limits | N
 def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) -> Path | None:
     """Return the file if it is in the cache; it is read whole only if it changed since it was accepted.
 
-    Raises
-    ------
-    ChecksumError
-        If a file is there that is not the one that is meant.
+    A file that is not the one that is meant is a `ChecksumError`.
     """
     with disk_errors(place):
         if not place.file.is_file():
@@ -81,12 +78,7 @@ def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) 
 def verify(record: FileRecord, folder: Path) -> Pin:
     """Read a file of the cache or of the wheel whole, whatever its pin says, and return its facts.
 
-    Raises
-    ------
-    DownloadError
-        If it is not there.
-    ChecksumError
-        If it is not the file that is meant.
+    A missing file is a `DownloadError`, another than the one that is meant a `ChecksumError`.
     """
     place = Place(ASSETS if record.asset else folder, record.name)
     if not place.file.is_file():
@@ -99,13 +91,7 @@ def verify(record: FileRecord, folder: Path) -> Pin:
 
 
 def sources_of(record: FileRecord) -> list[str]:
-    """Return the addresses to try, in order: FACELANDMARKS_MIRROR (files by name), then the manifest's.
-
-    Raises
-    ------
-    DownloadError
-        If one of them must not be used.
-    """
+    """Return the addresses to try, in order: FACELANDMARKS_MIRROR (files by name), then the manifest's."""
     mirror = os.environ.get("FACELANDMARKS_MIRROR", "").strip()
     first = [f"{mirror.rstrip('/')}/{quote(record.name)}"] if mirror else []
     sources = [*first, *record.urls]
@@ -128,29 +114,19 @@ def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
 def add_file(
     record: FileRecord, source: Path, folder: Path, check: Callable[[Path], None], *, allow_unverified: bool = False
 ) -> Path:
-    """Copy a file into the cache if it is the one that the record means.
+    """Copy the file `source` into the cache `folder` if it is the one that the record means.
 
     Parameters
     ----------
-    record
-        The record of the file.
-    source
-        The file; it is left alone.
-    folder
-        The cache.
     check
-        Called with a copy whose digest is right; raises CheckpointError if it does not fit.
+        Called with a copy whose digest is right; raises `CheckpointError` if it does not fit.
     allow_unverified
         Whether to accept a file whose digest differs from a published one that is known to be doubtful.
 
     Raises
     ------
-    CheckpointError
-        If the file is not there, or does not fit.
-    ChecksumError
-        If it is another file.
-    DownloadError
-        If the cache cannot be written to.
+    CheckpointError, ChecksumError, DownloadError
+        If it is missing or does not fit; is another file; or the cache cannot be written to.
     """
     if not source.is_file():
         raise CheckpointError(f"no such file: {source}")

@@ -20,24 +20,12 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Published:
-    """A verified file of the manifest.
-
-    Attributes
-    ----------
-    record
-        Its record.
-    path
-        Where it is.
-    sha256
-        Its digest.
-    folder
-        Takes what is made from it.
-    """
+    """A verified file of the manifest."""
 
     record: FileRecord
     path: Path
     sha256: str
-    folder: Path
+    folder: Path  # for what is made from it
 
     def state(self) -> "State":
         """Read the tensors: float32 arrays under the names of `facelandmarks.nn`.
@@ -46,10 +34,8 @@ class Published:
 
         Raises
         ------
-        CheckpointError
-            If the file cannot be read, names code, or holds anything but a network's tensors.
-        ChecksumError
-            If it is a file of the package and is missing or damaged.
+        CheckpointError, ChecksumError
+            If the file holds anything but a network's tensors; is missing from the package, or damaged.
         """
         from facelandmarks.weights.checkpoint import read_checkpoint
 
@@ -83,13 +69,7 @@ class Given:
 
 
 def find_weights(name: str, given: Source | None = None, access: Access = Access()) -> Published | Given:  # noqa: B008
-    """Return the user's own weights, or else the published file `name`, fetched and verified if it is not here.
-
-    Raises
-    ------
-    DownloadError, ChecksumError, OfflineError
-        If the published file cannot be obtained, or is not the one that is meant.
-    """
+    """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if given is not None:
         return Given(given, access.folder)
     record = get_record(name)
@@ -103,13 +83,7 @@ def find_weights(name: str, given: Source | None = None, access: Access = Access
 
 
 def load_builtin(name: str) -> "State":
-    """Read a packed file of the wheel, checked against the manifest: float32 arrays by name.
-
-    Raises
-    ------
-    ChecksumError
-        If the file is missing or damaged.
-    """
+    """Read a packed file of the wheel, float32 arrays by name; one that the manifest does not mean is refused."""
     from facelandmarks.weights.packed import load_packed
 
     path = ASSETS / name

@@ -24,22 +24,11 @@ PREFIX_TRUST = ("high", "medium", "stale_likely")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a family of files stores and names its tensors.
+    """How a family of files stores and names its tensors."""
 
-    Attributes
-    ----------
-    format
-        What reads it: `torch` for files of `torch.save`, which are pickles; `onnx` files are graphs and hold no tensors
-        for us.
-    renames
-        Patterns and replacements, applied in order, that lead to the names of `facelandmarks.nn` (MMPose 1.x's).
-    suffix
-        The ending of a user's file in this dialect; without any, the names of the tensors tell the dialect.
-    """
-
-    format: Literal["torch", "safetensors", "packed", "onnx"]
-    renames: tuple[tuple[str, str], ...] = ()
-    suffix: str | None = None
+    format: Literal["torch", "safetensors", "packed", "onnx"]  # torch: pickles of `torch.save`; onnx: graphs, not read
+    renames: tuple[tuple[str, str], ...] = ()  # patterns, in order, that lead to the names of `facelandmarks.nn`
+    suffix: str | None = None  # tells that a user's file is of this dialect
 
 
 UNWRAP = (r"^module\.", "")  # what training on several devices puts before every name
@@ -69,56 +58,24 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 
 @dataclass(frozen=True)
 class FileRecord:
-    """One weights file.
+    """One weights file: all that is published about it."""
 
-    Attributes
-    ----------
-    name
-        File name, and key in the manifest.
-    dialect
-        A key of `DIALECTS`.
-    urls
-        Where it can be fetched, in order of preference.
-    pages
-        Pages where a person can fetch it and no program can: `url` and perhaps a `note`.
-    bytes, sha256
-        Size and digest of the whole file, hexadecimal; None if not published.
-    sha256_prefix, prefix_trust
-        The first digits of the digest, as upstream puts them into file names, and how far they hold: `high`, `medium`,
-        or `stale_likely` for files that were published again under their old name.
-    git_blob_sha1
-        The digest that Git gives the file.
-    licence
-        Of the code that it was published with; the terms of the training data bind the weights too.
-    training_data, papers
-        Keys of the manifest's tables.
-    source
-        `repository`, `commit` and `config` that describe the model.
-    published
-        Accuracy: `source`, `dataset`, `metric`, `unit`, `protocol` (a key of the manifest's table) and `values` by
-        subset.
-    notes
-        Other facts for users.
-    asset
-        Whether the file lies inside the package.
-    """
-
-    name: str
-    dialect: str
-    urls: tuple[str, ...]
-    pages: tuple[Mapping[str, str], ...]
-    bytes: int | None
-    sha256: str | None
-    sha256_prefix: str | None
-    prefix_trust: str | None
-    git_blob_sha1: str | None
-    licence: str
-    training_data: tuple[str, ...]
-    papers: tuple[str, ...]
-    source: Mapping[str, str | None]
-    published: tuple[Mapping[str, Any], ...]
-    notes: tuple[str, ...]
-    asset: bool = False
+    name: str  # of the file, and key in the manifest
+    dialect: str  # a key of `DIALECTS`
+    urls: tuple[str, ...]  # where it can be fetched, in order of preference
+    pages: tuple[Mapping[str, str], ...]  # where a person can fetch it and no program: `url`, perhaps a `note`
+    bytes: int | None  # None, here and below: not published
+    sha256: str | None  # of the whole file, hexadecimal
+    sha256_prefix: str | None  # its first digits, as upstream puts them into file names
+    prefix_trust: str | None  # how far they hold; `stale_likely`: the file was published again under its old name
+    git_blob_sha1: str | None  # the digest that Git gives the file
+    licence: str  # of the code that it was published with; the terms of the training data bind the weights too
+    training_data: tuple[str, ...]  # keys of the manifest's table
+    papers: tuple[str, ...]  # keys of the manifest's table
+    source: Mapping[str, str | None]  # `repository`, `commit` and `config` that describe the model
+    published: tuple[Mapping[str, Any], ...]  # accuracy: the keys of `PUBLISHED`; values by subset
+    notes: tuple[str, ...]  # other facts for users
+    asset: bool = False  # whether the file lies inside the package
 
 
 @dataclass(frozen=True)
@@ -132,13 +89,7 @@ class Manifest:
 
 
 def get_record(name: str) -> FileRecord:
-    """Return the record of a file.
-
-    Raises
-    ------
-    CheckpointError
-        If the manifest has none.
-    """
+    """Return the record of a file, or raise `CheckpointError` if the manifest has none."""
     files = load_manifest().files
     if name not in files:
         raise CheckpointError(f"the manifest has no file {name!r}")
@@ -148,12 +99,7 @@ def get_record(name: str) -> FileRecord:
 def load_manifest() -> Manifest:
     """Read the package's manifest, and over it the file that FACELANDMARKS_MANIFEST names, if any.
 
-    A record of that file replaces the whole record of its name.
-
-    Raises
-    ------
-    CheckpointError
-        If a manifest cannot be read, or the user's own is wrong.
+    A record of that file replaces the whole record of its name; one that breaks a rule is a `CheckpointError`.
     """
     own = os.environ.get("FACELANDMARKS_MANIFEST")
     return _load(own, Path(own).stat().st_mtime_ns if own and Path(own).is_file() else None)
@@ -187,13 +133,7 @@ def manifest_path() -> Path:
 
 
 def read_document(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read.
-    """
+    """Read a JSON file, or raise `CheckpointError`."""
     try:
         return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -256,14 +196,12 @@ OPTIONAL = {"asset"}
 
 
 def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-    """Refuse a document that breaks a rule of manifests.
+    """Refuse the content of a JSON file that breaks a rule of manifests.
 
     Parameters
     ----------
-    document
-        The content of the JSON file.
     where
-        Its name, for messages.
+        Name of the file in messages.
     known
         Tables that records may refer to besides the document's own.
 

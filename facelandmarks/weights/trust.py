@@ -31,21 +31,10 @@ class Verdict:
 
 
 def judge(record: FileRecord, found: Found, pin: Pin | None, *, allow_unverified: bool = False) -> Verdict:
-    """Decide about a file that was read whole.
+    """Decide about a file that was read whole; `pin` is the file that was accepted under its name before.
 
-    Published facts come first, in the order of how much they say: size, SHA-256, the pin of the first use, Git's
-    digest, the digits in the name. Without any, only `allow_unverified` lets a file in.
-
-    Parameters
-    ----------
-    record
-        The manifest's facts.
-    found
-        The file's facts.
-    pin
-        The file that was accepted under this name before.
-    allow_unverified
-        As in `Access`.
+    Facts count in the order of how much they say: size, SHA-256, the pin of the first use, Git's digest, the digits in
+    the name. Without any, only `allow_unverified` lets a file in.
     """
     name, sha256 = record.name, found.sha256
     if record.bytes is not None and record.bytes != found.bytes:
