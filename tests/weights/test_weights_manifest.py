@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 import pytest
+from paths import DOCS
 from weight_records import fields_of, record_of, write_manifest
 
 from facelandmarks.detection import YUNET_FILE
@@ -171,6 +172,11 @@ def test_own_records_are_added_and_replace(tmp_path, monkeypatch):
     assert len(load_manifest().files) == before
     monkeypatch.delenv("FACELANDMARKS_MANIFEST")
     assert get_record(name).sha256_prefix == "2bf032a6"
+
+
+def test_the_record_in_the_documentation_keeps_the_rules(document):
+    block = (DOCS / "weights.md").read_text().split("```json\n")[1].split("```")[0]
+    check_manifest(json.loads(block), "docs/weights.md", document)
 
 
 def test_own_records_keep_to_the_rules(tmp_path, monkeypatch):
