@@ -189,7 +189,7 @@ def write_pin(place: Place, pin: Pin) -> None:
 
 
 def is_good_copy(copy: Place) -> bool:
-    """Return whether a copy is there and is as it was written; a damaged copy is no error: it is made again."""
+    """Return whether a copy is there and is as it was written; a damaged one is not an error: it is made again."""
     try:
         pin, stat = read_pin(copy), copy.file.stat()
     except (FileNotFoundError, NotADirectoryError, ChecksumError):

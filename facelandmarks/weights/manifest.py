@@ -174,7 +174,7 @@ PUBLISHED: Mapping[str, Accepts] = {
     "values": lambda value: isinstance(value, dict),
     "protocol": _or_null(_text),
 }
-# Of each field of a record: what is expected, for messages, and whether a value is that.
+# For each field of a record: the expected value, for messages, and the test of a value.
 FIELDS: Mapping[str, tuple[str, Accepts]] = {
     "dialect": (f"one of {', '.join(DIALECTS)}", lambda value: value in [*DIALECTS]),
     "urls": ("a list of addresses", _list_of(_text)),

@@ -20,7 +20,7 @@ from facelandmarks.errors import CheckpointError
 Array = NDArray[Any]
 SCALE = ".scale"
 MOST_UNPACKED = 1 << 30  # bytes
-# What NumPy raises depends on where a file is broken; TypeError: a bare .npy array is no archive.
+# What NumPy raises depends on where a file is broken; TypeError: a bare .npy array is not an archive.
 BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
 BROKEN_CONTENT = (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError)
 
