@@ -11,7 +11,7 @@ from pathlib import Path
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, complain, run_command
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownModelError, hint_at
-from facelandmarks.weights.cache import Access, Place, leftovers, read_pin
+from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
 from facelandmarks.weights.manifest import ASSETS, FileRecord, load_manifest
 from facelandmarks.weights.trust import digest_kind
@@ -174,7 +174,7 @@ def check_fit(record: FileRecord, path: Path) -> None:
     state = read_checkpoint(path, record.dialect)
     for spec in MODELS.values():
         if spec.weights == record.name:
-            filled_network(find_source(spec, state, Access()))
+            filled_network(find_source(spec, state, USUAL))
 
 
 def run_path(args: argparse.Namespace, access: Access) -> int:

@@ -49,6 +49,9 @@ class Access:
         return cache_folder(self.cache_dir)
 
 
+USUAL = Access()
+
+
 def cache_folder(chosen: Folder = None) -> Path:
     """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder."""
     if chosen is not None:

@@ -12,7 +12,17 @@ from urllib.parse import quote
 from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, FaceLandmarksError, OfflineError
 from facelandmarks.weights.addresses import HUB, source_problem
-from facelandmarks.weights.cache import MOST_BYTES, Access, Pin, Place, disk_errors, is_offline, read_pin, write_pin
+from facelandmarks.weights.cache import (
+    MOST_BYTES,
+    USUAL,
+    Access,
+    Pin,
+    Place,
+    disk_errors,
+    is_offline,
+    read_pin,
+    write_pin,
+)
 from facelandmarks.weights.manifest import ASSETS, FileRecord
 from facelandmarks.weights.trust import CHUNK, digest_kind, examine, is_unchanged, judge, may_be_fetched, no_digest
 
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-def obtain(record: FileRecord, access: Access = Access(), *, limits: "Limits | None" = None) -> Path:  # noqa: B008
+def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None" = None) -> Path:
     """Return the verified file of a record; it is fetched if it is not in the cache.
 
     Raises

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import sha256_of
 from facelandmarks.errors import CheckpointError, ChecksumError
-from facelandmarks.weights.cache import Access, Place, is_good_copy, keep_copy, read_pin
+from facelandmarks.weights.cache import USUAL, Access, Place, is_good_copy, keep_copy, read_pin
 from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, get_record
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Given:
         return read_given(self.source)
 
 
-def find_weights(name: str, given: Source | None = None, access: Access = Access()) -> Published | Given:  # noqa: B008
+def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Published | Given:
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if given is not None:
         return Given(given, access.folder)
