@@ -19,6 +19,7 @@ from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
 from facelandmarks.schemes import get_scheme
+from facelandmarks.weights.cache import Access
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -88,9 +89,7 @@ def export_model(
     if path.suffix.lower() != ".onnx":
         raise InvalidOptionError(f"the file must be called *.onnx; got {os.fspath(path)!r}")
     spec = choose(get_spec(name), variant=variant, decode=decode)
-    source = find_source(
-        spec, weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
-    )
+    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
     graph = _graph(spec, filled_network(source), decode_in_graph, said)
     write_file(path, graph)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.engines.base import Engine
 from facelandmarks.engines.choose import EngineSettings
-from facelandmarks.errors import DownloadError
-from facelandmarks.weights.cache import Place
-from facelandmarks.weights.copies import is_good_copy, keep_copy
-from facelandmarks.weights.fetch import locked
+from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,9 +103,9 @@ def obtain_graph(source: Source) -> Path | bytes:
     if is_good_copy(place):
         return place.file
     try:
-        with locked(place):  # two processes that start together build it once
+        with exclusive(place.lock):  # two processes that start together build it once
             return place.file if is_good_copy(place) else _build_and_keep(source, place)
-    except DownloadError:  # a folder that cannot be written to
+    except NotWritableError:
         return _build(source)
 
 

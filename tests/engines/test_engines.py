@@ -265,7 +265,7 @@ def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models
 
 
 def _state(name):
-    from facelandmarks.weights.builtin import load_builtin
+    from facelandmarks.weights.load import load_builtin
 
     return load_builtin(name)
 
