@@ -1,5 +1,6 @@
 """The functions at the top of the package."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
-from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.cache import cache_folder
 from facelandmarks.weights.locate import Located, locate
 from facelandmarks.weights.manifest import Manifest, load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
@@ -188,14 +188,22 @@ def find_source(
     Parameters and errors are those of `facelandmarks.load_model`.
     """
     if weights is not None:
-        return _source(spec, partial(_given, weights), None)
+        return _source(spec, partial(_given, weights), _digest_of(weights), None)
     file = locate(
         spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
     )
-    return _source(spec, partial(_published, spec.weights, file), file)
+    return _source(spec, partial(_published, spec.weights, file), file.sha256, file.copies)
 
 
-def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) -> Source:
+def _digest_of(weights: Weights) -> str | None:
+    """Return the SHA-256 of a file of weights; None for tensors, and for a missing file, which `_given` reports."""
+    if isinstance(weights, Mapping) or not Path(weights).is_file():
+        return None
+    with Path(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _source(spec: ModelSpec, read: "Callable[[], State]", digest: str | None, folder: Path | None) -> Source:
     """The network of a model, and its weights."""
 
     def fill(network: "nn.Module") -> None:
@@ -211,8 +219,8 @@ def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) 
         std=spec.std,
         size=spec.input_size,
         fill=fill,
-        digest=file.sha256 if file else None,
-        folder=file.copies if file else cache_folder(),
+        digest=digest,
+        folder=folder,
     )
 
 

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import getdoc
+from inspect import getdoc, getmodule
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import facelandmarks
 from facelandmarks._files import write_file
 from facelandmarks.api import Weights, find_source
-from facelandmarks.engines.make import filled_network
+from facelandmarks.engines.choose import EngineSettings
+from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
@@ -120,7 +121,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         },
         "crop": {
             "geometry": spec.geometry,
-            "in_words": getdoc(GEOMETRIES[spec.geometry]),
+            "in_words": getdoc(getmodule(GEOMETRIES[spec.geometry])),
             "box_convention": spec.box_convention,
             "box_padding": spec.box_padding,
             "options": dict(spec.crop_options),
@@ -130,7 +131,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
-            "in_words": getdoc(DECODERS[spec.decode]),
+            "in_words": getdoc(DECODERS[spec.decode].function),
             "options": dict(spec.decode_options),
             "points": "pixels of the crop",
             "back_to_picture": dict(spec.back_options),
@@ -168,7 +169,7 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
 
     if not len(crops):
         raise InvalidOptionError("there is no face to compare on")
-    outputs = OnnxRuntimeEngine(Path(path), device="cpu").run_all(crops.pixels)
+    outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
     expected, _ = model.decode(model.forward(crops), crops)
     found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops)[0]
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
@@ -181,8 +182,10 @@ def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: M
     decode: Decode | None = None
     outputs: tuple[str, ...] = ("output",)
     if decode_in_graph:
-        from facelandmarks.decode_torch.bound import bind_decode
+        import torch
 
-        decode, outputs = bind_decode(spec), ("points", "scores")
+        from facelandmarks.decode.on_device import bind
+
+        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
     metadata = {"facelandmarks": json.dumps(said)}
     return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import overlaps
-from facelandmarks.engines.choose import EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError
 from facelandmarks.weights.builtin import load_builtin
 from facelandmarks.weights.cache import cache_folder
