@@ -54,7 +54,7 @@ def found(detector: Detector, folder: Path, convention: str, faces: dict[str, li
     """How many faces a detector finds, and how many boxes it gives in those photos."""
     hits = boxes_given = 0
     for name, known in faces.items():
-        boxes, _ = detector.detect(np.ascontiguousarray(cv2.imread(str(folder / name))[..., ::-1]))
+        boxes = detector.detect(np.ascontiguousarray(cv2.imread(str(folder / name))[..., ::-1])).boxes
         boxes_given += len(boxes)
         if len(boxes):
             own = convert_boxes(boxes.astype(np.float64), detector.convention, convention)

@@ -3,15 +3,18 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
-from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine, make_engine
+from facelandmarks.detection.base import Detections, Detector
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
+from facelandmarks.finding import Find, detect_faces
+from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from facelandmarks.weights.checkpoint import Shapes, State
-
-__all__ = ["ENGINES", "load_model", "predict"]
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -118,11 +119,34 @@ def load_model(
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
-    """Landmarks of one picture with the default model; the arguments are those of `Model.predict`.
+    """Find the landmarks of one image with the default model; arguments are those of `Model.predict`.
 
-    The model is loaded for each call: for more than one picture, keep what `load_model` returns.
+    The model is loaded at the first call, and kept.
     """
-    return load_model().predict(image, bbox, **options)
+    return _default_model().predict(image, bbox, **options)
+
+
+def detect(
+    image: Any,
+    *,
+    detector: str | Detector = "auto",
+    color: ColorOrder = "rgb",
+    min_score: float | None = None,
+    min_face: float | None = None,
+    max_faces: int | None = None,
+) -> Detections:
+    """Find the faces of one image: boxes, scores, and five points where the detector has them.
+
+    Arguments are those of `Model.predict`. Detectors are loaded once, and kept; boxes are in the detector's own
+    convention (`facelandmarks.boxes`).
+    """
+    find = Find(detector, min_score=min_score, min_face=min_face, max_faces=max_faces)
+    finder = _kept_detector(detector) if isinstance(detector, str) else detector
+    return detect_faces(load_image(image, color=color), finder, find)
+
+
+_default_model = cache(load_model)
+_kept_detector = cache(load_detector)
 
 
 def list_models() -> list[str]:

@@ -170,8 +170,8 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
     if not len(crops):
         raise InvalidOptionError("there is no face to compare on")
     outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
-    expected, _ = model.decode(model.forward(crops), crops)
-    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops)[0]
+    expected = model.decode(model.forward(crops), crops).points
+    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)
 

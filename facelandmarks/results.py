@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,16 +26,16 @@ class Crops:
     center, scale
         float64 (N, 2): middle of each region in pixels of the image; its width and height along the crop's own axes.
     rotation
-        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; None: all 0.
+        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
     """
 
     pixels: NDArray[np.uint8]
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
-    rotation: NDArray[np.float64] = None  # type: ignore[assignment]
+    rotation: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        if self.rotation is None:
+        if not len(self.rotation):
             object.__setattr__(self, "rotation", np.zeros(len(self.pixels)))
 
     def __repr__(self) -> str:
@@ -44,12 +44,14 @@ class Crops:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, rows: slice) -> "Crops":
+    def __getitem__(self, rows: Any) -> "Crops":
         return Crops(self.pixels[rows], self.center[rows], self.scale[rows], self.rotation[rows])
 
     @classmethod
     def join(cls, parts: "Sequence[Crops]") -> "Crops":
         """Return the crops of several images as one batch."""
+        if not parts:
+            return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -87,6 +89,10 @@ class Decoded:
     def __getitem__(self, rows: Any) -> "Decoded":
         return Decoded(*(None if part is None else part[rows] for part in self.parts()))  # type: ignore[arg-type]
 
+    def copy(self) -> "Decoded":
+        """Return the same in memory of its own."""
+        return Decoded(*(None if part is None else part.copy() for part in self.parts()))  # type: ignore[arg-type]
+
     def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
         """Return all arrays, in the order of the attributes."""
         return self.points, self.scores, self.depth, self.expected_error
@@ -95,7 +101,7 @@ class Decoded:
     def join(cls, parts: "Sequence[Decoded]") -> "Decoded":
         """Return the faces of several batches as one."""
         joined = (
-            None if any(array is None for array in arrays) else np.concatenate(arrays)  # type: ignore[arg-type]
+            None if any(array is None for array in arrays) else np.concatenate(arrays)
             for arrays in zip(*(part.parts() for part in parts), strict=True)
         )
         return cls(*joined)  # type: ignore[arg-type]
@@ -208,6 +214,9 @@ class Landmarks:
             scores=self.scores[rows],
             boxes=self.boxes[rows],
             box_scores=self.box_scores[rows],
+            detector_points=None if self.detector_points is None else self.detector_points[rows],
+            depth=None if self.depth is None else self.depth[rows],
+            expected_error=None if self.expected_error is None else self.expected_error[rows],
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -111,14 +111,15 @@ def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
     """The faces of pictures; where no detector finds what a model wants, each whole picture."""
     from facelandmarks.boxes import CONVENTIONS
     from facelandmarks.images import load_image
-    from facelandmarks.model import join
+    from facelandmarks.results import Crops
 
     found = []
     for image in images:
         picture = load_image(image)
         whole = (0, 0, picture.shape[1], picture.shape[0])
-        found.append(model.look(picture, None if model.spec.box_convention in CONVENTIONS else whole).crops)
-    return join(found)
+        boxes = model.find(picture, None if model.spec.box_convention in CONVENTIONS else whole).boxes
+        found.append(model.prepare(picture, boxes))
+    return Crops.join(found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

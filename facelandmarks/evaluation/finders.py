@@ -53,7 +53,7 @@ class DetectedBoxes:
     def __call__(self, picture: NDArray[np.uint8], sample: Sample) -> Region | None:
         """The region of the face, or None."""
         given = self._detector.convention
-        boxes = self._detector.detect(picture)[0].astype(np.float64)
+        boxes = self._detector.detect(picture).boxes.astype(np.float64)
         index = matching(convert_boxes(boxes, given, "tight"), sample.points)
         return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
 

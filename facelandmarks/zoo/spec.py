@@ -46,6 +46,8 @@ class ModelSpec:
         The upstream implementation that is followed; and those that can be, with what changes in this record.
     decodes
         Other ways to decode, with what changes in this record.
+    confirm_below
+        Detected faces whose mean point score is lower are no faces; None: scores of this model do not tell.
     story
         What a user has to know before trusting it.
     """
@@ -72,4 +74,5 @@ class ModelSpec:
     variant: Variant | None = None
     variants: Mapping[Variant, Changes] = field(default_factory=dict)
     decodes: Mapping[str, Changes] = field(default_factory=dict)
+    confirm_below: float | None = None
     story: str = ""

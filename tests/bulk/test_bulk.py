@@ -13,10 +13,11 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 
 import facelandmarks as fl
 from facelandmarks._files import Journal
-from facelandmarks.bulk import RayPredictor, find_pictures, predict_batches, predict_rows, predict_to_file
+from facelandmarks.bulk import RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
 from facelandmarks.bulk.inputs import is_many
-from facelandmarks.bulk.records import readable
+from facelandmarks.bulk.records import record_of
 from facelandmarks.bulk.run import journal_path
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.formats.json import from_faces
 
@@ -44,12 +45,12 @@ def test_a_folder_is_its_pictures_by_name_and_a_list_its_lines(tmp_path, monkeyp
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    assert find_pictures(["in"]) == ["in/[1].png", "in/a.png", "in/b.JPG", "in/sub/z.webp"]
-    assert find_pictures(["in/*.png", "in/a.png"]) == ["in/[1].png", "in/a.png", "in/a.png"]
-    assert find_pictures([Path("in/**/z.*")]) == ["in/sub/z.webp"]
-    assert find_pictures(["in/[1].png"]) == ["in/[1].png"]
+    assert find_images(["in"]) == ["in/[1].png", "in/a.png", "in/b.JPG", "in/sub/z.webp"]
+    assert find_images(["in/*.png", "in/a.png"]) == ["in/[1].png", "in/a.png", "in/a.png"]
+    assert find_images([Path("in/**/z.*")]) == ["in/sub/z.webp"]
+    assert find_images(["in/[1].png"]) == ["in/[1].png"]
     Path("list.txt").write_text("﻿in/a.png\n\nno such.jpg\r\nin/a.png", encoding="utf-8")
-    assert find_pictures(["list.txt"]) == ["in/a.png", "no such.jpg", "in/a.png"]
+    assert find_images(["list.txt"]) == ["in/a.png", "no such.jpg", "in/a.png"]
     assert [is_many(name) for name in ("in", "in/*.png", "l.txt", "in/a.png", "in/[1].png", "no.jpg")] == [
         *(True, True, True),
         *(False, False, False),
@@ -61,8 +62,8 @@ def test_inputs_without_a_picture_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     Path("empty.txt").write_text("\n")
-    with pytest.raises(InvalidImageError, match=r"list|no pictures"):
-        find_pictures([name])
+    with pytest.raises(InvalidImageError, match=r"list|no images"):
+        find_images([name])
 
 
 def test_rows_are_in_the_order_of_the_pictures_and_none_is_missing(rows, pictures):
@@ -126,7 +127,7 @@ def test_crowds_are_decoded_in_parts(pictures):
 
         def detect(self, image, *, min_score=None):
             boxes = np.tile(np.array([[5, 5, 50, 50]], np.float32), (70, 1))
-            return boxes, np.linspace(1, 0.5, 70).astype(np.float32)
+            return Detections(boxes, np.linspace(1, 0.5, 70).astype(np.float32))
 
     good = [picture for picture in pictures if picture.endswith(("p000.png", "p002.png"))]
     found = list(predict_rows(fl.load_model(), good, detector=Crowd()))
@@ -143,8 +144,8 @@ def test_a_model_that_needs_boxes_is_refused_at_once(model, pictures, monkeypatc
 
 
 def test_names_that_are_no_utf8_are_written_all_the_same():
-    assert readable(os.fsdecode(b"a\xff.jpg")) == "a\\xff.jpg"
-    assert readable("å.jpg") == "å.jpg"
+    for path, text in ((os.fsdecode(b"a\xff.jpg"), "a\\xff.jpg"), ("å.jpg", "å.jpg")):
+        assert record_of(path, "m", None, "why")["image"] == text
 
 
 def run(model, pictures, out, **options):
@@ -155,7 +156,7 @@ def test_jsonl_and_csv_have_the_same_rows(model, rows, pictures, tmp_path):
     counts = run(model, pictures, tmp_path / "rows.jsonl")
     assert read_jsonl(tmp_path / "rows.jsonl") == rows
     failed, without = (sum(row["status"] == status for row in rows) for status in ("failed", "no_face"))
-    assert (counts.pictures, counts.failed, counts.without) == (len(pictures), failed, without) == (22, 2, 4)
+    assert (counts.images, counts.failed, counts.without) == (len(pictures), failed, without) == (22, 2, 4)
     assert counts.faces == sum(row["status"] == "ok" for row in rows)
     run(model, pictures, tmp_path / "rows.csv")
     table = read_csv(tmp_path / "rows.csv")

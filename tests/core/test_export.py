@@ -76,7 +76,7 @@ def test_no_face_is_no_comparison(tmp_path):
     path, _ = export_model("compact_300w", tmp_path / "m.onnx")
     model = fl.load_model("compact_300w", engine="torch")
     with pytest.raises(fl.InvalidOptionError, match="no face"):
-        verify_export(path, model, model.look(np.zeros((64, 64, 3), np.uint8)).crops)
+        verify_export(path, model, model.prepare(np.zeros((64, 64, 3), np.uint8), []))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facelandmarks.detection.base import Detector
+from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.detection.compact import CompactDetector, padded, resized, suppress
 from facelandmarks.errors import CheckpointError, InvalidImageError
 
@@ -34,13 +34,13 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def best_box(detector: Detector, image: np.ndarray) -> np.ndarray:
-    boxes, _ = detector.detect(image)
+    boxes = detector.detect(image).boxes
     assert len(boxes)
     return boxes[0]
 
 
-def assert_none(found: tuple[np.ndarray, np.ndarray]) -> None:
-    boxes, scores = found
+def assert_none(found: Detections) -> None:
+    boxes, scores = found.boxes, found.scores
     assert boxes.shape == (0, 4)
     assert boxes.dtype == np.float32
     assert scores.shape == (0,)
@@ -48,7 +48,8 @@ def assert_none(found: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def test_finds_the_astronaut(detector: CompactDetector, astronaut: np.ndarray) -> None:
-    boxes, scores = detector.detect(astronaut)
+    found = detector.detect(astronaut)
+    boxes, scores = found.boxes, found.scores
     assert boxes.shape == (1, 4)
     assert boxes.dtype == np.float32
     assert scores.shape == (1,)
@@ -132,7 +133,8 @@ def test_a_very_large_picture(detector: CompactDetector, astronaut: np.ndarray) 
 
 def test_several_faces_best_first(detector: CompactDetector, astronaut: np.ndarray) -> None:
     row = np.hstack([astronaut, cv2.GaussianBlur(astronaut, (0, 0), 3), astronaut[:, ::-1]])
-    boxes, scores = detector.detect(row)
+    found = detector.detect(row)
+    boxes, scores = found.boxes, found.scores
     assert len(boxes) == 3
     assert all(a >= b for a, b in pairwise(scores))
     assert sorted((boxes[:, 0] // 512).tolist()) == [0, 1, 2]
@@ -140,16 +142,16 @@ def test_several_faces_best_first(detector: CompactDetector, astronaut: np.ndarr
 
 def test_the_threshold_is_kept(astronaut: np.ndarray) -> None:
     assert_none(CompactDetector(threshold=0.999).detect(astronaut))
-    _, scores = CompactDetector(threshold=0.1).detect(astronaut)
+    scores = CompactDetector(threshold=0.1).detect(astronaut).scores
     assert (scores >= 0.1).all()
 
 
 def test_threads_agree(detector: CompactDetector, astronaut: np.ndarray) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(detector.detect, [astronaut] * 8))
-    for boxes, scores in results:
-        np.testing.assert_array_equal(boxes, results[0][0])
-        np.testing.assert_array_equal(scores, results[0][1])
+    for found in results:
+        np.testing.assert_array_equal(found.boxes, results[0].boxes)
+        np.testing.assert_array_equal(found.scores, results[0].scores)
 
 
 def test_views_are_fine(detector: CompactDetector, astronaut: np.ndarray) -> None:

@@ -43,7 +43,8 @@ def astronaut():
 
 def test_the_known_box(yunet, astronaut):
     before = astronaut.copy()
-    boxes, scores = yunet.detect(astronaut)
+    found = yunet.detect(astronaut)
+    boxes, scores = found.boxes, found.scores
     np.testing.assert_allclose(boxes, [ASTRONAUT], atol=0.01)
     np.testing.assert_allclose(scores, [0.932], atol=0.001)
     assert boxes.dtype == scores.dtype == np.float32
@@ -63,7 +64,8 @@ def test_the_recorded_detections_of_the_scenes(yunet, shared):
         expected = np.array(
             [[float(r[k]) for k in ("x1", "y1", "x2", "y2", "score")] for r in rows if r["file"] == name]
         )
-        boxes, scores = yunet.detect(image, min_score=0.3)
+        found = yunet.detect(image, min_score=0.3)
+        boxes, scores = found.boxes, found.scores
         expected = expected[np.argsort(-expected[:, 4], kind="stable")]
         assert len(boxes) == len(expected), name
         np.testing.assert_allclose(boxes, expected[:, :4], atol=0.6, err_msg=name)
@@ -74,13 +76,14 @@ def test_large_pictures_are_seen_smaller(yunet, astronaut):
     factor = 4
     large = cv2.resize(astronaut, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     assert max(large.shape) > LONG_SIDE
-    boxes, _ = yunet.detect(large)
+    boxes = yunet.detect(large).boxes
     np.testing.assert_allclose((boxes + 0.5) / factor - 0.5, [ASTRONAUT], atol=3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (31, 31), (33, 700), (3000, 2)])
 def test_odd_sizes_have_no_face(yunet, size):
-    boxes, scores = yunet.detect(np.full((*size, 3), 127, np.uint8))
+    found = yunet.detect(np.full((*size, 3), 127, np.uint8))
+    boxes, scores = found.boxes, found.scores
     assert boxes.shape == (0, 4)
     assert scores.shape == (0,)
 
@@ -94,15 +97,15 @@ def test_other_arrays_are_refused(yunet, shape):
 
 
 def test_the_least_score_is_of_one_call(yunet, astronaut):
-    assert len(yunet.detect(astronaut, min_score=0.95)[0]) == 0
-    assert len(yunet.detect(astronaut)[0]) == 1
+    assert len(yunet.detect(astronaut, min_score=0.95)) == 0
+    assert len(yunet.detect(astronaut)) == 1
 
 
 def test_threads_with_pictures_of_several_sizes(yunet, astronaut):
     pictures = [astronaut[: 512 - 16 * n, 16 * n :] for n in range(6)] * 3
-    expected = [yunet.detect(picture)[0] for picture in pictures]
+    expected = [yunet.detect(picture).boxes for picture in pictures]
     with ThreadPoolExecutor(6) as pool:
-        for boxes, wanted in zip(pool.map(lambda p: yunet.detect(p)[0], pictures), expected, strict=True):
+        for boxes, wanted in zip(pool.map(lambda p: yunet.detect(p).boxes, pictures), expected, strict=True):
             np.testing.assert_array_equal(boxes, wanted)
 
 

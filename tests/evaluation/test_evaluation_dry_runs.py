@@ -118,7 +118,7 @@ def by_hand(model, annotated, dataset, version):
             crops = model.prepare(path, [x, y, x + width, y + height])
         outputs = model.forward(crops)
         mirrored = model.forward(fl.Crops(crops.pixels[:, :, ::-1], crops.center, crops.scale))
-        points.append(model.decode(model.average(outputs, mirrored), crops)[0][0])
+        points.append(model.decode(model.average(outputs, mirrored), crops).points[0])
         if dataset in EYES:
             sizes.append(np.linalg.norm(truth[-1][EYES[dataset][0]] - truth[-1][EYES[dataset][1]]))
         else:

@@ -12,6 +12,7 @@ from evaluation_cases import cells_of, evaluate, publish
 from miniature_releases import make_300w, make_aflw, make_wflw
 
 import facelandmarks as fl
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation import finders
 from facelandmarks.evaluation.datasets import Sample, read
@@ -129,10 +130,8 @@ def test_faces_are_known_by_their_points_not_by_their_number(tmp_path):
 
 def test_a_face_of_two_subsets_is_predicted_once(root, tmp_path, monkeypatch):
     counted = []
-    landmarks = fl.Model.landmarks
-    monkeypatch.setattr(
-        fl.Model, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops)
-    )
+    infer = fl.Model.infer
+    monkeypatch.setattr(fl.Model, "infer", lambda model, crops: counted.append(len(crops)) or infer(model, crops))
     options = ("--subset", "full", "--subset", "challenge", "--allow-partial")
     code, card = evaluate(tmp_path, "--dataset", "300w", "--data-root", root, "--model", "compact_300w", *options)
     assert (code, sum(counted)) == (0, 6)
@@ -155,10 +154,8 @@ def test_a_run_goes_on_where_it_was(resumed, tmp_path, monkeypatch):
     # The run was broken off in the middle of the fifth face.
     file.write_text("".join(lines[:5]) + lines[5][:50])
     counted = []
-    landmarks = fl.Model.landmarks
-    monkeypatch.setattr(
-        fl.Model, "landmarks", lambda model, crops: counted.append(len(crops)) or landmarks(model, crops)
-    )
+    infer = fl.Model.infer
+    monkeypatch.setattr(fl.Model, "infer", lambda model, crops: counted.append(len(crops)) or infer(model, crops))
     assert evaluate(tmp_path, *resumed) == (0, whole)
     assert counted == [2]
     assert sorted(file.read_text().splitlines()) == sorted(line.strip() for line in lines)
@@ -196,7 +193,7 @@ class Everywhere:
         self.boxes = boxes
 
     def detect(self, image, *, min_score=None):
-        return np.array(self.boxes, np.float32).reshape(-1, 4), np.ones(len(self.boxes), np.float32)
+        return Detections(np.array(self.boxes, np.float32).reshape(-1, 4), np.ones(len(self.boxes), np.float32))
 
 
 def test_detected_boxes_and_misses(root, tmp_path, monkeypatch):
@@ -227,7 +224,7 @@ class First:
 
     def detect(self, image, *, min_score=None):
         boxes = [self.boxes[image.tobytes()]] if image.tobytes() in self.boxes else []
-        return np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32)
+        return Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32))
 
 
 def test_given_and_detected_boxes_stand_side_by_side(root, tmp_path, monkeypatch, capsys):

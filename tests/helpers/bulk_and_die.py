@@ -8,8 +8,9 @@ import time
 
 import numpy as np
 
-from facelandmarks.cli import predict_bulk
+from facelandmarks.cli import bulk
 from facelandmarks.cli.predict import main
+from facelandmarks.detection.base import Detections
 from facelandmarks.engines.base import EngineInfo
 from facelandmarks.model import Model
 from facelandmarks.zoo import get_spec
@@ -24,7 +25,7 @@ class Finder:
         count = int(image[0, 0, 0]) % 4
         height, width = image.shape[:2]
         boxes = np.array([[n, n, width - n - 1, height - n - 1] for n in range(count)], np.float32).reshape(-1, 4)
-        return boxes, np.linspace(1, 0.5, count).astype(np.float32)
+        return Detections(boxes, np.linspace(1, 0.5, count).astype(np.float32))
 
 
 class CheapEngine:
@@ -38,7 +39,7 @@ class CheapEngine:
 
 if __name__ == "__main__":
     model = Model(get_spec("compact_300w"), CheapEngine(), lambda _name: Finder())
-    predict_bulk.load_chosen_model = lambda _args: model
+    bulk.load_chosen_model = lambda _args: model
     import facelandmarks.bulk.run  # noqa: F401
 
     print("ready", flush=True)

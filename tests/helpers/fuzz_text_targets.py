@@ -85,11 +85,11 @@ def faces_pts() -> Target:
 
 def list_of_pictures() -> Target:
     """A list of paths, and the pictures that it names."""
-    from facelandmarks.bulk.inputs import find_pictures
+    from facelandmarks.bulk.inputs import find_images
     from facelandmarks.bulk.stream import predict_rows
 
     def read(path: Path) -> None:
-        pictures = find_pictures([path])
+        pictures = find_images([path])
         rows = list(predict_rows(StandIn(), pictures, workers=1))
         if len(rows) != len(pictures):
             raise ValueError(f"{len(rows)} rows for {len(pictures)} pictures")
@@ -122,19 +122,23 @@ class StandIn:
 
         return SimpleNamespace(name=name)
 
-    def look(self, image: str, **_: object) -> object:
-        """Read the picture, or seem to."""
+    def find_and_prepare(self, image: str, *_: object) -> tuple[None, None]:
+        """Read the image, or seem to."""
         from facelandmarks.images import load_image
-        from facelandmarks.model import Seen
-        from facelandmarks.results import Crops
 
-        size = load_image(image).shape[1::-1] if self._reads else (640, 480)
-        nothing = np.zeros((0, 2))
-        return Seen(Crops(np.zeros((0, 8, 8, 3), np.uint8), nothing, nothing), nothing, nothing, None, size)
+        if self._reads:
+            load_image(image)
+        return None, None
 
-    def finish(self, seen: list[object]) -> list[Landmarks]:
-        """One result each."""
-        return [made(2) for _ in seen]
+    def infer(self, crops: object) -> object:
+        """Run no network."""
+        from facelandmarks.results import Decoded
+
+        return Decoded(np.zeros((0, len(self.scheme), 2), np.float32), np.zeros((0, len(self.scheme)), np.float32))
+
+    def result(self, *_: object) -> Landmarks:
+        """Make a result up."""
+        return made(2)
 
 
 def journal() -> Target:

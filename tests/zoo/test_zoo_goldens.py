@@ -10,8 +10,9 @@ from golden_points import allowed_distance, e2e, picture
 from golden_weights import golden_weights
 
 import facelandmarks as fl
-from facelandmarks.model import Model, join
+from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
+from facelandmarks.results import Crops
 from facelandmarks.zoo import get_spec
 
 # Other ways to compute in float32 differ by up to 5.2e-5 in HRNets and ResNets, by 1.6e-4 in RTMPose.
@@ -44,7 +45,7 @@ def load(folder, golden, name, variant):
 def prepared(model, folder, fields):
     """Crops of all samples; each sample has its own picture."""
     pairs = zip(fields["image_name"], fields["box"], strict=True)
-    return join([model.prepare(picture(folder, str(name)), box) for name, box in pairs])
+    return Crops.join([model.prepare(picture(folder, str(name)), box) for name, box in pairs])
 
 
 def mirrored(crops):
@@ -65,8 +66,8 @@ def check_all(model, crops, outputs, fields, atol=OUTPUT):
     """Points without and with flip test, from outputs for the crops and their mirror images."""
     direct, back = outputs
     averaged = model.average(direct, back)
-    left_out = check_points(*model.decode(direct, crops), fields, atol=atol)
-    return max(left_out, check_points(*model.decode(averaged, crops), fields, "_flip", atol))
+    left_out = check_points(*model.decode(direct, crops).parts()[:2], fields, atol=atol)
+    return max(left_out, check_points(*model.decode(averaged, crops).parts()[:2], fields, "_flip", atol))
 
 
 @pytest.mark.parametrize("golden", [golden for golden in MMPOSE0X if has_weights("mmpose0x", golden)])
@@ -120,18 +121,18 @@ def test_official(goldens, name):
     subpixel = load(folder, name, name, None)
     whole = Model(choose(get_spec(name), decode="hrnet_official"), subpixel.engine)
     rows = zip(fields["image_name"], fields["center"], fields["scale"], strict=True)
-    crops = join([subpixel.prepare(picture(folder, str(n)), center=[c], scale=[[s, s]]) for n, c, s in rows])
+    crops = Crops.join([subpixel.prepare(picture(folder, str(n)), center=[c], scale=[[s, s]]) for n, c, s in rows])
     np.testing.assert_array_equal(crops.pixels, fields["crop"])
     outputs = subpixel.forward(crops)
     probes = outputs.reshape(*outputs.shape[:2], -1)[:, :, ::409]
     np.testing.assert_allclose(probes, fields["output_probe"], rtol=0, atol=OUTPUT)
     clear = fields["top2margin"] >= 1e-3
-    points, scores = subpixel.decode(outputs, crops)
+    points, scores = subpixel.decode(outputs, crops).parts()[:2]
     np.testing.assert_allclose(scores, fields["scores"], rtol=0, atol=OUTPUT)
     distance = np.abs(points + 1 - fields["points_subpixel"]).max(-1)  # counted from 1 there
     assert (distance <= allowed_distance(fields["sens_subpixel"]))[clear].all()
     certain = fields["sens"] == 0  # whole pixels jump if a fraction lies near one
-    np.testing.assert_array_equal(whole.decode(outputs, crops)[0][certain], fields["points"][certain])
+    np.testing.assert_array_equal(whole.decode(outputs, crops).points[certain], fields["points"][certain])
     assert certain.mean() > 0.99
 
 
