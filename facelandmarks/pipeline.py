@@ -25,10 +25,9 @@ class Step:
     Attributes
     ----------
     function
-        The one on arrays. Its twin on tensors is the function of the same name in `facelandmarks.decode.on_device`,
-        which imports torch.
+        On arrays. Its twin on tensors has the same name in `facelandmarks.decode.on_device`, which imports torch.
     takes
-        Facts of the model that it takes besides the outputs: `input_size`, `variant`, `exchange`.
+        Which of `input_size`, `variant` and `exchange` it takes besides the outputs.
     options
         Its other arguments.
     """

@@ -42,16 +42,12 @@ def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]
 def blur_about(
     maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
 ) -> NDArray[np.float32]:
-    """Blur maps in a small square about one place of each.
+    """Blur maps (N, K, h, w) in a small square about one place of each.
 
     Parameters
     ----------
-    maps
-        float32 (N, K, h, w).
     places
         (N, K, 2), x and y in whole pixels of the map, from -1.
-    kernel
-        Odd side of the blur in pixels.
     reach
         Pixels to either side of the place.
     beyond
@@ -116,19 +112,9 @@ def taylor_step(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return Newton's step to the peak of a surface, and how far an error of the derivatives moves it.
 
-    Parameters
-    ----------
-    gradient
-        First derivatives along x and y, (N, K) each.
-    hessian
-        Second derivatives along x, along y, mixed, (N, K) each.
-
-    Returns
-    -------
-    step
-        float64 (N, K, 2), pixels; not finite or 0 where there is no curvature.
-    sensitivity
-        float64 (N, K), pixels per unit of error in the derivatives; 16 at the middle of a Gaussian of variance 8.
+    Takes the first derivatives along x and y, and the second along x, along y, mixed, (N, K) each. The step, float64
+    (N, K, 2), is in pixels, and not finite or 0 where there is no curvature. The sensitivity (N, K) is in pixels per
+    unit of error; it is 16 at the middle of a Gaussian of variance 8.
     """
     (gx, gy), (hxx, hyy, hxy) = gradient, hessian
     determinant = hxx * hyy - hxy * hxy

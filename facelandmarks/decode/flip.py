@@ -1,4 +1,7 @@
-"""Flip test: the average of a network's outputs for a crop and for its mirror image."""
+"""Flip test: the average of a network's outputs for a crop and for its mirror image.
+
+`exchange` (K,) says which landmark of the mirror image stands for each landmark.
+"""
 
 import cv2
 import numpy as np
@@ -8,17 +11,10 @@ from numpy.typing import NDArray
 def average_heatmaps(
     direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], shifted: bool = False
 ) -> NDArray[np.float32]:
-    """Return the mean of heatmaps.
+    """Return the mean of heatmaps (N, K, h, w).
 
-    Parameters
-    ----------
-    direct, mirrored
-        float32 (N, K, h, w), of the crops and of their mirror images.
-    exchange
-        (K,) which landmark of the mirror image stands for each landmark.
-    shifted
-        Whether the maps of the mirror image, flipped back, are moved one pixel to the right. The first column keeps its
-        values then.
+    If `shifted`, the maps of the mirror image, flipped back, are moved one pixel to the right; the first column keeps
+    its values.
 
     Notes
     -----
@@ -48,18 +44,9 @@ def average_coordinates(
     input_size: tuple[int, int],
     shifted: bool = False,
 ) -> NDArray[np.float32]:
-    """Return the mean of regressed coordinates.
+    """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
 
-    Parameters
-    ----------
-    direct, mirrored
-        float32 (N, K, 2), x and y as fractions of the crop's width and height.
-    exchange
-        (K,) which landmark of the mirror image stands for each landmark.
-    input_size
-        Width and height of the crop in pixels.
-    shifted
-        Whether the points of the mirror image, flipped back, are moved one pixel of the crop to the left.
+    If `shifted`, the points of the mirror image, flipped back, are moved one pixel of the crop to the left.
 
     Notes
     -----
@@ -76,7 +63,7 @@ def average_coordinates(
 def average_simcc(
     direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Return the mean of logits along x and y, (N, 2, K, bins); `exchange` as in `average_heatmaps`.
+    """Return the mean of logits along x and y, (N, 2, K, bins).
 
     Notes
     -----
@@ -92,7 +79,7 @@ def average_simcc(
 def average_points(
     direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], input_size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return the mean of points with scores, (N, K, 3); parameters as in `average_coordinates`."""
+    """Return the mean of points with scores, (N, K, 3)."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
     scores = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
     return np.concatenate([points, scores], axis=-1)

@@ -19,21 +19,8 @@ FLOOR = np.float32(1e-10)  # lower bound of the blurred map, before its logarith
 def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], variant: Variant = "mmpose0x") -> Decoded:
     """Take the highest pixel of each map, moved a quarter pixel towards the higher neighbour (MMPose `default`).
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    input_size
-        Width and height of the crop in pixels.
-    variant
-        Whose rules to follow next to the border and for NaN.
-
-    Returns
-    -------
-    points
-        Pixels of the crop: map pixel times W / w, as `geometry.classic` expects it.
-    scores
-        Maximum of each map, not limited to 0..1.
+    Points are map pixels times W / w, as `geometry.classic` expects them; scores are the maxima, not limited to 0..1.
+    `variant` says whose rules to follow next to the border and for NaN.
 
     Notes
     -----
@@ -60,20 +47,8 @@ def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], va
 def decode_hrnet_official(heatmaps: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
     """Take the highest pixel of each map, moved a quarter pixel, as the official HRNet repository does.
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    input_size
-        Width and height of the crop in pixels.
-
-    Returns
-    -------
-    points
-        Pixels of the crop: map pixel i is at (i + 0.5) * W / w, as `geometry.hrnet_official` expects it. A map without
-        a positive value, or with a NaN, gives map pixel -1.
-    scores
-        Maximum of each map, not limited to 0..1. Upstream has no scores.
+    Map pixel i is at (i + 0.5) * W / w, as `geometry.hrnet_official` expects it; a map without a positive value, or
+    with a NaN, gives map pixel -1. Scores are the maxima, not limited to 0..1; upstream has none.
 
     Notes
     -----
@@ -100,23 +75,8 @@ def decode_dark(
 ) -> Decoded:
     """Refine the highest pixel by DARK: a Taylor step on the logarithm of the blurred map (MMPose `unbiased`).
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    input_size
-        Width and height of the crop in pixels.
-    kernel
-        Odd side of the Gaussian blur in pixels of the map; OpenCV derives its sigma (2.0 for 11, 2.9 for 17).
-    variant
-        What a map with a NaN gives: (-1, -1) as in 0.x, or a NaN point as in 1.x. Nothing else differs.
-
-    Returns
-    -------
-    points
-        Pixels of the crop: map pixel times W / w, as `geometry.classic` expects it.
-    scores
-        Maximum of each map before the blur.
+    Points are map pixels times W / w, as `geometry.classic` expects them; scores are the maxima before the blur.
+    `variant` says what a map with a NaN gives: (-1, -1) as in 0.x, or a NaN point as in 1.x. Nothing else differs.
 
     Notes
     -----
@@ -149,21 +109,10 @@ def decode_dark(
 
 
 def peaks(heatmaps: NDArray[np.float32], variant: Variant = "mmpose0x") -> Decoded:
-    """Find the first highest pixel of each map, row by row.
+    """Find the first highest pixel of each map (N, K, h, w), row by row.
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    variant
-        In 0.x a map with a NaN counts as one without a peak; in 1.x the NaN is the peak.
-
-    Returns
-    -------
-    places
-        float32 (N, K, 2), x and y in pixels of the map; (-1, -1) for a map whose maximum is not above 0.
-    scores
-        float32 (N, K), the maxima; NaN for a map with a NaN.
+    Returns its x and y in pixels of the map, float32 (N, K, 2), (-1, -1) for a map whose maximum is not above 0, and
+    the maxima (N, K), NaN for a map with a NaN. Such a map has no peak in 0.x; in 1.x the NaN is the peak.
 
     Notes
     -----

@@ -18,25 +18,10 @@ def decode_udp(
 ) -> Decoded:
     """Refine the highest pixel of each map by a Taylor step on the logarithm of the blurred map.
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    input_size
-        Width and height of the crop in pixels.
-    kernel
-        Odd side of the Gaussian blur in pixels of the map; OpenCV derives its sigma (2.0 for 11, 2.9 for 17).
-    variant
-        Whose blur: 0.x mirrors the map at its border; 1.x surrounds it with zeros and restores its height. A map with a
-        NaN gives (-1, -1) in 0.x, a NaN point in 1.x.
-
-    Returns
-    -------
-    points
-        Pixels of the crop as `geometry.udp` expects it: the outer pixels of the map are the outer pixels of the crop,
-        so map pixel i is crop pixel i * (W - 1) / (w - 1).
-    scores
-        Maximum of each map before the blur.
+    The outer pixels of the map are the outer pixels of the crop, as `geometry.udp` expects it: map pixel i is crop
+    pixel i * (W - 1) / (w - 1). Scores are the maxima before the blur. In variant 0.x the blur mirrors the map at its
+    border, and a map with a NaN gives (-1, -1); in 1.x the blur sees zeros beyond the map and its height is restored,
+    and a map with a NaN gives a NaN point.
 
     Notes
     -----
@@ -53,17 +38,21 @@ def decode_udp(
     whole, and so are those without a peak.
     """
     places, scores = peaks(heatmaps, variant)
-    height, width = heatmaps.shape[2:]
-    values = _around_peaks(heatmaps, places, kernel, variant)
+    n, k, height, width = heatmaps.shape
+    about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
+    x, y = np.moveaxis(places.astype(np.intp), -1, 0)
+    rows = (y + _DY[:, None, None]).clip(0, height - 1) - y + 1
+    columns = (x + _DX[:, None, None]).clip(0, width - 1) - x + 1
+    values = about[rows, np.arange(n)[:, None], np.arange(k), columns]
     steps, sensitivity = _udp_step(values)
     settled = (places[..., 0] >= 0) & (sensitivity < FRAIL)
     if variant == "mmpose1x":
         # Nothing is clipped: restoring the height only lifts values, to the score at most.
         settled &= (values > LOWEST).all(axis=0) & (scores <= HIGHEST)
-    for n in np.flatnonzero(~settled.all(axis=1)):
-        here = ~settled[n]
-        whole = _around_peaks_of_whole_maps(heatmaps[n], places[n], scores[n], kernel, variant)
-        steps[n, here] = _udp_step(whole[:, here])[0]
+    for face in np.flatnonzero(~settled.all(axis=1)):
+        here = ~settled[face]
+        whole = _around_peaks_of_whole_maps(heatmaps[face], places[face], scores[face], kernel, variant)
+        steps[face, here] = _udp_step(whole[:, here])[0]
     undefined = (places[..., 0] < 0) & ~np.isfinite(steps).all(axis=-1)
     steps = np.where(undefined[..., None], 0.0, steps)
     zoom = (np.array(input_size) - 1) / np.array([width - 1, height - 1])
@@ -81,19 +70,6 @@ def _udp_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
     hyy = (below - 2 * centre + above).astype(np.float64) + epsilon
     hxy = (0.5 * (se - right - below + centre + centre - left - above + nw)).astype(np.float64)
     return taylor_step(gradient, (hxx, hyy, hxy))
-
-
-def _around_peaks(
-    heatmaps: NDArray[np.float32], places: NDArray[np.float32], kernel: int, variant: Variant
-) -> NDArray[np.float32]:
-    """Return values (7, N, K) of the blurred maps at the peaks and about them, from windows about the peaks."""
-    n, k, height, width = heatmaps.shape
-    about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
-    x, y = np.moveaxis(places.astype(np.intp), -1, 0)
-    rows = (y + _DY[:, None, None]).clip(0, height - 1) - y + 1
-    columns = (x + _DX[:, None, None]).clip(0, width - 1) - x + 1
-    values: NDArray[np.float32] = about[rows, np.arange(n)[:, None], np.arange(k), columns]
-    return values
 
 
 def _around_peaks_of_whole_maps(

@@ -7,21 +7,10 @@ Decoded = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
-    """Scale regressed coordinates (DeepPose) to the crop.
+    """Scale regressed coordinates (N, K, 2), fractions of the crop's width and height (DeepPose).
 
-    Parameters
-    ----------
-    outputs
-        float32 (N, K, 2), x and y as fractions of the crop's width and height.
-    input_size
-        Width and height of the crop in pixels.
-
-    Returns
-    -------
-    points
-        Pixels of the crop as `geometry.classic` counts them: 1.0 is pixel W. Nothing is clipped.
-    scores
-        All 1, as upstream: the network does not estimate its certainty.
+    Points are those of `geometry.classic`: 1.0 is pixel W; nothing is clipped. Scores are all 1, as upstream: the
+    network does not estimate its certainty.
 
     Notes
     -----
@@ -34,43 +23,19 @@ def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int])
 
 
 def decode_points(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
-    """Scale points with scores (our own models) to the crop.
+    """Scale points with scores (N, K, 3): x and y as fractions of the crop's width and height, score in 0..1.
 
-    Parameters
-    ----------
-    outputs
-        float32 (N, K, 3): x and y as fractions of the crop's width and height, and a score.
-    input_size
-        Width and height of the crop in pixels.
-
-    Returns
-    -------
-    points
-        Pixels of the crop, (0, 0) being the centre of its first pixel. Nothing is clipped.
-    scores
-        In 0..1.
+    (0, 0) of the result is the centre of the crop's first pixel. Nothing is clipped.
     """
     # Half a pixel: the fraction 0 is the edge of the first pixel, not its centre.
     return outputs[..., :2] * np.array(input_size, np.float32) - np.float32(0.5), outputs[..., 2]
 
 
 def decode_simcc(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
-    """Take the highest bin along each axis (RTMPose).
+    """Take the highest bin along each axis of logits (N, 2, K, bins), along x, then along y (RTMPose).
 
-    Parameters
-    ----------
-    outputs
-        float32 (N, 2, K, bins), logits along x, then along y.
-    input_size
-        Width and height of the crop in pixels.
-
-    Returns
-    -------
-    points
-        Pixels of the crop as `geometry.classic` expects it: bin times W / bins, so half pixels where there are two bins
-        per pixel. Nothing is refined between bins.
-    scores
-        The lower one of the two maxima: logits, not limited to 0..1.
+    Points are bins times W / bins, as `geometry.classic` expects them: half pixels where there are two bins per pixel,
+    and nothing is refined between bins. Scores are the lower one of the two maxima: logits, not limited to 0..1.
 
     Notes
     -----

@@ -25,12 +25,7 @@ _SIGNS_OF_A_GPU = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kf
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How an engine shall run.
-
-    Attributes
-    ----------
-    device, dtype, threads, compile, cuda_graphs
-        As in `facelandmarks.load_model`.
+    """How an engine shall run; fields as in `facelandmarks.load_model`.
 
     Raises
     ------
@@ -77,17 +72,7 @@ def torch_engine(source: "Source", settings: EngineSettings) -> "Engine":
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """What an engine needs and can do.
-
-    Attributes
-    ----------
-    packages
-        What has to be installed.
-    dtypes
-        Number types it can run in.
-    make
-        Its constructor.
-    """
+    """What an engine needs installed, the number types it can run in, and its constructor."""
 
     packages: tuple[str, ...]
     dtypes: tuple[str, ...]

@@ -18,16 +18,8 @@ WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and al
 class PointsOnDevice:
     """Network, flip test, average and decoding, all on the device. May be called from many threads.
 
-    Parameters
-    ----------
-    forward
-        Turns crops uint8 (N, H, W, 3) on the device into the network's output, float32.
-    spec
-        The record whose flip test and decoding to follow.
-    device
-        Where the network is.
-    cuda_graphs
-        Whether to capture all of it once for each power of two of crops, and to replay it; batches are padded.
+    `forward` turns crops uint8 (N, H, W, 3) on the device into the network's output, float32. With `cuda_graphs` all of
+    it is captured once for each power of two of crops, and replayed; batches are padded.
     """
 
     def __init__(

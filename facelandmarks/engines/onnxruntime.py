@@ -18,17 +18,10 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxRuntimeEngine:
-    """An ONNX graph (`facelandmarks.nn.onnx_graph`) in ONNX Runtime, float32.
+    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in ONNX Runtime, float32.
 
-    Parameters
-    ----------
-    graph
-        The file, or its bytes.
-    settings
-        The device is `"cpu"`, `"cuda"` or `"cuda:1"`; `"auto"` is the CPU. Threads: None is all that the process may
-        use.
-    weights
-        SHA-256 of the file of weights, for `info`.
+    Devices are `"cpu"`, `"cuda"` and `"cuda:1"`; `"auto"` is the CPU. Without `threads` it uses all processors that the
+    process may use. `weights` is the SHA-256 of the weights.
 
     Raises
     ------

@@ -20,17 +20,10 @@ HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("
 
 
 class OpenVinoEngine:
-    """An ONNX graph (`facelandmarks.nn.onnx_graph`) in OpenVINO.
+    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in OpenVINO.
 
-    Parameters
-    ----------
-    graph
-        The file, or its bytes.
-    settings
-        The device is `"cpu"`, or another one of OpenVINO such as `"gpu"` (Intel's); `"auto"` is the CPU. Threads: None
-        is all that the process may use.
-    weights
-        SHA-256 of the file of weights, for `info`.
+    Devices are `"cpu"`, or others of OpenVINO such as `"gpu"` (Intel's); `"auto"` is the CPU. Without `threads` it uses
+    all processors that the process may use. `weights` is the SHA-256 of the weights.
 
     Raises
     ------
@@ -47,7 +40,22 @@ class OpenVinoEngine:
         self._device = "CPU" if settings.device == "auto" else settings.device.upper()
         self._threads = settings.threads or usable_cpus()
         self._process = os.getpid()
-        self._model, self._requests = self._compile(), threading.local()
+        self._requests = threading.local()
+        core = _CORE.get()
+        if self._device.split(".")[0] not in {name.split(".")[0] for name in core.available_devices}:
+            there = ", ".join(name.lower() for name in core.available_devices)
+            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; there are: {there}")
+        hint, capability = HINTS[settings.dtype]
+        if capability not in core.get_property(self._device, "OPTIMIZATION_CAPABILITIES"):
+            raise InvalidOptionError(
+                f"OpenVINO has no arithmetic for {settings.dtype} on {self._device.lower()} here; use dtype='float32' "
+                "or engine='torch'"
+            )
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+        if self._device == "CPU":
+            options["INFERENCE_NUM_THREADS"] = self._threads
+        model = core.read_model(graph if isinstance(graph, bytes) else os.fspath(graph))
+        self._model = core.compile_model(model, self._device, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OpenVinoEngine, self._arguments
@@ -72,24 +80,6 @@ class OpenVinoEngine:
             self._requests.own = self._model.create_infer_request()  # one per thread: requests cannot be shared
         output: NDArray[np.float32] = self._requests.own.infer([np.ascontiguousarray(pixels)])[0]
         return output
-
-    def _compile(self) -> Any:
-        core = _CORE.get()
-        graph, settings, _ = self._arguments
-        if self._device.split(".")[0] not in {name.split(".")[0] for name in core.available_devices}:
-            there = ", ".join(name.lower() for name in core.available_devices)
-            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; there are: {there}")
-        hint, capability = HINTS[settings.dtype]
-        if capability not in core.get_property(self._device, "OPTIMIZATION_CAPABILITIES"):
-            raise InvalidOptionError(
-                f"OpenVINO has no arithmetic for {settings.dtype} on {self._device.lower()} here; use dtype='float32' "
-                "or engine='torch'"
-            )
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-        if self._device == "CPU":
-            options["INFERENCE_NUM_THREADS"] = self._threads
-        model = core.read_model(graph if isinstance(graph, bytes) else os.fspath(graph))
-        return core.compile_model(model, self._device, options)
 
 
 def _make_core() -> Any:

@@ -90,10 +90,10 @@ class TorchEngine:
         The device is `"auto"`, or a name that PyTorch knows. Threads are CPU threads of one call; None keeps PyTorch's
         setting. `cuda_graphs` captures what `points_of` does as CUDA graphs, one for each power of two of crops.
     size
-        Width and height of crops for which the network is compiled, if the settings ask for it. Compiling takes a
-        minute or so, and again at the first batch of another size.
+        Width and height of crops at which a compiled network is tried. Compiling takes a minute or so, and again at the
+        first batch of another size.
     weights
-        SHA-256 of the file of weights, for `info`.
+        SHA-256 of the weights.
 
     Raises
     ------
@@ -123,7 +123,17 @@ class TorchEngine:
             network = torch.compile(network)  # type: ignore[assignment]
         self._network = Normalised(network, mean, std, dtype=dtype).to(self._device)
         if settings.compile and size is not None:
-            self._try_compiled(size)
+            try:
+                self.run(np.zeros((1, *size[::-1], 3), np.uint8))  # PyTorch compiles at the first call
+            except (
+                RuntimeError,
+                OSError,
+                ImportError,
+            ) as error:  # what PyTorch's compilers raise, and what starts them
+                reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+                raise DeviceError(
+                    f"the network cannot be compiled here: {reason}. Load it without compile=True"
+                ) from error
 
     @property
     def info(self) -> EngineInfo:
@@ -149,11 +159,3 @@ class TorchEngine:
         """Return the network's output, float32, for crops uint8 (N, H, W, 3) on its device."""
         output: Tensor = self._network(crops)
         return output.float()
-
-    def _try_compiled(self, size: tuple[int, int]) -> None:
-        """Run the compiled network once, as PyTorch compiles at the first call."""
-        try:
-            self.run(np.zeros((1, *size[::-1], 3), np.uint8))
-        except (RuntimeError, OSError, ImportError) as error:  # what PyTorch's compilers raise, and what starts them
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise DeviceError(f"the network cannot be compiled here: {reason}. Load it without compile=True") from error
