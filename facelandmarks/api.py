@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.engines.choose import EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import getdoc
+from inspect import getdoc, getmodule
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from facelandmarks import __version__
 from facelandmarks._files import write_file
 from facelandmarks.api import Weights, find_source
-from facelandmarks.engines.make import filled_network
+from facelandmarks.engines.choose import EngineSettings
+from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
@@ -119,7 +120,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         },
         "crop": {
             "geometry": spec.geometry,
-            "in_words": getdoc(GEOMETRIES[spec.geometry]),
+            "in_words": getdoc(getmodule(GEOMETRIES[spec.geometry])),
             "box_convention": spec.box_convention,
             "box_padding": spec.box_padding,
             "options": dict(spec.crop_options),
@@ -129,7 +130,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
-            "in_words": getdoc(DECODERS[spec.decode]),
+            "in_words": getdoc(DECODERS[spec.decode].function),
             "options": dict(spec.decode_options),
             "points": "pixels of the crop",
             "back_to_image": dict(spec.back_options),
@@ -167,7 +168,7 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
 
     if not len(crops):
         raise InvalidOptionError("no face to compare on: give images with faces")
-    outputs = OnnxRuntimeEngine(Path(path), device="cpu").run_all(crops.pixels)
+    outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
     expected = model.decode(model.forward(crops), crops).points
     found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
@@ -180,8 +181,10 @@ def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: M
     decode: Decode | None = None
     outputs: tuple[str, ...] = ("output",)
     if decode_in_graph:
-        from facelandmarks.decode_torch.bound import bind_decode
+        import torch
 
-        decode, outputs = bind_decode(spec), ("points", "scores")
+        from facelandmarks.decode.on_device import bind
+
+        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
     metadata = {"facelandmarks": json.dumps(said)}
     return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

@@ -168,7 +168,7 @@ def check_fit(record: FileRecord, path: Path) -> None:
             YuNetDetector(shutil.copyfile(path, Path(folder) / record.name))
         return
     from facelandmarks.api import find_source
-    from facelandmarks.engines.make import filled_network
+    from facelandmarks.engines.graph import filled_network
     from facelandmarks.weights.checkpoint import read_checkpoint
 
     state = read_checkpoint(path, record.dialect)

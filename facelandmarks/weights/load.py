@@ -60,8 +60,14 @@ class Given:
     """Weights that the user brings, as for `read_given`; nothing made from them is kept."""
 
     source: Source
-    folder: Path
-    sha256: None = None
+    folder: None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of a file; None for tensors, and for a missing file, which `state` reports."""
+        if isinstance(self.source, Mapping) or not Path(self.source).is_file():
+            return None
+        return sha256_of(Path(self.source))
 
     def state(self) -> "State":
         """Read the tensors: float32 arrays under the names of `facelandmarks.nn`."""
@@ -71,7 +77,7 @@ class Given:
 def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Published | Given:
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if given is not None:
-        return Given(given, access.folder)
+        return Given(given)
     record = get_record(name)
     if record.asset and record.sha256 is not None:
         return Published(record, ASSETS / name, record.sha256, access.folder)
