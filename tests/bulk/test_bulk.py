@@ -118,7 +118,7 @@ def test_pictures_that_fail_in_any_stage_become_rows(pictures):
 
     good = [picture for picture in pictures if "p00" in picture][:3]
     found = list(predict_rows(fl.load_model(), good, detector=Failing(), workers=1))
-    assert [row["error"] for row in found] == ["not enough memory for this picture", "no more", "strange"]
+    assert [row["error"] for row in found] == ["not enough memory for this image", "no more", "strange"]
 
 
 def test_crowds_are_decoded_in_parts(pictures):
@@ -315,10 +315,16 @@ def test_what_is_there_is_not_overwritten_by_accident(model, rows, pictures, tmp
 def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     out = tmp_path / "rows.jsonl"
     broken_run(model, pictures, out, 6)
-    others = ({"min_score": 0.9}, {"weights": "other"}, {"rotations": (0, 180)})
-    for changed, options in ((pictures[:-1], {}), *((pictures, options) for options in others)):
+    flipping = fl.load_model(flip_test=True)
+    others = (
+        (model, pictures[:-1], {}),
+        (flipping, pictures, {}),
+        (model, pictures, {"min_score": 0.9}),
+        (model, pictures, {"rotations": (0, 180)}),
+    )
+    for other, images, options in others:
         with pytest.raises(InvalidOptionError, match="of another run"):
-            run(model, changed, out, resume=True, **options)
+            run(other, images, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")
     with pytest.raises(InvalidOptionError, match=r"of another run|damaged"):
         run(model, pictures, out, resume=True)

@@ -101,7 +101,7 @@ def patterns():
             if isinstance(value, re.Pattern):
                 found[f"{name}:{attribute}"] = value
     from facelandmarks.images import files as image_files
-    from facelandmarks.weights.checkpoint import DIALECTS
+    from facelandmarks.weights.manifest import DIALECTS
 
     tables = {"image_files magic": [*image_files._UNREADABLE]}
     tables["renames"] = [pattern for dialect in DIALECTS.values() for pattern, _ in dialect.renames]
