@@ -1,8 +1,7 @@
 """The functions at the top of the package."""
 
-import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,8 @@ from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.locate import Located, locate
+from facelandmarks.weights.cache import Access
+from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import Manifest, load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -27,7 +27,7 @@ from facelandmarks.zoo.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from facelandmarks.weights.checkpoint import Shapes, State
+    from facelandmarks.weights.checkpoint import Shapes
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -103,14 +103,7 @@ def load_model(
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings)
-    source = find_source(
-        spec,
-        weights,
-        cache_dir=cache_dir,
-        offline=offline,
-        allow_unverified=allow_unverified,
-        progress=progress,
-    )
+    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     return Model(
         spec,
         make_engine(source, kind, settings),
@@ -198,42 +191,17 @@ def _normaliser(manifest: Manifest, protocol: str | None) -> str | None:
     return found
 
 
-def find_source(
-    spec: ModelSpec,
-    weights: Weights | None = None,
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-    offline: bool | None = None,
-    allow_unverified: bool = False,
-    progress: bool | None = None,
-) -> Source:
-    """Where an engine gets a model from; the published file is fetched if it is not here.
+def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Source:
+    """Return what an engine is made from; the published file is fetched if it is not here.
 
     Parameters and errors are those of `facelandmarks.load_model`.
     """
-    if weights is not None:
-        return _source(spec, partial(_given, weights), _digest_of(weights), None)
-    file = locate(
-        spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
-    )
-    return _source(spec, partial(_published, spec.weights, file), file.sha256, file.copies)
-
-
-def _digest_of(weights: Weights) -> str | None:
-    """Return the SHA-256 of a file of weights; None for tensors, and for a missing file, which `_given` reports."""
-    if isinstance(weights, Mapping) or not Path(weights).is_file():
-        return None
-    with Path(weights).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _source(spec: ModelSpec, read: "Callable[[], State]", digest: str | None, folder: Path | None) -> Source:
-    """The network of a model, and its weights."""
+    found = find_weights(spec.weights, weights, access)
 
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, read(), spec.name, candidates=_shapes_of_all)
+        load_state(network, found.state(), spec.name, candidates=_shapes_of_all)
 
     return Source(
         stem=Path(spec.weights).stem[:150],
@@ -243,21 +211,9 @@ def _source(spec: ModelSpec, read: "Callable[[], State]", digest: str | None, fo
         std=spec.std,
         size=spec.input_size,
         fill=fill,
-        digest=digest,
-        folder=folder,
+        digest=found.sha256,
+        folder=found.folder,
     )
-
-
-def _published(name: str, file: Located) -> "State":
-    from facelandmarks.weights.published import load_published
-
-    return load_published(name, file)
-
-
-def _given(weights: Weights) -> "State":
-    from facelandmarks.weights.given import read_given
-
-    return read_given(weights)
 
 
 def network_numbers(spec: ModelSpec) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.errors import DownloadError
-from facelandmarks.weights.cache import Place
-from facelandmarks.weights.copies import is_good_copy, keep_copy
-from facelandmarks.weights.fetch import locked
+from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,13 +66,13 @@ def obtain_graph(source: Source) -> Path | bytes:
     if is_good_copy(place):
         return place.file
     try:
-        with locked(place):  # two processes that start together build it once
+        with exclusive(place.lock):  # two processes that start together build it once
             if is_good_copy(place):
                 return place.file
             graph = _build(source)
             keep_copy(place, lambda path: path.write_bytes(graph))
             return place.file if is_good_copy(place) else graph
-    except DownloadError:  # the folder is not writable
+    except NotWritableError:
         return _build(source)
 
 

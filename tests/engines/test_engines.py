@@ -309,7 +309,7 @@ def test_onnxruntime_sends_nothing_home(tmp_path, own):
 
 
 def _state(name):
-    from facelandmarks.weights.builtin import load_builtin
+    from facelandmarks.weights.load import load_builtin
 
     return load_builtin(name)
 
