@@ -17,12 +17,13 @@ from facelandmarks.schemes.scheme import (
     WFLW98,
     Contour,
     Scheme,
+    check_points,
     get_scheme,
 )
 
 if TYPE_CHECKING:
     from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
-    from facelandmarks.schemes.convert import CONVERSIONS, convert, get_conversion
+    from facelandmarks.schemes.tables import CONVERSIONS, convert, get_conversion
 
 __all__ = [
     "AFLW19",
@@ -54,5 +55,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "conversions" if name in ("KINDS", "Conversion", "Kind", "Point", "Residuals") else "convert"
+    home = "conversions" if name in ("KINDS", "Conversion", "Kind", "Point", "Residuals") else "tables"
     return getattr(import_module(f"{__name__}.{home}"), name)
