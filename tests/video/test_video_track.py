@@ -21,11 +21,11 @@ from facelandmarks.video import (
     draw_tracked,
     jitter,
     lag,
+    motion,
     read_video,
     track,
 )
-from facelandmarks.video import assign as assignment
-from facelandmarks.video.motion import Motion
+from facelandmarks.video.motion import Motion, assign
 
 
 @pytest.fixture(scope="module")
@@ -199,16 +199,16 @@ def test_wrong_arguments_are_refused(model):
 
 
 def test_without_scipy_nothing_is_begun(model, monkeypatch):
-    monkeypatch.setattr(assignment, "find_spec", lambda name: None)
+    monkeypatch.setattr(motion, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[video\]"):
         track([], model)
 
 
 def test_as_many_pairs_as_can_be_are_found():
     costs = np.array([[0.1, 0.2], [0.15, 9.0]])
-    assert assignment.assign(costs, 1.0) == [(0, 1), (1, 0)]
-    assert assignment.assign(np.array([[2.0]]), 1.0) == []
-    assert assignment.assign(np.zeros((0, 3)), 1.0) == []
+    assert assign(costs, 1.0) == [(0, 1), (1, 0)]
+    assert assign(np.array([[2.0]]), 1.0) == []
+    assert assign(np.zeros((0, 3)), 1.0) == []
 
 
 @pytest.mark.parametrize("rate", [10, 30, 60])
