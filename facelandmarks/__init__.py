@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facelandmarks.api import list_models, load_model, model_info, predict
+    from facelandmarks.api import detect, list_models, load_model, model_info, predict
+    from facelandmarks.detection.base import Detections
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -41,6 +42,7 @@ __all__ = [
     "ChecksumError",
     "Crops",
     "DatasetError",
+    "Detections",
     "DeviceError",
     "DownloadError",
     "Face",
@@ -56,6 +58,7 @@ __all__ = [
     "UnknownModelError",
     "VideoError",
     "convert",
+    "detect",
     "export_model",
     "get_conversion",
     "get_scheme",
@@ -68,9 +71,11 @@ __all__ = [
 
 _HOMES = {
     "load_model": "api",
+    "detect": "api",
     "predict": "api",
     "list_models": "api",
     "model_info": "api",
+    "Detections": "detection.base",
     "Model": "model",
     "Crops": "results",
     "Face": "results",

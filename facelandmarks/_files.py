@@ -1,9 +1,11 @@
-"""Files that are written whole or not at all, and JSON from anywhere."""
+"""Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
 
+import hashlib
 import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +35,73 @@ def _whole_number(digits: str) -> int:
     return int(digits)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file under another name beside its place, then give it its own.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails.
 
     Raises
     ------
     OSError
-        If it cannot be written; what was there before is still there, and nothing else is.
+        If it cannot be renamed; what was there before is still there, and nothing else is.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with partial.open("xb") as file:
-            file.write(content)
+        yield partial
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (`whole_file`)."""
+    with whole_file(path) as partial, partial.open("xb") as file:
+        file.write(content)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class NotWritableError(OSError):
+    """A folder in which no file can be made."""
+
+
+@contextmanager
+def exclusive(path: Path, busy: Exception | None = None) -> Iterator[None]:
+    """Hold a lock file against other processes of this machine; its folder is made if it is missing.
+
+    Parameters
+    ----------
+    path
+        The lock file.
+    busy
+        Raised at once if another process holds the lock; the file is removed at the end. None: wait, and leave the
+        file to those who wait for it.
+
+    Raises
+    ------
+    NotWritableError
+        If the folder cannot be written to, or the file system has no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=-1 if busy is None else 0, poll_interval=0.1)
+    except Timeout as error:
+        raise busy or error from error
+    except (OSError, NotImplementedError) as error:
+        raise NotWritableError(str(error)) from error
+    try:
+        yield
+    finally:
+        if busy is not None:
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
 class Journal:

@@ -50,6 +50,8 @@ class Crops:
     @classmethod
     def join(cls, parts: "Sequence[Crops]") -> "Crops":
         """Return the crops of several images as one batch."""
+        if not parts:
+            return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
         if len(parts) == 1:
             return parts[0]
         return cls(

@@ -1,4 +1,4 @@
-"""Records of many pictures, one after the other: threads read and detect, the network sees batches across pictures."""
+"""Records of many images, one after the other: threads read and detect, the network runs on batches across images."""
 
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -17,15 +17,11 @@ from facelandmarks.results import Crops
 from facelandmarks.rotations import UPRIGHT
 from facelandmarks.stream import stream
 
-PICTURES = 32  # in a batch
-BATCHES_AHEAD = 3  # that are begun
+IMAGES = 32  # in a batch
+BATCHES_AHEAD = 2  # that are prepared while one more waits for the network
+MOST_WORKERS = 16
 Path = str | os.PathLike[str]
 Batches = Generator[list[Record], None, None]
-
-
-def default_workers() -> int:
-    """Threads that read pictures: one a core, 16 at most."""
-    return min(usable_cpus(), 16)
 
 
 def predict_rows(
@@ -35,10 +31,10 @@ def predict_rows(
     detector: str | Detector = "auto",
     min_score: float | None = None,
     rotations: Sequence[int] = UPRIGHT,
-    batch_size: int = PICTURES,
+    batch_size: int = IMAGES,
     workers: int | None = None,
 ) -> Iterator[Row]:
-    """Rows of many pictures, in their order: one a face, one for a picture without any or that cannot be read.
+    """Yield rows of many images, in their order: one a face, one for an image without any or that cannot be read.
 
     Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.records.to_rows`.
     """
@@ -64,26 +60,26 @@ def predict_batches(
     detector: str | Detector = "auto",
     min_score: float | None = None,
     rotations: Sequence[int] = UPRIGHT,
-    batch_size: int = PICTURES,
+    batch_size: int = IMAGES,
     workers: int | None = None,
 ) -> Batches:
-    """Records of many pictures (docs/json.md), in batches, in their order.
+    """Yield records of many images (docs/json.md), in batches, in their order.
 
-    A picture that cannot be read gets a record that says so. Pictures are decoded at most `workers` at a time; of those
+    An image that cannot be read gets a record with the reason. At most `workers` images are decoded at a time; of those
     that wait for the network only the crops are kept.
 
     Parameters
     ----------
     model
-        What predicts.
+        Predicts.
     images
-        Paths. No more than three batches are taken ahead of what is given out.
+        Paths. At most three batches are taken ahead of what is given out.
     detector, min_score, rotations
         As in `Model.predict`.
     batch_size
-        Pictures in a batch.
+        Images in a batch.
     workers
-        Threads that read pictures and find faces in them; None: one a core, 16 at most.
+        Threads that read images and detect faces; None: one a core, 16 at most.
 
     Raises
     ------
@@ -92,19 +88,19 @@ def predict_batches(
     InvalidOptionError
         If `batch_size` or `workers` is less than 1, or a rotation is none of 0, 90, 180 and 270.
     """
-    threads = default_workers() if workers is None else workers
+    threads = min(usable_cpus(), MOST_WORKERS) if workers is None else workers
     if batch_size < 1 or threads < 1:
         raise InvalidOptionError(f"batch_size and workers must be at least 1; got {batch_size} and {threads}")
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
     finder = model.detector(detector) if isinstance(detector, str) else detector
     find = Find(finder, min_score=min_score, rotations=rotations)
-    return _batches(model, images, find, batch_size, threads)
+    return _records(model, images, find, batch_size, threads)
 
 
-def _batches(model: Model, images: Iterable[Path], find: Find, batch_size: int, threads: int) -> Batches:
+def _records(model: Model, images: Iterable[Path], find: Find, batch_size: int, threads: int) -> Batches:
     def prepare(image: Path) -> tuple[tuple[Path, Found | str], Crops | None]:
-        """One unreadable image among a million must not end the run: it gets the reason in place of faces."""
+        """Give an unreadable image the reason in place of faces: one among a million must not end the run."""
         try:
             found, crops = model.find_and_prepare(image, None, find)
         except (FaceLandmarksError, OSError, cv2.error) as error:

@@ -6,7 +6,7 @@ from facelandmarks.errors import UnknownModelError
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
-    from facelandmarks.weights.fetch import Folder
+    from facelandmarks.weights.cache import Folder
 
 DEFAULT_DETECTOR = "compact"
 DETECTORS = ("auto", DEFAULT_DETECTOR, "yunet")
@@ -60,7 +60,8 @@ def _yunet_is_here(cache_dir: "Folder") -> bool:
 
 def _load_yunet(cache_dir: "Folder") -> "Detector":
     from facelandmarks.detection.yunet import YuNetDetector
+    from facelandmarks.weights.cache import Access
     from facelandmarks.weights.fetch import obtain
     from facelandmarks.weights.manifest import get_record
 
-    return YuNetDetector(obtain(get_record(YUNET_FILE), cache_dir=cache_dir))
+    return YuNetDetector(obtain(get_record(YUNET_FILE), Access(cache_dir)))

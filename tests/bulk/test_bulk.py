@@ -13,9 +13,9 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 
 import facelandmarks as fl
 from facelandmarks._files import Journal
-from facelandmarks.bulk import RayPredictor, find_pictures, predict_batches, predict_rows, predict_to_file
+from facelandmarks.bulk import RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
 from facelandmarks.bulk.inputs import is_many
-from facelandmarks.bulk.records import readable
+from facelandmarks.bulk.records import record_of
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
@@ -45,12 +45,12 @@ def test_a_folder_is_its_pictures_by_name_and_a_list_its_lines(tmp_path, monkeyp
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    assert find_pictures(["in"]) == ["in/[1].png", "in/a.png", "in/b.JPG", "in/sub/z.webp"]
-    assert find_pictures(["in/*.png", "in/a.png"]) == ["in/[1].png", "in/a.png", "in/a.png"]
-    assert find_pictures([Path("in/**/z.*")]) == ["in/sub/z.webp"]
-    assert find_pictures(["in/[1].png"]) == ["in/[1].png"]
+    assert find_images(["in"]) == ["in/[1].png", "in/a.png", "in/b.JPG", "in/sub/z.webp"]
+    assert find_images(["in/*.png", "in/a.png"]) == ["in/[1].png", "in/a.png", "in/a.png"]
+    assert find_images([Path("in/**/z.*")]) == ["in/sub/z.webp"]
+    assert find_images(["in/[1].png"]) == ["in/[1].png"]
     Path("list.txt").write_text("﻿in/a.png\n\nno such.jpg\r\nin/a.png", encoding="utf-8")
-    assert find_pictures(["list.txt"]) == ["in/a.png", "no such.jpg", "in/a.png"]
+    assert find_images(["list.txt"]) == ["in/a.png", "no such.jpg", "in/a.png"]
     assert [is_many(name) for name in ("in", "in/*.png", "l.txt", "in/a.png", "in/[1].png", "no.jpg")] == [
         *(True, True, True),
         *(False, False, False),
@@ -62,8 +62,8 @@ def test_inputs_without_a_picture_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     Path("empty.txt").write_text("\n")
-    with pytest.raises(InvalidImageError, match=r"list|no pictures"):
-        find_pictures([name])
+    with pytest.raises(InvalidImageError, match=r"list|no images"):
+        find_images([name])
 
 
 def test_rows_are_in_the_order_of_the_pictures_and_none_is_missing(rows, pictures):
@@ -118,7 +118,7 @@ def test_pictures_that_fail_in_any_stage_become_rows(pictures):
 
     good = [picture for picture in pictures if "p00" in picture][:3]
     found = list(predict_rows(fl.load_model(), good, detector=Failing(), workers=1))
-    assert [row["error"] for row in found] == ["not enough memory for this picture", "no more", "strange"]
+    assert [row["error"] for row in found] == ["not enough memory for this image", "no more", "strange"]
 
 
 def test_crowds_are_decoded_in_parts(pictures):
@@ -144,8 +144,8 @@ def test_a_model_that_needs_boxes_is_refused_at_once(model, pictures, monkeypatc
 
 
 def test_names_that_are_no_utf8_are_written_all_the_same():
-    assert readable(os.fsdecode(b"a\xff.jpg")) == "a\\xff.jpg"
-    assert readable("å.jpg") == "å.jpg"
+    for path, text in ((os.fsdecode(b"a\xff.jpg"), "a\\xff.jpg"), ("å.jpg", "å.jpg")):
+        assert record_of(path, "m", None, "why")["image"] == text
 
 
 def run(model, pictures, out, **options):
@@ -156,7 +156,7 @@ def test_jsonl_and_csv_have_the_same_rows(model, rows, pictures, tmp_path):
     counts = run(model, pictures, tmp_path / "rows.jsonl")
     assert read_jsonl(tmp_path / "rows.jsonl") == rows
     failed, without = (sum(row["status"] == status for row in rows) for status in ("failed", "no_face"))
-    assert (counts.pictures, counts.failed, counts.without) == (len(pictures), failed, without) == (22, 2, 4)
+    assert (counts.images, counts.failed, counts.without) == (len(pictures), failed, without) == (22, 2, 4)
     assert counts.faces == sum(row["status"] == "ok" for row in rows)
     run(model, pictures, tmp_path / "rows.csv")
     table = read_csv(tmp_path / "rows.csv")
@@ -315,10 +315,16 @@ def test_what_is_there_is_not_overwritten_by_accident(model, rows, pictures, tmp
 def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     out = tmp_path / "rows.jsonl"
     broken_run(model, pictures, out, 6)
-    others = ({"min_score": 0.9}, {"weights": "other"}, {"rotations": (0, 180)})
-    for changed, options in ((pictures[:-1], {}), *((pictures, options) for options in others)):
+    flipping = fl.load_model(flip_test=True)
+    others = (
+        (model, pictures[:-1], {}),
+        (flipping, pictures, {}),
+        (model, pictures, {"min_score": 0.9}),
+        (model, pictures, {"rotations": (0, 180)}),
+    )
+    for other, images, options in others:
         with pytest.raises(InvalidOptionError, match="of another run"):
-            run(model, changed, out, resume=True, **options)
+            run(other, images, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")
     with pytest.raises(InvalidOptionError, match=r"of another run|damaged"):
         run(model, pictures, out, resume=True)

@@ -12,7 +12,7 @@ from paths import DOCS
 
 import facelandmarks as fl
 from facelandmarks import _files as files
-from facelandmarks.cli import predict_pictures
+from facelandmarks.cli import images
 from facelandmarks.cli.predict import main
 
 BOX = "180,91,264,175"
@@ -167,7 +167,7 @@ def test_options_that_do_not_go_together(folder, capsys):
     assert main([two[0], "--model", "compact_300W"]) == 2
     assert main([two[0], "--device", "cuda:99"]) == 2
     err = capsys.readouterr().err
-    for part in ("one picture", "give a folder", "no such folder", "did you mean compact_300w", "cuda:99"):
+    for part in ("one image", "give a folder", "no such folder", "did you mean compact_300w", "cuda:99"):
         assert part in err
     assert names(folder / "work") == []
 
@@ -205,9 +205,9 @@ def test_interruption_is_130_and_leaves_whole_files_only(folder, monkeypatch, ca
 
 
 def test_damaged_weights_are_3(folder, monkeypatch, capsys):
-    from facelandmarks.weights import builtin
+    from facelandmarks.weights import load
 
-    monkeypatch.setattr(builtin, "ASSETS", folder)
+    monkeypatch.setattr(load, "ASSETS", folder)
     assert main(["../pictures/face.png"]) == 3
     assert "install the package again" in capsys.readouterr().err
 
@@ -219,7 +219,7 @@ def test_results_are_ordinary_files(folder):
 
 
 def test_names_that_clash_are_told_apart():
-    assert predict_pictures._distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
+    assert images.distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
 
 
 def test_own_weights_detector_and_offline(folder, capsys):

@@ -31,8 +31,8 @@ def folder(tmp_path, monkeypatch):
 def test_a_folder_a_pattern_and_a_list_give_the_same_rows(folder, capsys):
     assert main(["in", "--out", "folder.jsonl", "--threads", "1"]) == 1
     captured = capsys.readouterr()
-    assert "10 pictures: 7 faces, 1 without a face, 2 failed -> folder.jsonl" in captured.out
-    assert "pictures/s" in captured.err or "s/ pictures" in captured.err
+    assert "10 images: 7 faces, 1 without a face, 2 failed -> folder.jsonl" in captured.out
+    assert "images/s" in captured.err or "s/ images" in captured.err
     rows = read_jsonl("folder.jsonl")
     Path("list.txt").write_text("".join(f"{image}\n" for image in dict.fromkeys(row["image"] for row in rows)))
     assert main(["list.txt", "--out", "list.jsonl", "--quiet", "--threads", "1", "--workers", "2"]) == 1
@@ -53,7 +53,7 @@ def test_exit_codes_of_many_pictures(folder, capsys):
     assert main(["in/none*.png", "--out", "none.csv"]) == 4
     assert main(["in/p*.png", "--out", "good.csv", "--resume"]) == 0
     captured = capsys.readouterr()
-    assert "no pictures in in/none*.png" in captured.err
+    assert "no images in in/none*.png" in captured.err
     assert "nothing to resume" in captured.out
     assert "error: in/broken.jpg" in captured.err  # also with --quiet
     assert not Path("none.csv").exists()
@@ -83,7 +83,7 @@ def test_a_name_that_is_nothing_is_said_and_many_of_them_are_counted(folder, cap
     assert main(["nowhere", "--out", "x.csv"]) == 4
     captured = capsys.readouterr()
     assert "error: no such file: nowhere" in captured.err
-    assert "1 picture: 0 faces, 0 without a face, 1 failed -> x.csv" in captured.out
+    assert "1 image: 0 faces, 0 without a face, 1 failed -> x.csv" in captured.out
     Path("list.txt").write_text("".join(f"none{number}.jpg\n" for number in range(5)))
     capsys.readouterr()
     assert main(["list.txt", "--out", "z.jsonl", "--quiet"]) == 4
@@ -119,7 +119,7 @@ def test_a_full_disk_is_said_in_one_line_and_can_be_resumed(folder, capsys, monk
     with monkeypatch.context() as patch:
         patch.setattr("facelandmarks.bulk.run.write_table", full)
         assert main(["in", "--out", "x.jsonl", "--quiet"]) == 4
-    assert "No space left on device; stopped after 10 of 10 pictures; --resume" in capsys.readouterr().err
+    assert "No space left on device; stopped after 10 of 10 images; --resume" in capsys.readouterr().err
     assert main(["in", "--out", "x.jsonl", "--quiet", "--resume"]) == 1
     assert len(read_jsonl("x.jsonl")) == 10
 
@@ -187,7 +187,7 @@ def test_an_interrupted_run_exits_with_130_and_goes_on(cheap, sent):
     process.send_signal(sent)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "--resume goes on from there" in errors
+    assert "--resume continues from there" in errors
     assert not (cheap / "cut.jsonl").exists()
     kept = journal.read_bytes()
     assert kept.endswith(b"\n")

@@ -1,6 +1,5 @@
 """facelandmarks-predict of a video: files written, exit codes, bad input."""
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -9,8 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facelandmarks.cli import predict_video
-from facelandmarks.cli.predict import main
+from facelandmarks.cli.predict import build_parser, main, module_for
 from facelandmarks.video import VideoWriter, as_frames, read_video
 
 
@@ -120,8 +118,7 @@ def test_a_camera_that_is_not_there_is_one_clear_line(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("option", [["--frames", "0"], ["--detect-every", "x"], ["--keep-lost", "-1"]])
 def test_numbers_are_checked(option, capsys):
-    parser = argparse.ArgumentParser()
-    predict_video.add_arguments(parser)
+    parser = build_parser()
     with pytest.raises(SystemExit):
         parser.parse_args(option)
     assert "expected a" in capsys.readouterr().err
@@ -129,11 +126,7 @@ def test_numbers_are_checked(option, capsys):
 
 def test_what_is_a_video(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [predict_video.is_video(Path(name)) for name in ("a.MP4", "0", "a.jpg", "12.png")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    kinds = {name: module_for(build_parser().parse_args([name])) for name in ("a.MP4", "0", "a.jpg", "12.png")}
+    assert kinds == {"a.MP4": "predict_video", "0": "predict_video", "a.jpg": "images", "12.png": "images"}
     Path("0").touch()
-    assert not predict_video.is_video(Path("0"))
+    assert module_for(build_parser().parse_args(["0"])) == "images"

@@ -41,7 +41,8 @@ def test_points_stay_on_their_pixels(quarters):
 @pytest.mark.parametrize("degrees", ALL)
 def test_a_turned_photo_gives_the_points_of_the_upright_one(model, photo, degrees):
     expected = model.predict(photo, rotations=ALL)
-    np.testing.assert_array_equal(expected.points, model.predict(photo).points)
+    # Faces of all rotations share a batch of the network, which moves the last digit.
+    np.testing.assert_allclose(expected.points, model.predict(photo).points, atol=1e-3)
     quarters = QUARTERS[degrees]
     turned = np.ascontiguousarray(np.rot90(photo, -quarters))
     faces = model.predict(turned, rotations=ALL)

@@ -149,9 +149,9 @@ def test_the_threshold_is_kept(astronaut: np.ndarray) -> None:
 def test_threads_agree(detector: CompactDetector, astronaut: np.ndarray) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(detector.detect, [astronaut] * 8))
-    for boxes, scores in results:
-        np.testing.assert_array_equal(boxes, results[0][0])
-        np.testing.assert_array_equal(scores, results[0][1])
+    for found in results:
+        np.testing.assert_array_equal(found.boxes, results[0].boxes)
+        np.testing.assert_array_equal(found.scores, results[0].scores)
 
 
 def test_views_are_fine(detector: CompactDetector, astronaut: np.ndarray) -> None:

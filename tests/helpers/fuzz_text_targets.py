@@ -85,11 +85,11 @@ def faces_pts() -> Target:
 
 def list_of_pictures() -> Target:
     """A list of paths, and the pictures that it names."""
-    from facelandmarks.bulk.inputs import find_pictures
+    from facelandmarks.bulk.inputs import find_images
     from facelandmarks.bulk.stream import predict_rows
 
     def read(path: Path) -> None:
-        pictures = find_pictures([path])
+        pictures = find_images([path])
         rows = list(predict_rows(StandIn(), pictures, workers=1))
         if len(rows) != len(pictures):
             raise ValueError(f"{len(rows)} rows for {len(pictures)} pictures")
