@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.video.frames import Source, Video
 from facelandmarks.video.smooth import Smoothing
@@ -65,25 +64,17 @@ def annotate(
     ----------
     source
         Path of a file, or the number of a camera, from 0.
-    model
-        Any model for faces.
     draw
         A video file to write, see `VideoWriter`.
     out
         A file of JSON lines to write, one a frame: docs/video.md.
-    detector, detect_every, keep_lost, min_score, smoothing
-        As in `track`.
     most_frames
         Stop after this many frames.
     progress
         Called with each frame when it is done.
 
-    Raises
-    ------
-    VideoError
-        If the video cannot be read, or a file cannot be written.
-    InvalidOptionError, MissingDependencyError
-        As in `track`.
+    All others are those of `track`. Errors are those of `track`, and `VideoError` if the video cannot be read or a
+    file cannot be written.
     """
     if most_frames is not None and most_frames < 1:
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
@@ -125,7 +116,7 @@ def to_line(frame: TrackedFrame, video: str, model: str) -> str:
 
 def draw_tracked(frame: TrackedFrame) -> NDArray[np.uint8]:
     """Return a copy of the frame's image with contours, points, boxes, and the number above each face."""
-    canvas = draw_landmarks(frame.image, frame.faces)
+    canvas = frame.faces.draw(frame.image)
     font = cv2.FONT_HERSHEY_DUPLEX
     for number, face in zip(frame.ids.tolist(), frame.faces, strict=True):
         wanted = max(LEAST_HEIGHT, HEIGHT * float(face.box[3] - face.box[1]))

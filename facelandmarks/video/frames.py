@@ -27,17 +27,7 @@ MISSED = 0.05  # share of the announced frames that may be missing: some contain
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image of a video.
-
-    Attributes
-    ----------
-    index
-        Counted from 0.
-    time
-        When it is shown, in seconds from the start.
-    image
-        RGB (H, W, 3), upright.
-    """
+    """One image of a video: its index from 0, its time in seconds from the start, RGB pixels (H, W, 3), upright."""
 
     index: int
     time: float
@@ -59,12 +49,7 @@ class TruncatedVideoWarning(UserWarning):
 
 
 class Video:
-    """An open file or camera; iterate over it once for its frames.
-
-    Parameters
-    ----------
-    source
-        Path of a file, or the number of a camera, from 0.
+    """An open file (a path) or camera (a number, from 0); iterate over it once for its frames.
 
     Raises
     ------
@@ -114,15 +99,12 @@ class Video:
             code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
             yield Frame(index, shown, np.asarray(cv2.cvtColor(image, code), np.uint8))
             last, index = shown, index + 1
-        self._check_end(index)
-
-    def _check_end(self, found: int) -> None:
-        if not found:
+        if not index:
             raise VideoError(f"{self.name} has no frame that can be read")
         announced = self.info.count
-        if announced is not None and found < announced - max(1, MISSED * announced):
-            message = f"{self.name} breaks off after {found} of {announced} frames: the file is cut or damaged"
-            warnings.warn(message, TruncatedVideoWarning, stacklevel=3)
+        if announced is not None and index < announced - max(1, MISSED * announced):
+            message = f"{self.name} breaks off after {index} of {announced} frames: the file is cut or damaged"
+            warnings.warn(message, TruncatedVideoWarning, stacklevel=2)
 
     def close(self) -> None:
         """Release the file or the camera."""

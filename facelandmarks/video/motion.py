@@ -22,21 +22,11 @@ _FORBIDDEN = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """The motion of a box: constant velocity.
+    """The motion of a box: constant velocity."""
 
-    Attributes
-    ----------
-    state
-        (4,): centre x and y in pixels, logarithms of width and height.
-    velocity
-        (4,): change of the state per second.
-    time
-        Time of the state in seconds.
-    """
-
-    state: NDArray[np.float64]
-    velocity: NDArray[np.float64]
-    time: float
+    state: NDArray[np.float64]  # (4,): centre x and y in pixels, logarithms of width and height
+    velocity: NDArray[np.float64]  # (4,): change of the state per second
+    time: float  # of the state, in seconds
 
     @classmethod
     def at_rest(cls, box: Boxes, time: float) -> "Motion":
@@ -70,17 +60,8 @@ def _state(box: Boxes) -> NDArray[np.float64]:
 
 
 def appearance(image: NDArray[np.uint8], box: Boxes) -> NDArray[np.float64]:
-    """Describe how a face looks, small and grey: float64 (SIDE * SIDE,), mean 0, length 1 (0 for a plain area).
+    """Describe how the face in a tight box (4,) looks, small and grey: (SIDE * SIDE,), mean 0, length 1 (or all 0).
 
-    Parameters
-    ----------
-    image
-        RGB (H, W, 3).
-    box
-        (4,), the tight box of the points.
-
-    Notes
-    -----
     The product of two appearances is their correlation, -1 to 1. In 1,000 YouTube Faces frames, pairs of two people
     have a median of 0.23, 5 % of them over 0.59; pairs of one person, mostly from different videos, 0.47.
     """
@@ -107,14 +88,9 @@ def require_scipy() -> None:
 
 
 def assign(costs: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
-    """Return the pairs (row, column) of least total cost, by SciPy's Hungarian algorithm.
+    """Return the pairs (row, column) of least total cost (Hungarian algorithm), each of at most `limit`.
 
-    Parameters
-    ----------
-    costs
-        (R, C), infinite where a pair is impossible.
-    limit
-        Highest cost of a pair. More pairs below it win over fewer cheaper ones.
+    More pairs win over fewer cheaper ones. Costs are (R, C), infinite where a pair is impossible.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -16,40 +16,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """Settings of one filter.
+    """Settings of one filter. Speeds are in face sizes, radians, or factors e of size, per second."""
 
-    Attributes
-    ----------
-    least
-        Cut-off frequency at rest, in Hz: lower is steadier.
-    slope
-        Rise in Hz per unit of speed: higher lags less. The unit is a face size, a radian, or a factor e of size, per
-        second.
-    speed
-        Cut-off frequency of the filter of the speed itself, in Hz.
-    """
-
-    least: float
-    slope: float
-    speed: float
+    least: float  # cut-off frequency at rest, in Hz: lower is steadier
+    slope: float  # rise in Hz per unit of speed: higher lags less
+    speed: float  # cut-off frequency of the filter of the speed itself, in Hz
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How points are smoothed; `benchmarks/video.py` measures the effect of the numbers.
+    """How points are smoothed; `benchmarks/video.py` measures the effect of the numbers."""
 
-    Attributes
-    ----------
-    place, pose, shape
-        The middle of the face; its size and turn; its points relative to these.
-    gap
-        Seconds without the face after which the filters start anew.
-    """
-
-    place: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
-    pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
-    shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)
-    gap: float = 0.25
+    place: Cutoffs = Cutoffs(0.4, 40.0, 1.5)  # of the middle of the face
+    pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)  # of its size and turn
+    shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)  # of the points relative to these
+    gap: float = 0.25  # seconds without the face after which the filters start anew
 
 
 class OneEuro:
@@ -67,10 +48,7 @@ class OneEuro:
         unit: float = 1.0,
         trust: float | NDArray[np.float64] = 1.0,
     ) -> NDArray[np.complex128]:
-        """Return the smoothed value `step` seconds after the last one.
-
-        Speeds count in `unit` per second; `trust`, 0 to 1, scales how much the new value counts.
-        """
+        """Return the smoothed value `step` seconds after the last one; speeds count in `unit` per second."""
         # The speed of the raw values: that of the smoothed ones would be too high after each start.
         speed, self._last = (value - self._last) / step, value
         self._speed = self._speed + _weight(self._cutoffs.speed, step) * (speed - self._speed)
@@ -100,16 +78,12 @@ class FaceSmoother:
         Parameters
         ----------
         points
-            (K, 2) in pixels; they must not all lie on one level or upright line.
+            (K, 2) in pixels, not all on one level or upright line. The first ones, and those after a gap, stay as they
+            are.
         time
             In seconds, later than in the call before.
         trust
-            Scales how much each new point counts within the face: (K,) or one number, 0 to 1; 1 is the plain filter.
-
-        Returns
-        -------
-        ndarray
-            (K, 2). The first time and after a gap, the points as they are.
+            How much the new points count within the face, 0 to 1: one number or (K,); 1 is the plain filter.
         """
         step, self._time = time - self._time, time
         plane = points[:, 0].astype(np.float64) + 1j * points[:, 1]

@@ -12,18 +12,15 @@ FINEST = 0.0005  # seconds
 def jitter(points: ArrayLike, truth: ArrayLike | None = None) -> float:
     """Return how far points move that should not, from frame to frame: root mean square over points and frames.
 
+    The result is in face sizes: the geometric mean of width and height of the box of the points, averaged over frames.
+    0.001 is a tenth of a pixel for a face of 100 pixels.
+
     Parameters
     ----------
     points
         (T, K, 2), one face in successive frames, in pixels.
     truth
         (T, K, 2), the true path up to a constant offset; None if the face held still.
-
-    Returns
-    -------
-    float
-        In face sizes: the geometric mean of width and height of the box of its points, averaged over frames. 0.001 is
-        a tenth of a pixel for a face of 100 pixels.
     """
     found = _path(points)
     off = found if truth is None else found - _path(truth, found.shape)
@@ -34,20 +31,17 @@ def jitter(points: ArrayLike, truth: ArrayLike | None = None) -> float:
 def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     """Return the delay of points behind a reference, in milliseconds: the one that explains them best.
 
+    Least squares over all points, to half a millisecond between -500 and 500; a constant offset does not count. NaN if
+    the reference does not move.
+
     Parameters
     ----------
     points
         (T, K, 2), one face in successive frames, in pixels.
     reference
-        (T, K, 2), the true points, or those without smoothing.
+        (T, K, 2), the true points, or those without smoothing; interpolated between frames.
     times
         (T,), in seconds, rising; the steps may differ.
-
-    Returns
-    -------
-    float
-        To half a millisecond, between -500 and 500; NaN if the reference does not move. Least squares over all
-        points, with the reference interpolated between its frames; a constant offset does not count.
     """
     found = _path(points)
     known = _path(reference, found.shape)
@@ -62,17 +56,12 @@ def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     inside = (when - reach >= when[0] - 1e-9) & (when + reach <= when[-1] + 1e-9)
     errors = []
     for delay in delays:
-        off = found[inside] - _interpolated(known, when, when[inside] - delay)
+        wanted = when[inside] - delay
+        after = np.searchsorted(when, wanted).clip(1, len(when) - 1)
+        share = ((wanted - when[after - 1]) / (when[after] - when[after - 1]))[:, None, None]
+        off = found[inside] - ((1 - share) * known[after - 1] + share * known[after])
         errors.append(((off - off.mean(axis=0)) ** 2).sum())
     return float(delays[int(np.argmin(errors))] * 1000)
-
-
-def _interpolated(
-    path: NDArray[np.float64], times: NDArray[np.float64], wanted: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    after = np.searchsorted(times, wanted).clip(1, len(times) - 1)
-    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1]))[:, None, None]
-    return np.asarray((1 - share) * path[after - 1] + share * path[after], np.float64)
 
 
 def _path(points: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:

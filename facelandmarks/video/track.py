@@ -30,12 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class TrackedFrame:
-    """A frame and its faces.
+    """A `Frame` and its faces.
 
     Attributes
     ----------
-    index, time, image
-        As in `Frame`.
     faces
         Landmarks, smoothed; empty without faces. `box_scores` are those of the last detection of each face; `boxes`
         are where the points were searched for, in the model's convention.
@@ -77,18 +75,14 @@ def track(
     frames
         `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order (then with `rate`). They are taken a
         little ahead, in a thread.
-    model
-        Any model for faces.
     rate
         Frames per second, for plain images.
-    detector
-        Name of one of the model's detectors, or an object with its `detect` method.
+    detector, min_score
+        As in `Model.predict`.
     detect_every
         Run the detector at least once in this many frames.
     keep_lost
         Seconds for which a face that is covered or away keeps its number.
-    min_score
-        Least score of a detection; None is the detector's own threshold.
     smoothing
         None for the points as the model finds them.
 
@@ -101,7 +95,7 @@ def track(
     Raises
     ------
     InvalidOptionError
-        If an option is out of its range, if times do not rise, or if no detector finds the model's kind of box.
+        If an option is out of range, times do not rise, or no detector finds the model's kind of box.
     MissingDependencyError
         If SciPy (extra `video`) is not installed.
     """

@@ -44,38 +44,18 @@ UNSEEN_TIME = 0.5  # ... within this many seconds
 
 @dataclass(eq=False)
 class Track:
-    """One face over time.
-
-    Attributes
-    ----------
-    motion
-        The motion of its box.
-    trusted
-        The same when there was last no doubt: a face that is half covered seems to move.
-    usual
-        Usual mean score of its points.
-    appearance
-        See `facelandmarks.video.motion.appearance`.
-    box_score, seen
-        Score and time (seconds) of its last detection.
-    number
-        Its number; None until it is confirmed.
-    hits, missed
-        Detections in a row that found it, or missed it.
-    gone
-        Whether it turned out not to be a face.
-    """
+    """One face over time."""
 
     motion: Motion
-    trusted: Motion
-    usual: float
+    trusted: Motion  # the motion when there was last no doubt: a face that is half covered seems to move
+    usual: float  # mean score of its points
     appearance: NDArray[np.float64]
-    box_score: float
-    seen: float
-    number: int | None = None
-    hits: int = 1
-    missed: int = 0
-    gone: bool = False
+    box_score: float  # of its last detection
+    seen: float  # time of its last detection, in seconds
+    number: int | None = None  # None until it is confirmed
+    hits: int = 1  # detections in a row that found it
+    missed: int = 0  # detections in a row that missed it
+    gone: bool = False  # it turned out not to be a face
 
     def count_detection(self, score: float | None, time: float) -> None:
         """Take in whether the detector found the face: its score, or None."""
@@ -127,15 +107,7 @@ class FoundFace:
 
 @dataclass(eq=False)
 class Tracker:
-    """The faces that are followed, and those that were lost lately.
-
-    Parameters
-    ----------
-    model, detector
-        Find the points, and the faces.
-    detect_every, keep_lost, min_score
-        As in `facelandmarks.video.track`.
-    """
+    """The faces that are followed, and those that were lost lately; parameters as in `facelandmarks.video.track`."""
 
     model: "Model"
     detector: Detector
@@ -164,7 +136,13 @@ class Tracker:
     def step(self, frame: Frame) -> list[FoundFace]:
         """Find the faces of the next frame; new ones have no number yet."""
         self.lost = [track for track in self.lost if frame.time - track.trusted.time <= self.keep_lost]
-        faces = self._follow_live(frame)
+        tracks = [track for track in self.live if _is_inside(track.motion.box(frame.time), frame)]
+        faces = self._find(frame, tracks, _expected(tracks, frame.time))
+        # Points of a face beside the middle of its crop are drawn towards the middle: find them again.
+        agreements = np.diagonal(overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time)))
+        pairs = zip(faces, agreements, strict=True)
+        off = [face for face, agreement in pairs if agreement < CENTRED and _is_inside(face.box, frame)]
+        faces = self._find_again(frame, faces, [face.track for face in off], _boxes(off))
         doubted = self._doubted(faces, frame.time)
         self._since_detection += 1
         new = any(track.number is None for track in self.live)
@@ -175,19 +153,6 @@ class Tracker:
         for face in faces:
             face.track.learn(face, frame)
         return faces
-
-    def _follow_live(self, frame: Frame) -> list[FoundFace]:
-        """Find every face where it is expected."""
-        tracks = [track for track in self.live if _is_inside(track.motion.box(frame.time), frame)]
-        faces = self._find(frame, tracks, _expected(tracks, frame.time))
-        # Points of a face beside the middle of its crop are drawn towards the middle: find them again.
-        agreements = np.diagonal(overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time)))
-        off = [
-            face
-            for face, agreement in zip(faces, agreements, strict=True)
-            if agreement < CENTRED and _is_inside(face.box, frame)
-        ]
-        return self._find_again(frame, faces, [face.track for face in off], _boxes(off))
 
     def _find_again(
         self, frame: Frame, faces: Sequence[FoundFace], tracks: Sequence[Track], boxes: Boxes

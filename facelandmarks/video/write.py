@@ -19,12 +19,9 @@ LONGEST_HOLD = 60.0  # seconds: one frame is shown no longer, whatever the times
 
 
 class PartialFile:
-    """A file that has another name, in the same folder, until it is done.
+    """A file that has another name in the same folder until it is kept; what goes wrong is a `VideoError`.
 
-    Raises
-    ------
-    VideoError
-        If the file cannot be written there.
+    Unlike `facelandmarks._files.whole_file` it can be kept after other files are known to be whole too.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -36,7 +33,7 @@ class PartialFile:
         self.checked(lambda: self.path.touch(exist_ok=False))
 
     def checked(self, action: Callable[[], Any]) -> None:
-        """Do something with the file; what goes wrong becomes a `VideoError`."""
+        """Do something with the file; an `OSError` becomes a `VideoError`."""
         try:
             action()
         except OSError as error:
@@ -60,16 +57,12 @@ class VideoWriter:
     Parameters
     ----------
     path
-        Ends in .mp4, .m4v, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8).
+        Ends in .mp4, .m4v, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8). `VideoError` at once if such a file
+        cannot be written there.
     rate
         Frames per second.
     width, height
         In pixels; codecs cut off the last column or row of an odd size.
-
-    Raises
-    ------
-    VideoError
-        At once, if such a file cannot be written there.
     """
 
     def __init__(self, path: str | os.PathLike[str], rate: float, width: int, height: int) -> None:
@@ -112,14 +105,8 @@ class VideoWriter:
         self.written += 1
 
     def close(self) -> None:
-        """Finish the file; `keep` then gives it its name.
-
-        Raises
-        ------
-        VideoError
-            If frames are missing: OpenCV does not report a full disk.
-        """
-        self._writer.release()
+        """Finish the file; `keep` then gives it its name. `VideoError` if frames are missing."""
+        self._writer.release()  # which does not report a full disk
         if not self.written:
             return
         capture = cv2.VideoCapture(os.fspath(self._file.path))
