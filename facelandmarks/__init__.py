@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OfflineError,
         UnknownModelError,
+        UnknownNameError,
         VideoError,
     )
     from facelandmarks.export import export_model
@@ -56,6 +57,7 @@ __all__ = [
     "OfflineError",
     "Scheme",
     "UnknownModelError",
+    "UnknownNameError",
     "VideoError",
     "convert",
     "detect",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import lookup
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
@@ -41,8 +41,7 @@ def load_detector(
     DownloadError, ChecksumError, OfflineError
         If YuNet's file cannot be had, or what is in the cache is another file.
     """
-    if name not in DETECTORS:
-        raise UnknownModelError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
+    lookup(dict.fromkeys(DETECTORS), name, "face detector")
     if name == "yunet" or (name == "auto" and _yunet_is_here(cache_dir)):
         return _load_yunet(cache_dir)
     from facelandmarks.detection.compact import CompactDetector

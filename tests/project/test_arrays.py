@@ -15,7 +15,7 @@ from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidIma
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
 from facelandmarks.pipeline import DECODERS, GEOMETRIES
-from facelandmarks.schemes import CONVERSIONS, SCHEMES, convert_points
+from facelandmarks.schemes import CONVERSIONS, SCHEMES, convert
 
 FEW = settings(max_examples=max(20, settings.default.max_examples // 5))  # of what runs the network
 SIZE = (64, 48)  # width and height of the picture
@@ -254,7 +254,7 @@ def test_conversions_of_schemes(pair, array, fits, layout):
     points = laid_out(points, layout) if points.ndim else points
     before = points.tobytes()
     try:
-        converted = convert_points(points, source, target)
+        converted = convert(points, source, target)
     except InvalidOptionError:
         assert not fits
     else:
