@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv
 from facelandmarks.formats.pts import from_pts, to_pts
 from facelandmarks.formats.supervision import to_supervision
-from facelandmarks.images import load_image
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
@@ -316,6 +314,9 @@ class Landmarks:
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
         """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
+        from facelandmarks.draw import draw_landmarks  # they load OpenCV, which results do without
+        from facelandmarks.images import load_image
+
         return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme)
 
 
