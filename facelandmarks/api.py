@@ -213,6 +213,7 @@ def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Sou
         fill=fill,
         digest=found.sha256,
         folder=found.folder,
+        graph=found.graph,
     )
 
 

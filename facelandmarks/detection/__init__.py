@@ -46,7 +46,7 @@ def load_detector(
         return _load_yunet(cache_dir)
     from facelandmarks.detection.compact import CompactDetector
 
-    return CompactDetector(engine=engine, threads=threads, cache_dir=cache_dir)
+    return CompactDetector(engine=engine, threads=threads)
 
 
 def _yunet_is_here(cache_dir: "Folder") -> bool:

@@ -36,6 +36,8 @@ class Source:
         SHA-256 of the file of weights; None if unknown.
     folder
         Where its graph is kept; None if it is not.
+    graph
+        A file that is the graph already, as for built-in models.
     """
 
     stem: str
@@ -47,6 +49,7 @@ class Source:
     fill: Callable[["nn.Module"], None]
     digest: str | None
     folder: Path | None
+    graph: Path | None = None
 
 
 def filled_network(source: Source) -> "nn.Module":
@@ -60,6 +63,8 @@ def filled_network(source: Source) -> "nn.Module":
 
 def obtain_graph(source: Source) -> Path | bytes:
     """Return the file of a network's ONNX graph, building it if needed; its bytes where no file can be kept."""
+    if source.graph is not None:
+        return source.graph
     place = graph_place(source)
     if place is None:
         return _build(source)

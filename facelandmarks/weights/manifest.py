@@ -46,7 +46,7 @@ HRNET_OFFICIAL = (
 )
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
-        "packed": Dialect("packed", suffix=".npz"),
+        "packed": Dialect("packed", suffix=".onnx"),
         "safetensors": Dialect("safetensors", suffix=".safetensors"),
         "mmpose0x": Dialect("torch", (UNWRAP, *MMPOSE_0X)),
         "mmpose1x": Dialect("torch", (UNWRAP,)),

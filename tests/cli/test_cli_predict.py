@@ -223,7 +223,7 @@ def test_names_that_clash_are_told_apart():
 
 
 def test_own_weights_detector_and_offline(folder, capsys):
-    own = Path(fl.__file__).parent / "assets" / "compact_300w.npz"
+    own = Path(fl.__file__).parent / "assets" / "compact_300w.onnx"
     arguments = ["../pictures/face.png", "--json", "out.json", "--weights", str(own), "--detector", "compact"]
     assert main([*arguments, "--offline"]) == 0
     assert read("out.json")["images"][0]["detector"] == "compact"
