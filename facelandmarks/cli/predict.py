@@ -205,7 +205,7 @@ def module_for(args: argparse.Namespace) -> str:
     if args.scheme is not None:
         return "schemes"
     if any(image.suffix.lower() in VIDEOS or is_camera(image) for image in args.images):
-        return "predict_video"
+        return "video"
     many = args.out is not None or any(
         image.is_dir() or image.suffix.lower() == ".txt" or (has_magic(str(image)) and not image.exists())
         for image in args.images

@@ -127,6 +127,6 @@ def test_numbers_are_checked(option, capsys):
 def test_what_is_a_video(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kinds = {name: module_for(build_parser().parse_args([name])) for name in ("a.MP4", "0", "a.jpg", "12.png")}
-    assert kinds == {"a.MP4": "predict_video", "0": "predict_video", "a.jpg": "predict", "12.png": "predict"}
+    assert kinds == {"a.MP4": "video", "0": "video", "a.jpg": "predict", "12.png": "predict"}
     Path("0").touch()
     assert module_for(build_parser().parse_args(["0"])) == "predict"
