@@ -18,14 +18,14 @@ import cv2
 import numpy as np
 import skimage.data
 import torch
+from facelandmarks.evaluation.runner import Settings, measure_row, model_predictions
 
 from facelandmarks.engines.base import Engine
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.plan import plan_rows
+from facelandmarks.evaluation.predict import PredictionStore
 from facelandmarks.evaluation.report import card_of_row
-from facelandmarks.evaluation.runner import Settings, measure_row, model_predictions
-from facelandmarks.evaluation.store import PredictionStore
+from facelandmarks.evaluation.rows import plan_rows
 from facelandmarks.model import Model
 from facelandmarks.nn.hrnet import HRNetV2
 from facelandmarks.pipeline import choose

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError, UnknownModelError
-from facelandmarks.evaluation.datasets.pts import read_pts
+from facelandmarks.evaluation.datasets.text import read_pts
 from facelandmarks.formats.coco import to_coco
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, get_scheme
