@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facelandmarks.api import list_models, load_model, model_info, predict
+    from facelandmarks.api import detect, list_models, load_model, model_info, predict
+    from facelandmarks.detection.base import Detections
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OfflineError,
         UnknownModelError,
+        UnknownNameError,
         VideoError,
     )
     from facelandmarks.export import export_model
@@ -41,6 +43,7 @@ __all__ = [
     "ChecksumError",
     "Crops",
     "DatasetError",
+    "Detections",
     "DeviceError",
     "DownloadError",
     "Face",
@@ -54,8 +57,10 @@ __all__ = [
     "OfflineError",
     "Scheme",
     "UnknownModelError",
+    "UnknownNameError",
     "VideoError",
     "convert",
+    "detect",
     "export_model",
     "get_conversion",
     "get_scheme",
@@ -68,9 +73,11 @@ __all__ = [
 
 _HOMES = {
     "load_model": "api",
+    "detect": "api",
     "predict": "api",
     "list_models": "api",
     "model_info": "api",
+    "Detections": "detection.base",
     "Model": "model",
     "Crops": "results",
     "Face": "results",

@@ -1,4 +1,4 @@
-"""Work done by threads a little ahead of where its results are used."""
+"""Threads: work a little ahead of its results, and objects that must not be shared between processes."""
 
 import os
 import threading
@@ -13,19 +13,10 @@ R = TypeVar("R")
 
 
 def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Generator[R, None, None]:
-    """Results of a function in the order of its items; an error is raised in its turn.
+    """Yield a function's results in the order of its items; an error is raised in its turn.
 
-    Unlike `Executor.map` it takes no more than `ahead` items before they are needed, and drops the rest when it is
-    closed or something fails.
-
-    Parameters
-    ----------
-    pool
-        Runs the function.
-    function, items
-        What is done with each.
-    ahead
-        How many are begun before the first is asked for, at most.
+    Unlike `Executor.map` it takes at most `ahead` items before they are needed, and drops the rest when it is closed or
+    something fails.
     """
     left = iter(items)
     begun: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(left, ahead))
@@ -40,35 +31,30 @@ def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahe
 
 
 def in_own_thread(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
-    """Results of a function in the order of its items, from a thread that does nothing else; for networks.
+    """Yield a function's results in the order of its items, from a thread that does nothing else; for networks.
 
-    With the thread the network has a heap to itself (glibc). What is kept of each face would otherwise come to lie in
-    the holes that heatmaps leave, and every batch would need new memory: copy what is kept of the results.
+    In its own thread the network has its own heap (glibc). Otherwise the results that are kept would settle in the
+    holes that heatmaps leave, and every batch would need new memory. Copy what you keep of the results.
     """
     with ThreadPoolExecutor(1) as own:
         yield from in_order(own, function, items, 1)
 
 
 class PerProcess(Generic[T]):
-    """One thing a process, made when it is first asked for.
+    """One object a process, made by `make` when it is first needed.
 
     The thread pools of inference libraries stay behind in the parent when a process forks, and the child would wait
     for them for ever.
-
-    Parameters
-    ----------
-    make
-        Makes it.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        # By process. Those of parents are never freed: that would wait for their threads too.
+        # By process. Objects of parents are never freed: that would wait for their threads too.
         self._made: dict[int, T] = {}
-        self._locks: dict[int, threading.Lock] = {}  # a parent's may be held, and nobody is left to release it
+        self._locks: dict[int, threading.Lock] = {}  # a parent's may be locked, with no thread left to release it
 
     def get(self) -> T:
-        """The thing of this process."""
+        """Return the object of this process."""
         process = os.getpid()
         if process not in self._made:
             with self._locks.setdefault(process, threading.Lock()):

@@ -1,22 +1,25 @@
 """The functions at the top of the package."""
 
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
-from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.detection.base import Detections, Detector
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
+from facelandmarks.finding import Find, detect_faces
+from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.cache import cache_folder
-from facelandmarks.weights.locate import Located, locate
+from facelandmarks.weights.cache import Access
+from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import Manifest, load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -24,9 +27,7 @@ from facelandmarks.zoo.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from facelandmarks.weights.checkpoint import Shapes, State
-
-__all__ = ["ENGINES", "load_model", "predict"]
+    from facelandmarks.weights.checkpoint import Shapes
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -102,14 +103,7 @@ def load_model(
     spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings)
-    source = find_source(
-        spec,
-        weights,
-        cache_dir=cache_dir,
-        offline=offline,
-        allow_unverified=allow_unverified,
-        progress=progress,
-    )
+    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     return Model(
         spec,
         make_engine(source, kind, settings),
@@ -118,11 +112,34 @@ def load_model(
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
-    """Landmarks of one picture with the default model; the arguments are those of `Model.predict`.
+    """Find the landmarks of one image with the default model; arguments are those of `Model.predict`.
 
-    The model is loaded for each call: for more than one picture, keep what `load_model` returns.
+    The model is loaded at the first call, and kept.
     """
-    return load_model().predict(image, bbox, **options)
+    return _default_model().predict(image, bbox, **options)
+
+
+def detect(
+    image: Any,
+    *,
+    detector: str | Detector = "auto",
+    color: ColorOrder = "rgb",
+    min_score: float | None = None,
+    min_face: float | None = None,
+    max_faces: int | None = None,
+) -> Detections:
+    """Find the faces of one image: boxes, scores, and five points where the detector has them.
+
+    Arguments are those of `Model.predict`. Detectors are loaded once, and kept; boxes are in the detector's own
+    convention (`facelandmarks.boxes`).
+    """
+    find = Find(detector, min_score=min_score, min_face=min_face, max_faces=max_faces)
+    finder = _kept_detector(detector) if isinstance(detector, str) else detector
+    return detect_faces(load_image(image, color=color), finder, find)
+
+
+_default_model = cache(load_model)
+_kept_detector = cache(load_detector)
 
 
 def list_models() -> list[str]:
@@ -174,34 +191,17 @@ def _normaliser(manifest: Manifest, protocol: str | None) -> str | None:
     return found
 
 
-def find_source(
-    spec: ModelSpec,
-    weights: Weights | None = None,
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-    offline: bool | None = None,
-    allow_unverified: bool = False,
-    progress: bool | None = None,
-) -> Source:
-    """Where an engine gets a model from; the published file is fetched if it is not here.
+def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Source:
+    """Return what an engine is made from; the published file is fetched if it is not here.
 
     Parameters and errors are those of `facelandmarks.load_model`.
     """
-    if weights is not None:
-        return _source(spec, partial(_given, weights), None)
-    file = locate(
-        spec.weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
-    )
-    return _source(spec, partial(_published, spec.weights, file), file)
-
-
-def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) -> Source:
-    """The network of a model, and its weights."""
+    found = find_weights(spec.weights, weights, access)
 
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, read(), spec.name, candidates=_shapes_of_all)
+        load_state(network, found.state(), spec.name, candidates=_shapes_of_all)
 
     return Source(
         stem=Path(spec.weights).stem[:150],
@@ -211,21 +211,9 @@ def _source(spec: ModelSpec, read: "Callable[[], State]", file: Located | None) 
         std=spec.std,
         size=spec.input_size,
         fill=fill,
-        digest=file.sha256 if file else None,
-        folder=file.copies if file else cache_folder(),
+        digest=found.sha256,
+        folder=found.folder,
     )
-
-
-def _published(name: str, file: Located) -> "State":
-    from facelandmarks.weights.published import load_published
-
-    return load_published(name, file)
-
-
-def _given(weights: Weights) -> "State":
-    from facelandmarks.weights.given import read_given
-
-    return read_given(weights)
 
 
 def network_numbers(spec: ModelSpec) -> dict[str, Any]:

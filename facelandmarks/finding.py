@@ -88,23 +88,25 @@ def find_faces(
 ) -> Found:
     """Find the faces of an image for a model; arguments and errors as in `Model.predict`."""
     size = (image.shape[1], image.shape[0])
-    given = None if bbox is None else check_boxes(bbox, *size)
+    detector = _detector_for(spec, find, size, load_detector) if bbox is None else None
+    given = check_boxes([] if bbox is None else bbox, *size)
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
         turned = turned_size(size, turns)
-        if given is None:
-            faces, detector = _detect(turn_image(image, turns), find, spec, load_detector)
+        if detector is None:
+            boxes, convention = turn_boxes(given, turns, size), find.box_convention
+            faces = Detections(boxes, np.full(len(boxes), np.nan, np.float32))
         else:
-            boxes = _converted(turn_boxes(given, turns, size), find.box_convention, spec, turned)
-            faces, detector = Detections(boxes, np.full(len(boxes), np.nan, np.float32)), None
+            faces, convention = detect_faces(turn_image(image, turns), detector, find), detector.convention
+        boxes = _converted(faces.boxes.astype(np.float64), convention, spec, turned)
         parts.append(
             Found(
-                turn_boxes(faces.boxes, -turns, turned),
+                turn_boxes(boxes, -turns, turned),
                 faces.scores,
                 None if faces.points is None else turn_points(faces.points, -turns, turned),
                 np.full(len(faces), turns * math.pi / 2),
-                detector,
+                detector.name if detector else None,
                 size,
                 len(find.rotations),
                 find.confirm,
@@ -113,29 +115,29 @@ def find_faces(
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _detect(
-    image: NDArray[np.uint8], find: Find, spec: ModelSpec, load_detector: Callable[[str], Detector]
-) -> tuple[Detections, str]:
-    """Detect faces; boxes float64 in the model's convention, best first."""
-    if spec.box_convention not in CONVENTIONS:
-        raise InvalidBoxError(
-            f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
-            f"{spec.box_convention!r}; the whole image is (0, 0, {image.shape[1]}, {image.shape[0]})"
-        )
-    detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
+def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:
+    """Detect the faces of an image, best first, in the detector's own convention; `find` as in `Model.predict`."""
     faces = detector.detect(image, min_score=find.min_score)
     if find.min_face is not None:
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
-    if find.max_faces is not None:
-        faces = faces[: find.max_faces]
-    boxes = _converted(faces.boxes.astype(np.float64), detector.convention, spec, image.shape[1::-1])
-    return Detections(boxes, faces.scores, faces.points), detector.name
+    return faces if find.max_faces is None else faces[: find.max_faces]
+
+
+def _detector_for(
+    spec: ModelSpec, find: Find, size: tuple[int, int], load_detector: Callable[[str], Detector]
+) -> Detector:
+    if spec.box_convention not in CONVENTIONS:
+        raise InvalidBoxError(
+            f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
+            f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
+        )
+    return load_detector(find.detector) if isinstance(find.detector, str) else find.detector
 
 
 def _converted(boxes: Boxes, convention: str | None, spec: ModelSpec, size: tuple[int, ...]) -> Boxes:
     """Return boxes in the model's convention; None means that they already are."""
-    if convention in (None, spec.box_convention):
+    if convention is None or convention == spec.box_convention:
         return boxes
     return check_boxes(convert_boxes(boxes, convention, spec.box_convention), *size)
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats.csv import rows_of
-from facelandmarks.formats.json import from_dict
 from facelandmarks.results import Landmarks
 
 Record = dict[str, Any]
@@ -28,7 +27,7 @@ def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: s
     """Tell whether this is what `record_of` makes of the image, to the last digit."""
     error = record.get("error")
     try:
-        faces = from_dict(record) if error is None else None
+        faces = Landmarks.from_dict(record) if error is None else None
     except InvalidOptionError:
         return False
     if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):

@@ -3,13 +3,13 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
-from facelandmarks._files import Journal
+from facelandmarks._files import Journal, exclusive, whole_file
 from facelandmarks.bulk.records import Row, is_record, named, status_of, to_rows
 from facelandmarks.bulk.stream import IMAGES, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
@@ -120,7 +120,7 @@ def predict_to_file(
         If pyarrow is needed and not installed.
     """
     check_table(out)
-    with _alone(out):
+    with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
             return None
@@ -196,31 +196,8 @@ def _write_rows(journal: Journal, out: Path, landmarks: int) -> Counts:
             counts.add(record)
             yield from to_rows(record)
 
-    partial = out.with_name(f"{out.name}.tmp")
-    try:
-        with partial.open("wb") as file:
-            write_table(out, file, rows(), landmarks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, out)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(out) as partial, partial.open("xb") as file:
+        write_table(out, file, rows(), landmarks)
+        file.flush()
+        os.fsync(file.fileno())
     return counts
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other runs on this machine away from a file."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(out.with_name(f"{out.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InvalidOptionError(f"another run is writing {out}") from error
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()

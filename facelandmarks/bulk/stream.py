@@ -18,7 +18,7 @@ from facelandmarks.rotations import UPRIGHT
 from facelandmarks.stream import stream
 
 IMAGES = 32  # in a batch
-BATCHES_AHEAD = 3  # that are begun
+BATCHES_AHEAD = 2  # that are prepared while one more waits for the network
 MOST_WORKERS = 16
 Path = str | os.PathLike[str]
 Batches = Generator[list[Record], None, None]

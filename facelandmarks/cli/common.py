@@ -85,7 +85,7 @@ def parse_number(text: str, least: float, most: float, meaning: str) -> float:
     return value
 
 
-def add_weights_options(group: "argparse._ArgumentGroup") -> None:
+def add_weights_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say where weights come from."""
     group.add_argument("--weights", type=Path, metavar="FILE", help="your own checkpoint of the model")
     group.add_argument("--offline", action="store_true", default=None, help="do not use the network")
@@ -94,7 +94,7 @@ def add_weights_options(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-def add_engine_options(group: "argparse._ArgumentGroup") -> None:
+def add_engine_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say what runs the network."""
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     group.add_argument("--engine", choices=ENGINES, default="auto", help="runs the network (default: %(default)s)")

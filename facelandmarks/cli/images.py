@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Landmarks
 
-SCHEMA = "facelandmarks-predictions/1"
+SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 
 

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from facelandmarks.boxes import overlaps
 from facelandmarks.detection.base import Detections
-from facelandmarks.engines.choose import EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError
-from facelandmarks.weights.builtin import load_builtin
-from facelandmarks.weights.cache import cache_folder
-from facelandmarks.weights.fetch import Folder
+from facelandmarks.weights.cache import Folder, cache_folder
+from facelandmarks.weights.load import load_builtin
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.weights.packed import load_packed
 

@@ -1,4 +1,4 @@
-"""Drawings: landmarks on an image, and pictures of the schemes."""
+"""Drawings: landmarks on an image, and the numbering of schemes."""
 
 from facelandmarks.draw.landmarks import draw_landmarks
 

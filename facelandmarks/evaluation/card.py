@@ -3,7 +3,6 @@
 Tables and pages are made from the card alone (`facelandmarks.evaluation.report`).
 """
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.measuring import Measured, Settings
@@ -113,7 +113,7 @@ def card_of_subset(part: Measured) -> Card:
         "annotations": {
             "form": part.files.form,
             "path": str(part.files.path),
-            "sha256": hashlib.sha256(part.files.path.read_bytes()).hexdigest() if part.files.whole else None,
+            "sha256": sha256_of(part.files.path) if part.files.whole else None,
             "faces_sha256": part.digest,
         },
         "names": list(part.faces.names),

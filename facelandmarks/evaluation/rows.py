@@ -1,6 +1,5 @@
 """Which rows can be measured, and which of them a run measures."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from facelandmarks.evaluation.datasets import FORMS, RELEASES, check_subset, get
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
-from facelandmarks.weights.trust import read_pin
 from facelandmarks.zoo import MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -162,11 +160,3 @@ def covers(row: Row, subsets: Sequence[str]) -> bool:
 def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
     """Say whether a model's weights can be read without a network: from the package, or from the cache."""
     return load_manifest().files[spec.weights].asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()
-
-
-def weights_digest(spec: ModelSpec, given: Path | None) -> str | None:
-    """SHA-256 of the file of weights: of the user's own, as the manifest has it, or as it was pinned on first use."""
-    if given is not None:
-        return hashlib.sha256(given.read_bytes()).hexdigest()
-    pin = read_pin(Place(cache_folder(), spec.weights))
-    return load_manifest().files[spec.weights].sha256 or (pin.sha256 if pin else None)

@@ -15,7 +15,7 @@ from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, expecte
 from facelandmarks.evaluation.predict import Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
-from facelandmarks.evaluation.rows import plain_protocol, plan_rows, weights_digest
+from facelandmarks.evaluation.rows import plain_protocol, plan_rows
 from facelandmarks.evaluation.thumbnails import worst_faces
 from facelandmarks.model import Model
 from facelandmarks.schemes import get_scheme
@@ -227,13 +227,10 @@ def _measure_model(row: Row, settings: Settings) -> Card:
 
 def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None) -> Card:
     """Return what decides a model's points: weights, engine, pipeline, detector."""
-    spec = model.spec
+    spec, info = model.spec, model.engine_info()
     return {
-        "weights": {
-            "file": str(settings.weights or spec.weights),
-            "sha256": weights_digest(spec, settings.weights),
-        },
-        "engine": asdict(model.engine_info()),
+        "weights": {"file": str(settings.weights or spec.weights), "sha256": info.weights},
+        "engine": asdict(info),
         "pipeline": {
             "variant": spec.variant,
             "geometry": spec.geometry,

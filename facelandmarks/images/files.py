@@ -1,26 +1,31 @@
-"""Encoded pictures -> upright RGB arrays of the depth they are stored in.
+"""Image files -> upright arrays of the depth they are stored in; and PIL images, as Pillow gives those for files.
 
-OpenCV reads the formats that all its versions from 4.8 on read alike. Pillow reads the rest, among it JPEG 2000, where
-a damaged file crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same
-picture under every version, from a path as from bytes.
+OpenCV decodes JPEG, PNG, WebP, BMP and 16-bit colours, Pillow the rest: among it JPEG 2000, where a damaged file
+crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same image under
+every version, from a path as from bytes.
 """
 
 import logging
 import os
 import re
 import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import InvalidImageError, MissingDependencyError
-from facelandmarks.images.headers import Header, read_header
+from facelandmarks.errors import InvalidImageError
+from facelandmarks.images.headers import read_header
 
-__all__ = ["check_size", "decode", "pil_to_array", "read_file"]
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
 
 _LOG = logging.getLogger(__name__)
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -35,56 +40,27 @@ _UPRIGHT: dict[int, tuple[bool, int | None]] = {
     7: (True, -1),
     8: (True, 0),
 }
-
-# Pillow has the same libraries here, and fills up with black what a damaged PNG lacks: OpenCV's word is final.
-_OPENCV_ONLY = frozenset({"JPEG", "PNG", "WebP"})
-
+_EXIF_ORIENTATION = 274
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-
-_INSTALL_PILLOW = 'pip install "facelandmarks-zoo[images]"'
-# Pictures only: other plugins of Pillow read documents, and the one for EPS starts an external program.
+# Images only: other plugins of Pillow read documents, and the one for EPS starts an external program.
 _PILLOW_FORMATS = (
-    *("PNG", "JPEG", "MPO", "BMP", "DIB", "PPM", "TIFF", "WEBP", "JPEG2000", "GIF"),
+    *("BMP", "DIB", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000"),
     *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "SGI", "PCX", "QOI"),
 )
-_CURES: dict[str | None, str] = {
-    "AVIF": "install Pillow 11.3 or newer, or convert it to PNG",
-    "HEIC": "install pillow-heif and call pillow_heif.register_heif_opener(), or convert it to PNG",
+_FASTER_WITH_OPENCV = frozenset({"WEBP", "BMP"})
+_UNREADABLE = {
+    rb"....ftypavi[fs]": "an AVIF image: install Pillow 11.3 or newer, or convert it to PNG",
+    rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)": "a HEIC image: install pillow-heif and call "
+    "pillow_heif.register_heif_opener() (Pillow then reads it), or convert it to PNG",
+    rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "a video: pass one of its frames",
+    rb"version https://git-lfs": "a git-lfs pointer, not the image itself: run `git lfs pull`",
+    rb"\s*(?i:<!doctype html|<html|<head|<body)": "HTML, perhaps an error page saved under the image's name",
 }
-_PILLOW_MAGIC = {
-    "GIF": rb"GIF8[79]a",
-    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
-    "AVIF": rb"....ftypavi[fs]",
-    "HEIC": rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)",
-    "ICO": rb"\0\0\x01\0[^\0]\0",
-    "Photoshop": rb"8BPS",
-    "QOI": rb"qoif",
-    "BigTIFF": rb"II\+\0|MM\0\+",
-}
-_OTHER_FILES = {
-    rb"version https://git-lfs": "a git-lfs pointer, not the picture itself: run `git lfs pull`",
-    rb"(?i)<!doctype html|<html|<head|<body": "HTML, perhaps an error page saved under the picture's name",
-    rb"(?is)(?:<\?xml.*?)?(?:<!doctype svg.*?)?<svg": "an SVG drawing: convert it to PNG first",
-    rb"%PDF": "a PDF document: convert the page to PNG first",
-    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive: unpack it first",
-    rb"(?s)....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "a video: pass one of its frames",
-    rb'[\[{]\s*["\[\]{}\d]': "JSON",
-    rb"\0+\Z": "nothing but zero bytes: a download that broke off?",
-    rb"[\t\n\r -~]+\Z": "text",
-}
+_FILTERS = threading.Lock()
 
 
 def read_file(path: str | os.PathLike[Any]) -> bytes:
     """Read a whole file.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A regular file; a link is followed.
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
@@ -100,7 +76,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
     except (OSError, ValueError) as error:
         raise InvalidImageError(f"cannot read {name[:200]!r}: {error}") from error
     if stat.S_ISDIR(mode):
-        raise InvalidImageError(f"{name} is a directory, not a picture: pass the files in it one by one")
+        raise InvalidImageError(f"{name} is a directory, not an image: pass the files in it one by one")
     if not stat.S_ISREG(mode):
         raise InvalidImageError(f"{name} is a pipe, socket or device, not a file: read it and pass the bytes")
     try:
@@ -110,18 +86,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
 
 
 def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = False) -> NDArray[Any]:
-    """Decode a picture file.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    name : str
-        What to call it in messages.
-    max_pixels : int
-        Largest width x height; checked before anything of that size is allocated.
-    allow_truncated : bool
-        Whether to take a JPEG that ends early.
+    """Decode an image file; `name` stands for it in messages, and `max_pixels` is checked before its pixels are read.
 
     Returns
     -------
@@ -131,9 +96,7 @@ def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = Fals
     Raises
     ------
     InvalidImageError
-        If it is no picture, cut, damaged, or too large.
-    MissingDependencyError
-        If it is a picture that needs Pillow, and Pillow is not installed.
+        If it is not an image, or one that is cut, damaged, or too large.
     """
     if not data:
         raise InvalidImageError(f"{name} is empty (0 bytes)")
@@ -144,21 +107,18 @@ def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = Fals
     except ValueError as error:
         raise InvalidImageError(f"{name} cannot be read: {error}") from error
     if header is None:
-        _refuse_other_files(data, name)
-        return _decode_with_pillow(data, name, None, max_pixels)
+        return _decode_with_pillow(data, name, max_pixels)
     check_size((header.width, header.height), name, max_pixels)
-    picture = _decode_with_opencv(header) if header.opencv else None
-    if picture is not None:
-        if header.several:
-            _say_which(name)
-        return picture
-    if header.opencv and header.format in _OPENCV_ONLY:
+    pixels = _decode_with_opencv(header.data)
+    if pixels is None:
         raise InvalidImageError(f"{name} cannot be decoded: the {header.format} data is damaged")
-    return _decode_with_pillow(data, name, header, max_pixels)
+    if header.several:
+        _say_which(name)
+    return _upright(pixels, header.orientation)
 
 
 def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    """Raise InvalidImageError for a picture without pixels or with more than `max_pixels`."""
+    """Raise `InvalidImageError` for an image without pixels or with more than `max_pixels`."""
     width, height = size
     if width <= 0 or height <= 0:
         raise InvalidImageError(f"{name} has no pixels: its header says {width} x {height}")
@@ -169,82 +129,86 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def pil_to_array(image: Any, name: str) -> NDArray[Any]:
-    """Pixels of a PIL image: RGB (H, W, 3) uint8, or for its deep grey modes (H, W) uint16 or float32."""
-    if image.mode == "F" or image.mode.startswith("I;16"):
-        return np.array(image)
-    if image.mode == "I":  # Pillow's older name for 16-bit grey
-        grey = np.array(image)
-        if grey.size and (grey.min() < 0 or grey.max() > 65535):
-            raise InvalidImageError(
-                f"{name} has 32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness: "
-                "scale them to 8 or 16 bits"
-            )
-        return grey.astype(np.uint16)
-    if "transparency" in image.info:  # straight to RGB, Pillow would warn
-        image = image.convert("RGBA")
-    return np.array(image.convert("RGB"))
+def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
+    """Return the pixels of a PIL image: RGB (H, W, 3) uint8, or (H, W) uint16 or float32 for its deep grey modes.
 
-
-def _decode_with_opencv(header: Header) -> NDArray[Any] | None:
+    Raises
+    ------
+    InvalidImageError
+        If its file cannot be decoded, or its values have no known brightness.
+    """
     try:
-        picture = cv2.imdecode(np.frombuffer(header.data, np.uint8), _FLAGS)
-    except cv2.error:
-        return None
-    if picture is None:
-        return None
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    transposed, flip = _UPRIGHT[header.orientation]
-    picture = cv2.transpose(picture) if transposed else picture
-    return picture if flip is None else cv2.flip(picture, flip)
+        if image.mode == "F" or image.mode.startswith("I;16"):
+            return np.array(image)
+        if image.mode != "I":
+            # Pillow warns if a transparent palette becomes RGB in one step.
+            image = image.convert("RGBA") if "transparency" in image.info else image
+            return np.array(image.convert("RGB"))
+        grey = np.array(image)  # Pillow's older name for 16-bit grey
+    except Exception as error:  # pixels are read as late as here, and plugins raise errors of a dozen classes
+        raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
+    if grey.size and (grey.min() < 0 or grey.max() > 65535):
+        raise InvalidImageError(
+            f"{name} has 32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness: "
+            "scale them to 8 or 16 bits"
+        )
+    return grey.astype(np.uint16)
 
 
-def _decode_with_pillow(data: bytes, name: str, header: Header | None, max_pixels: int) -> NDArray[Any]:
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise _without_pillow(data, name, header) from error
+def _decode_with_pillow(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
+    from PIL import Image, UnidentifiedImageError
+
     Image.init()
     formats = [known for known in _PILLOW_FORMATS if known in Image.OPEN]
     try:
-        with Image.open(BytesIO(data), formats=formats) as image:
-            check_size(image.size, name, max_pixels)
-            if getattr(image, "is_animated", False):
-                _say_which(name)
-            return pil_to_array(ImageOps.exif_transpose(image), name)
+        with _without_warnings():
+            image = Image.open(BytesIO(data), formats=formats)
+            image.getexif()  # kept by the image
+            several = getattr(image, "is_animated", False)
     except UnidentifiedImageError as error:
-        kind = header.format if header else _pillow_format(data)
-        cure = _CURES.get(kind, "convert it to PNG")
-        known = f"a {kind} picture that neither OpenCV nor Pillow can read" if kind else "no picture in a known format"
-        raise InvalidImageError(f"{name} is {known} (first bytes {data[:8]!r}): {cure}") from error
-    except InvalidImageError:
-        raise
-    except Exception as error:  # Pillow's plugins raise what their parsers stumble over, of a dozen classes
+        start = data[:4096].removeprefix(b"\xef\xbb\xbf")
+        what = next((what for magic, what in _UNREADABLE.items() if re.match(magic, start, re.DOTALL)), None)
+        raise InvalidImageError(
+            f"{name} is {what}" if what else f"{name} is not an image in a known format (first bytes {data[:8]!r})"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise InvalidImageError(f"{name} is too large: {error} (the limit is PIL.Image.MAX_IMAGE_PIXELS)") from error
+    except Exception as error:  # as in `pil_to_array`
         raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
+    check_size(image.size, name, max_pixels)
+    warned = Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS
+    with image, _without_warnings() if warned else nullcontext():
+        quick = image.format in _FASTER_WITH_OPENCV and not several
+        pixels = _decode_with_opencv(data) if quick else None
+        if several:
+            _say_which(name)
+        pixels = pil_to_array(image, name) if pixels is None else pixels
+        return _upright(pixels, image.getexif().get(_EXIF_ORIENTATION, 1))  # only now: Pillow turns TIFFs itself
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings of large images, for which there is `max_pixels`, and of damaged EXIF."""
+    # Filters belong to all threads: the lock keeps two of ours from restoring each other's.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _decode_with_opencv(data: bytes) -> NDArray[Any] | None:
+    """Return pixels as stored, RGB (H, W, 3); None if OpenCV cannot decode them."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+    except cv2.error:
+        return None
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
+    transposed, flip = _UPRIGHT.get(orientation, (False, None))  # other files than JPEG may say anything
+    pixels = cv2.transpose(pixels) if transposed else pixels
+    return pixels if flip is None else cv2.flip(pixels, flip)
 
 
 def _say_which(name: str) -> None:
     _LOG.info("%s has several frames or pages: the first is read", name)
-
-
-def _without_pillow(data: bytes, name: str, header: Header | None) -> Exception:
-    """The error for a file that OpenCV does not read where Pillow is not installed."""
-    kind = header.format if header else _pillow_format(data)
-    if kind is not None and not (header and header.opencv):
-        return MissingDependencyError(f"{name} is a {kind} picture that only Pillow reads: {_INSTALL_PILLOW}")
-    what = f"a damaged or unusual {kind} picture" if kind else f"in no known format (first bytes {data[:8]!r})"
-    return InvalidImageError(f"{name} is {what}; more kinds can be read with Pillow: {_INSTALL_PILLOW}")
-
-
-def _pillow_format(data: bytes) -> str | None:
-    return next((name for name, magic in _PILLOW_MAGIC.items() if re.match(magic, data, re.DOTALL)), None)
-
-
-def _refuse_other_files(data: bytes, name: str) -> None:
-    """Say what a file is that is plainly no picture; anything in doubt passes."""
-    if _pillow_format(data):
-        return
-    start = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    what = next((what for magic, what in _OTHER_FILES.items() if re.match(magic, start)), None)
-    if what is not None:
-        raise InvalidImageError(f"{name} is not a picture: it looks like {what}")

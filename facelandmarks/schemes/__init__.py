@@ -1,7 +1,7 @@
-"""Point layouts (schemes), and conversions between them."""
+"""Schemes (point layouts), and conversions between them."""
 
 from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
-from facelandmarks.schemes.convert import CONVERSIONS, convert, convert_points, get_conversion
+from facelandmarks.schemes.convert import CONVERSIONS, convert, get_conversion
 from facelandmarks.schemes.scheme import (
     AFLW19,
     ANIME28,
@@ -16,6 +16,7 @@ from facelandmarks.schemes.scheme import (
     WFLW98,
     Contour,
     Scheme,
+    check_points,
     get_scheme,
 )
 
@@ -39,8 +40,8 @@ __all__ = [
     "Point",
     "Residuals",
     "Scheme",
+    "check_points",
     "convert",
-    "convert_points",
     "get_conversion",
     "get_scheme",
 ]

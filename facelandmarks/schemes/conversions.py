@@ -1,6 +1,5 @@
-"""What a conversion between two layouts is made of, and how to write one down."""
+"""What a conversion between two schemes is made of, and how to write one down."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 # From the best to the worst:
 # exact          one point of the source, at the same place of a face by both definitions
 # interpolated   a mean of points of the source, whose place between them is known
-# approximate    the nearest that the source has; the definitions differ
-# unavailable    nothing in the source stands for it: the point is NaN
+# approximate    the nearest point of the source; the definitions differ
+# unavailable    the source has nothing for it: the point is NaN
 Kind = Literal["exact", "interpolated", "approximate", "unavailable"]
 KINDS: tuple[Kind, ...] = ("exact", "interpolated", "approximate", "unavailable")
 
@@ -27,16 +26,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Distances of converted labels from labels of the target, on the same faces.
+    """Mean distances of converted labels from labels of the target, on `faces` faces with labels in both schemes.
 
-    Attributes
-    ----------
-    percent
-        Mean of each point of the target, in percent of the root of the area of the tight box; NaN where none is known.
-    faces
-        How many faces have labels of both; a point that is not visible in a face is not counted there.
-    data
-        Which faces.
+    `percent` has a number for each point of the target, in percent of the root of the area of the tight box, over the
+    faces where it is visible; NaN if unknown.
     """
 
     percent: tuple[float, ...]
@@ -46,18 +39,10 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How the points of one layout are made of the points of another.
+    """How the points of one scheme are made from the points of another.
 
-    Attributes
-    ----------
-    source, target
-        Names of the layouts.
-    points
-        One record for each point of the target.
-    origin
-        Who says so.
-    residuals
-        What is measured; None where no face is known that has labels of both.
+    `points` has a record for each point of the target. `origin` says where the correspondence is published, or how it
+    was found. `residuals` are the measured errors, None if no faces have labels in both schemes.
     """
 
     source: str
@@ -73,14 +58,14 @@ class Conversion:
 
     @cached_property
     def _terms(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Indices and weights (K', T); the rows are filled up with their first index and weight 0."""
+        """Indices and weights (K', T); short rows are filled with their first index and weight 0."""
         rows = [point.weights or ((0, np.nan),) for point in self.points]
         longest = max(len(row) for row in rows)
         filled = np.array([row + ((row[0][0], 0.0),) * (longest - len(row)) for row in rows])
         return filled[..., 0].astype(np.intp), filled[..., 1]
 
     def apply(self, points: NDArray[Any]) -> NDArray[Any]:
-        """Points (..., K', 2) of the target; float32 stays float32, whole numbers become float64."""
+        """Return points (..., K', 2) of the target; float32 stays float32, whole numbers become float64."""
         indices, weights = self._terms
         dtype = np.result_type(points.dtype, np.float32)
         converted: NDArray[Any] = (points[..., indices, :].astype(dtype) * weights[..., None].astype(dtype)).sum(-2)
@@ -88,22 +73,22 @@ class Conversion:
 
 
 def exact(*points: int) -> tuple[Point, ...]:
-    """One point of the source for each, the same by both definitions."""
+    """Return a target point for each of these source points: the same by both definitions."""
     return tuple(Point(((point, 1.0),), "exact") for point in points)
 
 
 def near(*points: int) -> tuple[Point, ...]:
-    """One point of the source for each, the nearest there is."""
+    """Return a target point for each of these source points: the nearest there are."""
     return tuple(Point(((point, 1.0),), "approximate") for point in points)
 
 
 def mean(*points: int, kind: Kind = "interpolated") -> tuple[Point]:
-    """One point: the mean of points of the source."""
+    """Return one target point: the mean of these source points."""
     return (Point(tuple((point, 1 / len(points)) for point in points), kind),)
 
 
 def through(first: Conversion, second: Conversion) -> Conversion:
-    """Both conversions, one after the other; a point is as good as the worst that it is made of."""
+    """Return both conversions, one after the other; a point is as good as the worst that it is made of."""
 
     def chained(point: Point) -> Point:
         parts = [(first.points[index], weight) for index, weight in point.weights]
@@ -111,12 +96,8 @@ def through(first: Conversion, second: Conversion) -> Conversion:
         for part, weight in parts:
             for index, share in part.weights:
                 sums[index] = sums.get(index, 0.0) + weight * share
-        kind = _worst([point.kind, *(part.kind for part, _ in parts)])
+        kind = max((point.kind, *(part.kind for part, _ in parts)), key=KINDS.index)
         return Point(() if kind == "unavailable" else tuple(sums.items()), kind)
 
     origin = f"{first.source} to {first.target}, then {second.source} to {second.target}"
     return Conversion(first.source, second.target, tuple(map(chained, second.points)), origin)
-
-
-def _worst(kinds: Iterable[Kind]) -> Kind:
-    return max(kinds, key=KINDS.index)

@@ -1,7 +1,7 @@
-"""Points of one layout as points of another, as data: what stands for what, how good that is, how far off it was found.
+"""Conversion of points from one scheme to another.
 
-Measured residuals stand beside each conversion where there are faces that people labelled in both layouts. There are
-few: see `Residuals`. What a model gives for the same face in two layouts is no label, and is not used.
+Errors are measured on the few faces that people labelled in both schemes. A model's output for one face in two schemes
+is not a label, and is not used.
 """
 
 from collections.abc import Mapping
@@ -22,56 +22,28 @@ CONVERSIONS: Mapping[tuple[str, str], Conversion] = MappingProxyType(
 
 
 def get_conversion(source: str, target: str) -> Conversion:
-    """The conversion between two layouts.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is none; the message lists them.
-    """
+    """Return the conversion between two schemes; `InvalidOptionError` lists them all if there is none."""
     if (source, target) not in CONVERSIONS:
         known = ", ".join(f"{a} to {b}" for a, b in CONVERSIONS)
         raise InvalidOptionError(f"points of {source!r} cannot be converted to {target!r}; there are: {known}")
     return CONVERSIONS[source, target]
 
 
-def convert_points(points: ArrayLike, source: str, target: str) -> NDArray[Any]:
-    """Points of one layout as points of another.
-
-    Parameters
-    ----------
-    points
-        (..., K, 2) in any unit, K points of `source`.
-    source, target
-        Names of layouts: a key of `CONVERSIONS`, or twice the same.
-
-    Returns
-    -------
-    ndarray
-        (..., K', 2), a copy; NaN where the conversion's `kinds` say "unavailable".
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no conversion between these layouts, or `points` has another number of points.
-    """
-    given = np.asarray(points)
-    conversion = None if source == target and source in SCHEMES else get_conversion(source, target)
-    count = len(SCHEMES[source])
-    if given.shape[-2:] != (count, 2):
-        raise InvalidOptionError(f"points of {source} must be (..., {count}, 2); got {given.shape}")
-    return given.copy() if conversion is None else conversion.apply(given)
-
-
 def convert(points: ArrayLike, source: str | Scheme, target: str | Scheme) -> NDArray[Any]:
-    """Points (..., K, 2) of one layout as points (..., K', 2) of another; NaN where the source has nothing for a point.
+    """Convert points (..., K, 2) of one scheme to points (..., K', 2) of another; the result is a copy.
 
-    `CONVERSIONS` says which there are, what stands for what, and how far off it is known to be.
+    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme. A point whose kind there is
+    "unavailable" becomes NaN.
 
     Raises
     ------
     InvalidOptionError
-        If there is no conversion between these layouts, or `points` has another number of points.
+        If there is no conversion between these schemes, or `points` has another number of points.
     """
-    names = (given.name if isinstance(given, Scheme) else given for given in (source, target))
-    return convert_points(points, *names)
+    first, second = (given.name if isinstance(given, Scheme) else given for given in (source, target))
+    array = np.asarray(points)
+    conversion = None if first == second and first in SCHEMES else get_conversion(first, second)
+    count = len(SCHEMES[first])
+    if array.shape[-2:] != (count, 2):
+        raise InvalidOptionError(f"points of {first} must be (..., {count}, 2); got {array.shape}")
+    return array.copy() if conversion is None else conversion.apply(array)

@@ -1,8 +1,8 @@
-"""Where the points of each scheme lie on a typical, upright subject: what the pictures of the numbering are drawn from.
+"""Positions of each scheme's points on a typical, upright subject, for drawings of the numbering.
 
-Positions are drawn by hand in a unit square, x right and y down: one for each point on the axis and one for each pair,
-that of the smaller index; the other is its mirror image. Eyes, brows and lips are larger than life and the mouth is
-open, so that every number finds its place.
+Drawn by hand in a unit square, x right and y down: one position for each point on the axis and one for each pair, that
+of the smaller index; the other is its mirror image. Eyes, brows and lips are larger than life and the mouth is open, so
+that there is room for every number.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import lookup
 from facelandmarks.schemes.scheme import Scheme
 
 Half = tuple[tuple[float, float], ...]
 
 # fmt: off
-# One face for all the face schemes; the points of each part in the order of their indices.
+# One face for all face schemes; the points of each part in the order of their indices.
 _JAW: Half = (
     (.060, .235), (.061, .294), (.065, .353), (.071, .411), (.080, .469), (.092, .527), (.107, .583), (.126, .639),
     (.149, .693), (.175, .746), (.207, .795), (.243, .841), (.285, .883), (.333, .918), (.385, .944), (.441, .960),
@@ -34,7 +34,7 @@ _PUPIL: Half = ((.286, .270),)
 _NOSE_BRIDGE: Half = ((.500, .245), (.500, .325), (.500, .405), (.500, .485))
 _NOSE_BASE: Half = ((.418, .552), (.458, .570), (.500, .584))
 _NOSE_SIDE: Half = ((.462, .285), (.440, .420), (.402, .490), (.400, .550), (.452, .572), (.500, .584))
-# The lower lip runs back from right to left: of a pair on it, the right point has the smaller index.
+# The lower lip runs back from right to left: its right points have the smaller indices.
 _LIPS_OUTER: Half = (
     (.290, .715), (.365, .672), (.450, .648), (.500, .662), (.655, .795), (.580, .845), (.500, .862),
 )
@@ -80,26 +80,14 @@ _HALVES: Mapping[str, Half] = {
 
 
 def typical_layout(scheme: Scheme) -> NDArray[np.float64]:
-    """Typical positions of the points of a scheme, symmetric under its mirror.
-
-    Parameters
-    ----------
-    scheme
-        One of `facelandmarks.schemes.scheme.SCHEMES`.
-
-    Returns
-    -------
-    ndarray
-        float64 (K, 2): x right, y down, in a unit square.
+    """Return typical positions of a scheme's points: float64 (K, 2) in a unit square, symmetric under its mirror.
 
     Raises
     ------
     UnknownModelError
-        If the scheme is not one of them.
+        If the scheme is not one of `SCHEMES`.
     """
-    if scheme.name not in _HALVES:
-        raise UnknownModelError(f"no typical layout of scheme {scheme.name!r}; there are: {', '.join(sorted(_HALVES))}")
-    half = np.array(_HALVES[scheme.name])
+    half = np.array(lookup(_HALVES, scheme.name, "typical layout of scheme"))
     first = np.flatnonzero(np.arange(len(scheme)) <= scheme.mirror)
     points = np.empty((len(scheme), 2))
     points[scheme.mirror[first]] = half * (-1, 1) + (1, 0)

@@ -1,6 +1,6 @@
-"""Point layouts: how many landmarks, what they are called, which mirror which, and how to join them in a drawing.
+"""Schemes: the number of landmarks, their names, mirror pairs, and the lines that join them in a drawing.
 
-"left" and "right" are sides of the picture as one looks at it, not of the person.
+"left" and "right" are sides of the image as one looks at it, not of the person.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import UnknownModelError, hint_at
+from facelandmarks.errors import InvalidOptionError, lookup
 
 
 @dataclass(frozen=True)
 class Contour:
-    """Points, by index, that a line joins in this order."""
+    """Indices of points that a line joins in this order."""
 
     name: str
     points: tuple[int, ...]
@@ -30,21 +30,21 @@ class Scheme:
     Attributes
     ----------
     name
-        What the layout is called here.
+        Key in `SCHEMES`.
     contours
         Lines; every point belongs to at least one.
     pairs
-        Points that change places in a mirrored picture.
+        Points that change places in a mirrored image.
     normaliser
-        The two points whose distance divides the error in the usual NME; None where a box does, or nothing is usual.
+        The two points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
     source
         Where order and pairs are published.
     published_names
-        What the points are called there, if they have names.
+        Names of the points in that source, if they have any.
     named
-        Index of each point that programs ask for by what it is (`eye_left_outer`, `nose_tip`, ...); only what there is.
+        Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
     box_convention
-        What the bounding box of a face's points is taken for: a name of `facelandmarks.boxes`.
+        Convention (`facelandmarks.boxes`) of the bounding box of the points.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Scheme:
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
-        """Index (K,) of each point's mirror image; a point on the axis is its own."""
+        """Indices (K,) of the points' mirror images; a point on the axis is its own."""
         order = np.arange(len(self))
         first, second = np.array(self.pairs).T
         order[first], order[second] = second, first
@@ -70,7 +70,7 @@ class Scheme:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """One name a point: the published one, else contour and place on it; of several contours the first."""
+        """Names of the points: as published, else of their first contour, with the place on it."""
         if self.published_names:
             return self.published_names
         found: dict[int, str] = {}
@@ -93,12 +93,12 @@ _CORNERS_AND_TIPS = (
 
 
 def _named(*points: int) -> Mapping[str, int]:
-    """The points that every layout of a face has, in the order of `_CORNERS_AND_TIPS`."""
+    """Name the points that every scheme of a face has, in the order of `_CORNERS_AND_TIPS`."""
     return MappingProxyType(dict(zip(_CORNERS_AND_TIPS, points, strict=True)))
 
 
 def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
-    """A contour of consecutive points."""
+    """Return a contour of consecutive points."""
     return Contour(name, tuple(range(first, last + 1)), closed)
 
 
@@ -324,13 +324,14 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme
 
 
 def get_scheme(name: str) -> Scheme:
-    """The layout of that name.
+    """Return the scheme of that name; `UnknownModelError` if there is none."""
+    return lookup(SCHEMES, name, "point scheme")
 
-    Raises
-    ------
-    UnknownModelError
-        If there is none; the message lists near matches.
-    """
-    if name in SCHEMES:
-        return SCHEMES[name]
-    raise UnknownModelError(f"no point scheme {name!r}; {hint_at(name, SCHEMES)}")
+
+def check_points(points: ArrayLike, scheme: str | Scheme) -> tuple[NDArray[np.float64], Scheme]:
+    """Return points as float64 (N, K, 2), and their scheme; `InvalidOptionError` if they do not fit it."""
+    known = get_scheme(scheme) if isinstance(scheme, str) else scheme
+    array = np.asarray(points, np.float64)
+    if array.ndim != 3 or array.shape[1:] != (len(known), 2):
+        raise InvalidOptionError(f"points of {known.name} must be (N, {len(known)}, 2); got {array.shape}")
+    return array, known

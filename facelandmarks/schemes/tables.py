@@ -1,8 +1,8 @@
 """The conversions, one record each.
 
-Where a published list names two points as the same, it is MMPose 1.3.2's, with which RTMPose is trained on six data
-sets (configs/face_2d_keypoint/rtmpose/face6). Its numbers for COFW's eyes are those of WFLW's points, not of LaPa's,
-and are read so here.
+The published lists of equal points are MMPose 1.3.2's, for training RTMPose on six data sets
+(configs/face_2d_keypoint/rtmpose/face6). Its indices for COFW's eyes are those of WFLW, not of LaPa, and are read as
+such here.
 """
 
 from math import nan
@@ -12,7 +12,7 @@ from facelandmarks.schemes.conversions import Conversion, Point, Residuals, exac
 MISSING = (Point((), "unavailable"),)
 
 _FACE6 = "MMPose 1.3.2 configs/face_2d_keypoint/rtmpose/face6"
-_AFLW2000 = "AFLW2000-3D: AFLW's labels, and 68 points of a 3D face that was fitted to the picture"
+_AFLW2000 = "AFLW2000-3D: AFLW's labels, and 68 points of a 3D face that was fitted to the image"
 
 LAPA106_TO_WFLW98 = Conversion(
     "lapa106",
@@ -23,15 +23,15 @@ LAPA106_TO_WFLW98 = Conversion(
 
 
 def _third(corner_side: int, middle: int) -> tuple[Point]:
-    """A lid's point at a third of its length, of the points at a quarter and in the middle.
+    """Return a lid's point at a third of its length, from the points at a quarter and in the middle.
 
-    The two points that 300-W has on a lid and the three that WFLW has do not stand at the same places; see LIDS in
-    tests/test_conversions.py, which measures it: medians, from the outer corner (0) to the inner one (1).
+    300-W has two points on a lid and WFLW three, at other places: `LIDS` in tests/schemes/test_conversions.py measures
+    the medians, from the outer corner (0) to the inner one (1).
     """
     return (Point(((corner_side, 2 / 3), (middle, 1 / 3)), "interpolated"),)
 
 
-# 300-W has every second point of the finer jaw, and of the brows' outlines the upper edges.
+# 300-W has every second point of the finer jaw, and the upper edges of the brows' outlines.
 WFLW98_TO_IBUG68 = Conversion(
     "wflw98",
     "ibug68",
@@ -63,7 +63,7 @@ WFLW98_TO_COFW29 = Conversion(
     (
         *exact(33, 46, 38, 50, 35, 40, 44, 48),
         *exact(60, 72, 64, 68, 62, 66, 70, 74, 96, 97),
-        *near(55, 59),  # COFW marks the outermost of the wings of the nose, which WFLW does not
+        *near(55, 59),  # COFW marks the outermost points of the nose's wings, WFLW does not
         *exact(54, 57),
         *exact(76, 82, 79, 90, 94, 85),
         *exact(16),
@@ -144,7 +144,7 @@ COFW29_TO_AFLW19 = Conversion(
     "the places that both layouts describe",
 )  # fmt: skip
 
-# The middle of an eye is the mean of its outline, as in the alignment of FFHQ.
+# As in the alignment of FFHQ.
 _FIVE = "the middle of an eye is the mean of its outline"
 IBUG68_TO_POINTS5 = Conversion(
     "ibug68",

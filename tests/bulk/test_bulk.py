@@ -19,7 +19,7 @@ from facelandmarks.bulk.records import record_of
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
-from facelandmarks.formats.json import from_faces
+from facelandmarks.results import Landmarks
 
 needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 
@@ -79,12 +79,12 @@ def test_rows_are_in_the_order_of_the_pictures_and_none_is_missing(rows, picture
 
 def test_rows_are_what_predict_finds(model, rows, pictures):
     for image, group in groupby(rows, key=lambda row: row["image"]):
-        here = [row for row in group if row["status"] == "ok"]
+        of_image = list(group)
+        here = [row for row in of_image if row["status"] == "ok"]
         if Path(image).name in BROKEN:
             continue
         expected = model.predict(image)
-        size = expected.image_size
-        found = from_faces(here, "ibug68", size, expected.detector)
+        found = Landmarks.from_dict({**of_image[0], "faces": here})
         np.testing.assert_allclose(found.points, expected.points, atol=2e-3)
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
         np.testing.assert_allclose(found.box_scores, expected.box_scores, atol=1e-4)
@@ -118,7 +118,7 @@ def test_pictures_that_fail_in_any_stage_become_rows(pictures):
 
     good = [picture for picture in pictures if "p00" in picture][:3]
     found = list(predict_rows(fl.load_model(), good, detector=Failing(), workers=1))
-    assert [row["error"] for row in found] == ["not enough memory for this picture", "no more", "strange"]
+    assert [row["error"] for row in found] == ["not enough memory for this image", "no more", "strange"]
 
 
 def test_crowds_are_decoded_in_parts(pictures):
@@ -178,7 +178,7 @@ def test_parquet_has_the_same_rows(model, rows, pictures, tmp_path):
     for one, other in zip(found, rows, strict=True):
         for name in ("image", "model", "status", "error", "width", "height", "scheme", "detector", "face"):
             assert one[name] == other[name]
-        for name in ("box", "box_score", "points", "scores"):
+        for name in ("box", "box_score", "points", "scores", "detector_points", "depth", "expected_error"):
             assert (one[name] is None) == (other[name] is None)
             if one[name] is not None:
                 assert np.array_equal(np.float32(one[name]), np.float32(other[name]))
@@ -315,10 +315,16 @@ def test_what_is_there_is_not_overwritten_by_accident(model, rows, pictures, tmp
 def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     out = tmp_path / "rows.jsonl"
     broken_run(model, pictures, out, 6)
-    others = ({"min_score": 0.9}, {"weights": "other"}, {"rotations": (0, 180)})
-    for changed, options in ((pictures[:-1], {}), *((pictures, options) for options in others)):
+    flipping = fl.load_model(flip_test=True)
+    others = (
+        (model, pictures[:-1], {}),
+        (flipping, pictures, {}),
+        (model, pictures, {"min_score": 0.9}),
+        (model, pictures, {"rotations": (0, 180)}),
+    )
+    for other, images, options in others:
         with pytest.raises(InvalidOptionError, match="of another run"):
-            run(model, changed, out, resume=True, **options)
+            run(other, images, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")
     with pytest.raises(InvalidOptionError, match=r"of another run|damaged"):
         run(model, pictures, out, resume=True)

@@ -251,7 +251,7 @@ WRONG = [
     (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "leave out models"),
     (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no data set '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact"), "no model 'compact'"),
-    (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no subset 'half'"),
+    (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no 300w subset 'half'"),
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
     (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),

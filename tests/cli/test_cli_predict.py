@@ -205,9 +205,9 @@ def test_interruption_is_130_and_leaves_whole_files_only(folder, monkeypatch, ca
 
 
 def test_damaged_weights_are_3(folder, monkeypatch, capsys):
-    from facelandmarks.weights import builtin
+    from facelandmarks.weights import load
 
-    monkeypatch.setattr(builtin, "ASSETS", folder)
+    monkeypatch.setattr(load, "ASSETS", folder)
     assert main(["../pictures/face.png"]) == 3
     assert "install the package again" in capsys.readouterr().err
 

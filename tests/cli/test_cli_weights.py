@@ -16,8 +16,8 @@ from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
 from facelandmarks.cli.weights import COMMANDS, build_parser, main
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.nn.build import network_shapes
+from facelandmarks.weights.cache import read_pin, write_pin
 from facelandmarks.weights.manifest import load_manifest
-from facelandmarks.weights.trust import read_pin, write_pin
 from facelandmarks.zoo import MODELS
 
 UNKNOWN = {"bytes": None, "sha256": None}

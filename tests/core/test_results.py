@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facelandmarks.results import Crops, Face, Landmarks
+from facelandmarks.formats import CARRIED
+from facelandmarks.results import Crops, Decoded, Face, Landmarks
 from facelandmarks.schemes import get_scheme
 
 
@@ -34,6 +35,44 @@ def test_selection_by_mask_slice_and_list(faces):
     assert len(faces[1:]) == 2
     assert np.array_equal(faces[[2, 0]].points, faces.points[[2, 0]])
     assert len(faces[np.zeros(3, bool)]) == 0
+
+
+def carrying(faces):
+    rng = np.random.default_rng(1)
+    return replace(
+        faces,
+        detector_points=rng.uniform(0, 99, (3, 5, 2)).astype(np.float32),
+        depth=rng.normal(0, 9, (3, 68)).astype(np.float32),
+        expected_error=rng.uniform(0, 3, (3, 68)).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_carried_fields_go_with_their_faces(faces, name):
+    array = getattr(carrying(faces), name)
+    assert getattr(faces[0], name) is getattr(faces[1:], name) is None
+    full = carrying(faces)
+    for rows in (slice(1, None), [2, 0], np.array([True, False, True]), np.zeros(3, bool)):
+        np.testing.assert_array_equal(getattr(full[rows], name), array[rows])
+    for face, expected in zip(full, array, strict=True):
+        np.testing.assert_array_equal(getattr(face, name), expected)
+    np.testing.assert_array_equal(getattr(full[-1], name), array[-1])
+
+
+def test_crops_and_decoded_are_cut_and_joined():
+    crops = Crops(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 2)), np.ones((3, 2)))
+    assert crops.rotation.tolist() == [0, 0, 0]
+    turned = replace(crops, rotation=np.array([0.0, 1, 2]))
+    assert Crops.join([turned[1:], crops]).rotation.tolist() == [1, 2, 0, 0, 0]
+    assert Crops.join([turned]) is turned
+    points, scores = np.arange(12, dtype=np.float32).reshape(3, 2, 2), np.ones((3, 2), np.float32)
+    plain, deep = Decoded(points, scores), Decoded(points, scores, depth=scores * 2)
+    assert len(deep) == 3
+    assert deep[1:].depth.tolist() == [[2, 2], [2, 2]]
+    assert deep[1:].expected_error is None
+    assert Decoded.join([deep[:1], deep[1:]]).depth.shape == (3, 2)
+    assert Decoded.join([deep, plain]).depth is None
+    np.testing.assert_array_equal(Decoded.join([plain, deep]).points, np.concatenate([points, points]))
 
 
 def test_frozen(faces):
@@ -64,9 +103,9 @@ def test_drawing_far_outside_and_without_faces(faces):
 
 
 def test_what_is_shown_is_one_short_line(faces):
-    assert repr(faces) == "Landmarks(3 faces, 68 points of 'ibug68', picture 100 x 100, boxes given)"
+    assert repr(faces) == "Landmarks(3 faces, 68 points of 'ibug68', image 100 x 100, boxes given)"
     found = replace(faces[:1], detector="compact")
-    assert repr(found) == "Landmarks(1 face, 68 points of 'ibug68', picture 100 x 100, found by 'compact')"
+    assert repr(found) == "Landmarks(1 face, 68 points of 'ibug68', image 100 x 100, found by 'compact')"
     assert repr(faces[0]).startswith("Face(68 points of 'ibug68', box (1")
     assert repr(faces[0]).endswith("), box_score 0.90)")
     crops = Crops(np.zeros((2, 64, 48, 3), np.uint8), np.zeros((2, 2)), np.ones((2, 2)))

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
-from facelandmarks.decode import argmax, dark, regression, simcc
-from facelandmarks.decode.flip import AVERAGES
+from facelandmarks.decode.heatmaps import decode_argmax, decode_dark
+from facelandmarks.decode.vectors import decode_regression, decode_simcc
+from facelandmarks.pipeline import AVERAGES
 from facelandmarks.zoo import MODELS
 
 SIZE = (256, 256)
 EXCHANGE = np.array([1, 0, 2])
 KEEP = np.arange(3)
+
+
+def average(how, direct, mirrored, exchange):
+    step = AVERAGES[how]
+    facts = {"exchange": exchange, "input_size": SIZE}
+    return step.function(direct, mirrored, **{name: facts[name] for name in step.takes}, **step.options)
 
 
 def gaussians(points, side=64, sigma=2.0):
@@ -24,13 +31,13 @@ def test_heatmaps_of_a_mirrored_crop_average_to_themselves():
     points = np.array([[10.3, 20.0], [40.0, 22.6], [30.2, 41.5]])
     direct = gaussians(points)
     mirrored = gaussians(points[EXCHANGE] * (-1, 1) + (63, 0))
-    averaged = AVERAGES["heatmaps"](direct, mirrored, EXCHANGE, SIZE)
+    averaged = average("heatmaps", direct, mirrored, EXCHANGE)
     np.testing.assert_allclose(averaged, direct, atol=1e-6)
 
 
 def test_shift_moves_the_mirrored_map_one_pixel_right_and_keeps_the_first_column():
     row = np.arange(8, dtype=np.float32).reshape(1, 1, 1, 8)
-    averaged = AVERAGES["shifted_heatmaps"](np.zeros_like(row), row, np.array([0]), SIZE)
+    averaged = average("shifted_heatmaps", np.zeros_like(row), row, np.array([0]))
     assert (2 * averaged).ravel().tolist() == [7, 7, 6, 5, 4, 3, 2, 1]
 
 
@@ -39,7 +46,7 @@ def test_plain_geometry_is_biased_as_upstream(how, bias):
     """Crop pixel x of the mirrored crop is 255 - x, and map pixel i stands at crop pixel 4 i."""
     points = np.array([[20.3, 30.0], [41.2, 22.6], [30.2, 33.5]])
     direct, mirrored = gaussians(points), gaussians(np.stack([255 / 4 - points[:, 0], points[:, 1]], -1))
-    found, _ = dark.decode(AVERAGES[how](direct, mirrored, KEEP, SIZE), SIZE)
+    found, _ = decode_dark(average(how, direct, mirrored, KEEP), SIZE)
     np.testing.assert_allclose(found[0, :, 0] - 4 * points[:, 0], bias, atol=0.02)
 
 
@@ -47,8 +54,8 @@ def test_plain_geometry_is_biased_as_upstream(how, bias):
 def test_coordinates(how, shift):
     direct = np.array([[[0.2, 0.3], [0.7, 0.4], [0.5, 0.9]]], np.float32)
     mirrored = direct[:, EXCHANGE] * np.array([-1, 1], np.float32) + np.array([1 - shift / 256, 0], np.float32)
-    averaged = AVERAGES[how](direct, mirrored, EXCHANGE, SIZE)
-    np.testing.assert_allclose(regression.decode(averaged, SIZE)[0], direct * 256, atol=1e-4)
+    averaged = average(how, direct, mirrored, EXCHANGE)
+    np.testing.assert_allclose(decode_regression(averaged, SIZE)[0], direct * 256, atol=1e-4)
 
 
 def test_simcc_reverses_x_only():
@@ -57,21 +64,21 @@ def test_simcc_reverses_x_only():
     direct[0, 1, range(3), [50, 60, 70]] = 1
     mirrored = direct[:, :, EXCHANGE].copy()
     mirrored[:, 0] = mirrored[:, 0, :, ::-1]
-    averaged = AVERAGES["simcc"](direct, mirrored, EXCHANGE, SIZE)
+    averaged = average("simcc", direct, mirrored, EXCHANGE)
     np.testing.assert_array_equal(averaged, direct)
-    assert simcc.decode(averaged, SIZE)[0][0].tolist() == [[50, 25], [150, 30], [125, 35]]
+    assert decode_simcc(averaged, SIZE)[0][0].tolist() == [[50, 25], [150, 30], [125, 35]]
 
 
 def test_points_with_scores():
     direct = np.array([[[0.2, 0.3, 0.9], [0.7, 0.4, 0.1], [0.5, 0.9, 0.5]]], np.float32)
     mirrored = direct[:, EXCHANGE] * np.array([-1, 1, 1], np.float32) + np.array([1, 0, 0], np.float32)
-    np.testing.assert_allclose(AVERAGES["points"](direct, mirrored, EXCHANGE, SIZE), direct, atol=1e-6)
+    np.testing.assert_allclose(average("points", direct, mirrored, EXCHANGE), direct, atol=1e-6)
 
 
 def test_inputs_are_left_alone():
     direct, mirrored = gaussians(np.full((3, 2), 30.0)), gaussians(np.full((3, 2), 33.0))
     before = direct.copy(), mirrored.copy()
-    argmax.decode(AVERAGES["shifted_heatmaps"](direct, mirrored, EXCHANGE, SIZE), SIZE)
+    decode_argmax(average("shifted_heatmaps", direct, mirrored, EXCHANGE), SIZE)
     np.testing.assert_array_equal(direct, before[0])
     np.testing.assert_array_equal(mirrored, before[1])
 

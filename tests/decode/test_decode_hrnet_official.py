@@ -1,4 +1,4 @@
-"""decode.hrnet_official against the official repository, and on maps whose truth is known."""
+"""decode.heatmaps.decode_hrnet_official against the official repository, and on maps whose truth is known."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from golden_files import GOLDENS, arrays, e2e_names, e2e_path
 from golden_points import stored_outputs
 
-from facelandmarks.decode import hrnet_official
-from facelandmarks.geometry.hrnet_official import to_image
+from facelandmarks.decode.heatmaps import decode_hrnet_official
+from facelandmarks.geometry.hrnet_official import HRNetOfficial
 
 SIZE = (256, 256)
 MODELS = sorted(e2e_names(GOLDENS)["official"])
@@ -26,12 +26,12 @@ def test_points_of_stored_outputs(goldens: Path, model: str) -> None:
     center, scale = golden["center"][samples], sides(golden["scale"][samples])
     names = ("scores", "coords_hm", "points", "points_subpixel")
     expected = {name: golden[name][samples][:, landmarks] for name in names}
-    points, scores = hrnet_official.decode(output, SIZE)
+    points, scores = decode_hrnet_official(output, SIZE)
     np.testing.assert_array_equal(scores, expected["scores"])
     np.testing.assert_array_equal(points / 4 + 1, expected["coords_hm"])
     # Whole pixels, from the same maps: equal, none left out.
-    np.testing.assert_array_equal(to_image(points, center, scale, SIZE), expected["points"])
-    exact = to_image(points, center, scale, SIZE, unbiased=True)
+    np.testing.assert_array_equal(HRNetOfficial(SIZE).to_image(points, center, scale), expected["points"])
+    exact = HRNetOfficial(SIZE, unbiased=True).to_image(points, center, scale)
     np.testing.assert_allclose(exact + 1, expected["points_subpixel"], rtol=0, atol=1e-4)
 
 
@@ -40,7 +40,7 @@ def test_points_of_stored_map_coordinates(goldens: Path, model: str) -> None:
     """The way back of all samples, whose maps are not all stored."""
     golden = arrays(e2e_path(goldens / "official", model))
     points = (golden["coords_hm"] - 1) * 4
-    found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
+    found = HRNetOfficial(SIZE).to_image(points, golden["center"], sides(golden["scale"]))
     np.testing.assert_array_equal(found, golden["points"])
 
 
@@ -50,11 +50,11 @@ def test_synthetic_maps(goldens: Path, file: str, batched: bool) -> None:
     """Peaks inside, at borders and in corners, ties, plateaus, negative maps, NaN, inf: all equal."""
     golden = arrays(goldens / f"official/{file}.npz")
     maps, zoom = golden["maps"], 256 / golden["res"][0]
-    points, scores = hrnet_official.decode(maps[None] if batched else maps[:, None], SIZE)
+    points, scores = decode_hrnet_official(maps[None] if batched else maps[:, None], SIZE)
     points = points.reshape(-1, 1, 2)
     np.testing.assert_array_equal(scores.ravel(), golden["scores"])
     np.testing.assert_array_equal(points[:, 0] / zoom + 1, golden["coords_hm"])
-    found = to_image(points, golden["center"], sides(golden["scale"]), SIZE)
+    found = HRNetOfficial(SIZE).to_image(points, golden["center"], sides(golden["scale"]))
     np.testing.assert_array_equal(found[:, 0], golden["points"])
     assert len(set(golden["tag"])) == 25
 
@@ -68,7 +68,7 @@ def gaussians(centers: np.ndarray, height: int = 64, width: int = 64, sigma: flo
 
 def test_within_a_quarter_pixel_of_the_truth() -> None:
     centers = np.random.default_rng(0).uniform(3, 60, (3, 20, 2))
-    points, scores = hrnet_official.decode(gaussians(centers), SIZE)
+    points, scores = decode_hrnet_official(gaussians(centers), SIZE)
     assert np.abs(points / 4 - 0.5 - centers).max() <= 0.25 + 1e-6
     assert points.dtype == scores.dtype == np.float32
     assert scores.min() > 0.9
@@ -76,7 +76,7 @@ def test_within_a_quarter_pixel_of_the_truth() -> None:
 
 def test_no_shift_in_the_outer_rows_and_columns() -> None:
     maps = gaussians(np.array([[[0.2, 20], [1.2, 20], [20.2, 0.2], [62.2, 20], [62.8, 20.2]]]))
-    points, _ = hrnet_official.decode(maps, (64, 64))
+    points, _ = decode_hrnet_official(maps, (64, 64))
     np.testing.assert_array_equal(points[0], np.array([[0, 20], [1.25, 20], [20, 0], [62.25, 20], [63, 20]]) + 0.5)
 
 
@@ -86,15 +86,15 @@ def test_maps_without_a_peak() -> None:
     maps[0, 2, 5, 7] = np.nan
     maps[0, 3, 5, 7] = np.nan
     maps[0, 3, 9, 9] = 1
-    points, scores = hrnet_official.decode(maps, (64, 64))
+    points, scores = decode_hrnet_official(maps, (64, 64))
     np.testing.assert_array_equal(points, np.full((1, 4, 2), -2))
     np.testing.assert_array_equal(scores, [[-1, 0, np.nan, np.nan]])
 
 
 def test_no_crops_and_input_left_alone() -> None:
-    points, scores = hrnet_official.decode(np.zeros((0, 98, 64, 64), np.float32), SIZE)
+    points, scores = decode_hrnet_official(np.zeros((0, 98, 64, 64), np.float32), SIZE)
     assert points.shape == (0, 98, 2)
     assert scores.shape == (0, 98)
     maps = gaussians(np.array([[[20.3, 30.2]]]))
     maps.setflags(write=False)
-    hrnet_official.decode(maps, SIZE)
+    decode_hrnet_official(maps, SIZE)

@@ -1,4 +1,4 @@
-"""decode.simcc against MMPose 1.x, and on logits whose truth is known."""
+"""decode.vectors.decode_simcc against MMPose 1.x, and on logits whose truth is known."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from golden_files import arrays, has_e2e
 from golden_points import compare, e2e, parts
 
-from facelandmarks.decode import simcc
-from facelandmarks.geometry.classic import to_image
+from facelandmarks.decode.vectors import decode_simcc
+from facelandmarks.geometry.classic import Classic
 
 MODELS = [
     "rtmpose_t_face6",
@@ -24,9 +24,9 @@ MODELS = [
 def test_points_of_stored_outputs(goldens: Path, model: str) -> None:
     compared = 0
     for part in parts(e2e(goldens / "mmpose1x", model)):
-        points, scores = simcc.decode(part.output, (256, 256))
+        points, scores = decode_simcc(part.output, (256, 256))
         np.testing.assert_array_equal(scores, part.scores)
-        found = to_image(points, part.center, part.scale, (256, 256), "mmpose1x")
+        found = Classic((256, 256), variant="mmpose1x").to_image(points, part.center, part.scale)
         # Same output, so no peak is unclear; one rounding of float32 at 512 px.
         np.testing.assert_allclose(found, part.points, rtol=0, atol=1e-4)
         compared += sum(compare(found, part))
@@ -39,7 +39,7 @@ def test_synthetic_logits(goldens: Path, batched: bool) -> None:
     golden = arrays(goldens / "mmpose1x/decode_mmpose1x.npz")
     both = np.stack([golden["simcc_x"], golden["simcc_y"]])
     outputs = both[None] if batched else both.swapaxes(0, 1)[:, :, None]
-    points, scores = simcc.decode(outputs, (256, 256))
+    points, scores = decode_simcc(outputs, (256, 256))
     np.testing.assert_array_equal(points.reshape(-1, 2), golden["simcc_points"])
     np.testing.assert_array_equal(scores.ravel(), golden["simcc_scores"])
 
@@ -67,7 +67,7 @@ def logits(x: dict[int, float], y: dict[int, float], bins: int = 512) -> np.ndar
     ],
 )
 def test_rules(x: dict[int, float], y: dict[int, float], point: tuple[float, float], score: float) -> None:
-    points, scores = simcc.decode(logits(x, y), (256, 256))
+    points, scores = decode_simcc(logits(x, y), (256, 256))
     np.testing.assert_array_equal(points[0, 0], point)
     np.testing.assert_array_equal(scores, [[score]])
 
@@ -77,18 +77,18 @@ def test_within_a_quarter_pixel_of_the_truth() -> None:
     bins = np.arange(512) / 2
     outputs = np.exp(-((bins - np.moveaxis(centers, -1, 1)[..., None]) ** 2) / 18).astype(np.float32)
     outputs.setflags(write=False)
-    points, scores = simcc.decode(outputs, (256, 256))
+    points, scores = decode_simcc(outputs, (256, 256))
     assert np.abs(points - centers).max() <= 0.25 + 1e-6
     assert points.dtype == scores.dtype == np.float32
     assert scores.min() > 0.9
 
 
 def test_each_axis_has_its_own_zoom() -> None:
-    points, _ = simcc.decode(logits({100: 1.0}, {100: 1.0}, bins=256), (192, 256))
+    points, _ = decode_simcc(logits({100: 1.0}, {100: 1.0}, bins=256), (192, 256))
     np.testing.assert_array_equal(points, [[[75, 100]]])
 
 
 def test_no_crops() -> None:
-    points, scores = simcc.decode(np.zeros((0, 2, 106, 512), np.float32), (256, 256))
+    points, scores = decode_simcc(np.zeros((0, 2, 106, 512), np.float32), (256, 256))
     assert points.shape == (0, 106, 2)
     assert scores.shape == (0, 106)

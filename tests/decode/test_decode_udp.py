@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelandmarks.decode import udp
-from facelandmarks.geometry.udp import to_image
+from facelandmarks.decode.udp import decode_udp
+from facelandmarks.geometry.udp import Udp
 from facelandmarks.zoo.spec import Variant
 
 VARIANTS: list[Variant] = ["mmpose0x", "mmpose1x"]
@@ -25,9 +26,9 @@ NAN_0X = {"nan_one_pixel", "nan_at_peak", "nan_all"}  # kinds of synthetic maps
 def test_points_of_stored_outputs(goldens: Path, variant: Variant, model: str) -> None:
     compared = left_out = 0
     for part in parts(e2e(goldens / variant, model)):
-        points, scores = udp.decode(part.output, (192, 256), variant=variant)
+        points, scores = decode_udp(part.output, (192, 256), variant=variant)
         np.testing.assert_array_equal(scores, part.scores)
-        counts = compare(to_image(points, part.center, part.scale, (192, 256), variant), part)
+        counts = compare(Udp((192, 256), variant=variant).to_image(points, part.center, part.scale), part)
         compared, left_out = compared + counts[0], left_out + counts[1]
     print(f"{compared} points compared, {left_out} left out")
     assert compared > 0
@@ -43,7 +44,7 @@ def test_synthetic_maps_of_mmpose_0x(goldens: Path, size: str, kernel: int, batc
     maps = golden[f"maps_{size}"]
     expected, expected_scores = (golden[f"{field}_{size}_udp_k{kernel}"] for field in ("heatmap_points", "scores"))
     batch = maps[None] if batched else maps[:, None]
-    points, scores = udp.decode(batch, (maps.shape[2], maps.shape[1]), kernel)
+    points, scores = decode_udp(batch, (maps.shape[2], maps.shape[1]), kernel)
     np.testing.assert_array_equal(scores.ravel(), expected_scores.ravel())
     # A NaN anywhere is no peak; upstream then reads beyond the map, and finds the NaN with some kernels.
     kinds, found = golden[f"kind_{size}"], points.reshape(-1, 2)
@@ -64,7 +65,7 @@ def test_synthetic_maps_of_mmpose_1x(goldens: Path, size: str) -> None:
     expected, expected_scores = golden[f"{size}_udp_points"], golden[f"{size}_udp_scores"]
     height, width = maps.shape[2:]
     crop = (4 * width, 4 * height)
-    points, scores = udp.decode(maps, crop, variant="mmpose1x")
+    points, scores = decode_udp(maps, crop, variant="mmpose1x")
     np.testing.assert_array_equal(scores[0], expected_scores)
     # Upstream's unit is W / (W - 1) pixels, see geometry.udp.
     found = points[0] * np.array(crop) / (np.array(crop) - 1)
@@ -92,47 +93,47 @@ def test_finds_gaussians_inside_the_map(variant: Variant, seed: int, sigma: floa
     # Within the reach of the blurred Gaussian from the border, what lies beyond it would bend the peak.
     margin = 8 + sigma
     centers = np.random.default_rng(seed).uniform([margin, margin], [47 - margin, 63 - margin], (2, 5, 2))
-    points, _ = udp.decode(gaussians(centers, sigma=sigma), (48, 64), variant=variant)
+    points, _ = decode_udp(gaussians(centers, sigma=sigma), (48, 64), variant=variant)
     assert np.abs(points - centers).max() < 0.02
 
 
 def test_outer_pixels_of_the_map_are_those_of_the_crop() -> None:
     for variant in VARIANTS:
-        points, _ = udp.decode(gaussians(np.array([[[20.0, 30.0]]])), (192, 256), variant=variant)
+        points, _ = decode_udp(gaussians(np.array([[[20.0, 30.0]]])), (192, 256), variant=variant)
         np.testing.assert_allclose(points, [[[20 * 191 / 47, 30 * 255 / 63]]], atol=1e-3)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_broken_map_leaves_the_others_alone(variant: Variant) -> None:
     maps = gaussians(np.array([[[20.3, 30.2], [20.3, 30.2], [20.3, 30.2]]]))
-    expected, _ = udp.decode(maps, (192, 256), variant=variant)
+    expected, _ = decode_udp(maps, (192, 256), variant=variant)
     for value in (np.nan, np.inf, -1, 0):
         broken = maps.copy()
         broken[0, 1] = value
-        points, _ = udp.decode(broken, (192, 256), variant=variant)
+        points, _ = decode_udp(broken, (192, 256), variant=variant)
         np.testing.assert_array_equal(points[0, [0, 2]], expected[0, [0, 2]])
 
 
 def test_steps_at_the_border_too() -> None:
-    points, _ = udp.decode(gaussians(np.array([[[0.3, 20.0], [46.7, 20.0]]])), (48, 64))
+    points, _ = decode_udp(gaussians(np.array([[[0.3, 20.0], [46.7, 20.0]]])), (48, 64))
     assert (points[0, :, 0] != [0, 47]).all()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_maps_without_a_peak(variant: Variant) -> None:
     maps = np.stack([np.full((16, 16), value, np.float32) for value in (-1, 0)])[None]
-    points, scores = udp.decode(maps, (61, 61), variant=variant)
+    points, scores = decode_udp(maps, (61, 61), variant=variant)
     np.testing.assert_array_equal(points, np.full((1, 2, 2), -4))
     np.testing.assert_array_equal(scores, [[-1, 0]])
 
 
 def test_no_crops_and_input_left_alone() -> None:
-    points, scores = udp.decode(np.zeros((0, 98, 64, 64), np.float32), (256, 256))
+    points, scores = decode_udp(np.zeros((0, 98, 64, 64), np.float32), (256, 256))
     assert points.shape == (0, 98, 2)
     assert scores.shape == (0, 98)
     maps = gaussians(np.array([[[20.3, 30.2]]]))
     maps.setflags(write=False)
-    points, _ = udp.decode(maps, (192, 256))
+    points, _ = decode_udp(maps, (192, 256))
     assert points.dtype == np.float32
 
 
@@ -141,10 +142,10 @@ def check_windows_against_whole_maps(
 ) -> None:
     """Bound: 2e-4 px is how far last bits may move a point of a crop before its map is worked out whole."""
     size = (4 * maps.shape[3], 4 * maps.shape[2])
-    quick, _ = udp.decode(maps, size, kernel, variant)
+    quick, _ = decode_udp(maps, size, kernel, variant)
     with monkeypatch.context() as patch:
         patch.setattr(udp, "FRAIL", 0.0)  # everything is
-        whole, _ = udp.decode(maps, size, kernel, variant)
+        whole, _ = decode_udp(maps, size, kernel, variant)
     distance = np.abs(quick - whole)
     assert distance.max() <= 2e-4
     assert distance.mean() <= (5e-6 if variant == "mmpose1x" else 1e-8)  # 0.x does not touch the height
@@ -177,4 +178,4 @@ def test_usual_maps_are_never_blurred_whole(monkeypatch: pytest.MonkeyPatch, var
     maps = gaussians(rng.uniform([0, 0], [47, 63], (2, 98, 2))) + rng.normal(0, 0.01, (2, 98, 64, 48))
     monkeypatch.setattr(udp, "blur_with_zeros", None)
     monkeypatch.setattr(udp, "blur_mirrored", None)
-    udp.decode(maps.astype(np.float32), (192, 256), variant=variant)
+    decode_udp(maps.astype(np.float32), (192, 256), variant=variant)

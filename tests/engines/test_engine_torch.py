@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from paths import HELPERS
 
+from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.build import NETWORKS, build_network
@@ -17,6 +18,10 @@ from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetV2
 
 MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)
+
+
+def engine_of(network, *, size=None, **options):
+    return TorchEngine(network, MEAN, STD, EngineSettings(**options), size)
 
 
 def make_network(seed=0):
@@ -41,7 +46,7 @@ def test_the_engine_is_the_network_on_normalised_crops():
     )
     with torch.no_grad():
         expected = make_network()(x).numpy()
-    found = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
+    found = engine_of(make_network(), device="cpu").run(crops)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -70,26 +75,26 @@ def test_every_batch_norm_is_folded(name):
 
 
 def test_heatmaps_come_map_by_map_in_memory():
-    engine = TorchEngine(HRNetV2(18, 5), MEAN, STD, device="cpu")  # channels-last inside
+    engine = engine_of(HRNetV2(18, 5), device="cpu")  # channels-last inside
     assert engine.run(np.zeros((2, 64, 64, 3), np.uint8)).flags.c_contiguous
 
 
 def test_devices_that_cannot_be_had_are_errors():
     for device in ("cuda:7", "nonsense", "meta7:x", "meta"):
         with pytest.raises(DeviceError, match=device):
-            TorchEngine(make_network(), MEAN, STD, device=device)
+            engine_of(make_network(), device=device)
 
 
 def test_options_are_checked():
     with pytest.raises(InvalidOptionError, match="float32"):
-        TorchEngine(make_network(), MEAN, STD, dtype="int4")
+        engine_of(make_network(), dtype="int4")
     with pytest.raises(InvalidOptionError, match="at least 1"):
-        TorchEngine(make_network(), MEAN, STD, threads=0)
+        engine_of(make_network(), threads=0)
 
 
 def test_info_says_what_runs_and_threads_are_put_back():
     before = torch.get_num_threads()
-    engine = TorchEngine(make_network(), MEAN, STD, device="cpu", dtype="bfloat16", threads=1)
+    engine = engine_of(make_network(), device="cpu", dtype="bfloat16", threads=1)
     engine.run(np.zeros((1, 64, 64, 3), np.uint8))
     assert torch.get_num_threads() == before
     info = engine.info
@@ -98,15 +103,15 @@ def test_info_says_what_runs_and_threads_are_put_back():
 
 def test_bfloat16_is_near():
     crops = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    full = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
-    half = TorchEngine(make_network(), MEAN, STD, device="cpu", dtype="bfloat16").run(crops)
+    full = engine_of(make_network(), device="cpu").run(crops)
+    half = engine_of(make_network(), device="cpu", dtype="bfloat16").run(crops)
     assert 0 < np.abs(full - half).max() < 0.05 * max(1.0, np.abs(full).max())
 
 
 def test_float16_on_a_cpu_is_near_too():
     crops = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    full = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
-    half = TorchEngine(make_network(), MEAN, STD, device="cpu", dtype="float16").run(crops)
+    full = engine_of(make_network(), device="cpu").run(crops)
+    half = engine_of(make_network(), device="cpu", dtype="float16").run(crops)
     assert 0 < np.abs(full - half).max() < 0.005 * max(1.0, np.abs(full).max())
 
 
@@ -123,7 +128,7 @@ def test_threads_hold_for_the_calling_thread_alone():
 
     def call(count):
         before = torch.get_num_threads()
-        TorchEngine(Look(), MEAN, STD, device="cpu", threads=count).run(np.zeros((1, 8, 8, 3), np.uint8))
+        engine_of(Look(), device="cpu", threads=count).run(np.zeros((1, 8, 8, 3), np.uint8))
         seen[f"{count} put back"] = torch.get_num_threads() == before
 
     before = torch.get_num_threads()
@@ -148,22 +153,22 @@ def test_what_cannot_be_compiled_is_an_error(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", refuse)
     with pytest.raises(DeviceError, match=r"no compiler.*compile=True"):
-        TorchEngine(make_network(), MEAN, STD, device="cpu", compile_for=(64, 64))
+        engine_of(make_network(), device="cpu", size=(64, 64), compile=True)
 
 
 COMPILED = """
 import numpy as np
-from test_engine_torch import MEAN, STD, TorchEngine, make_network
+from test_engine_torch import engine_of, make_network
 
 crops = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-expected = TorchEngine(make_network(), MEAN, STD, device="cpu").run(crops)
-found = TorchEngine(make_network(), MEAN, STD, device="cpu", compile_for=(64, 64)).run(crops)
+expected = engine_of(make_network(), device="cpu").run(crops)
+found = engine_of(make_network(), device="cpu", size=(64, 64), compile=True).run(crops)
 np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 """
 
 
 def test_a_compiled_network_is_the_same_function():
     """In a process of its own: the compiler hooks into the interpreter, and stays there."""
-    here = HELPERS
+    here = Path(__file__).parent
     done = subprocess.run([sys.executable, "-c", COMPILED], check=False, cwd=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

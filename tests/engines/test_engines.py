@@ -1,5 +1,6 @@
 """What holds for every engine, and what the others than PyTorch add: graphs that are built once and kept."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from facelandmarks._threads import PerProcess
 from facelandmarks.engines import choose
 from facelandmarks.engines import openvino as openvino_engine
 from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine
+from facelandmarks.weights.manifest import ASSETS, load_manifest
 
 GRAPHS = ("onnxruntime", "openvino")
 FACE = (180.0, 91.0, 264.0, 175.0)
@@ -264,8 +266,50 @@ def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_digest_of_the_weights_is_known(models, name):
+    assert models[name].engine_info().weights == load_manifest().files["compact_300w.npz"].sha256
+
+
+def test_the_digest_of_a_file_that_a_user_brings(tmp_path):
+    own, cache = tmp_path / "own.npz", tmp_path / "cache"
+    own.write_bytes((ASSETS / "compact_300w.npz").read_bytes())
+    model = fl.load_model(engine="onnxruntime", device="cpu", weights=own, cache_dir=cache)
+    assert model.engine_info().weights == hashlib.sha256(own.read_bytes()).hexdigest()
+    assert not cache.exists()  # no graph is kept
+    tensors = fl.load_model(engine="torch", device="cpu", weights=_state("compact_300w.npz"), cache_dir=cache)
+    assert tensors.engine_info().weights is None
+
+
+def test_a_file_of_weights_that_is_missing(tmp_path):
+    with pytest.raises(fl.CheckpointError, match=r"gone\.npz"):
+        fl.load_model(device="cpu", weights=tmp_path / "gone.npz")
+
+
+TELEMETRY = """
+import os
+import facelandmarks as fl
+
+fl.load_model(engine="onnxruntime", device="cpu", cache_dir=os.environ["HOME"])
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+
+
+@pytest.mark.parametrize("own", [None, "1"])
+def test_onnxruntime_sends_nothing_home(tmp_path, own):
+    """ONNX Runtime from 1.29 on writes to the home folder and resolves a host, unless told not to, or in a CI."""
+    env = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    env |= {"HOME": str(tmp_path), **({"ORT_DISABLE_TELEMETRY": own} if own else {})}
+    env.pop("XDG_CACHE_HOME", None)
+    done = subprocess.run(
+        [sys.executable, "-c", TELEMETRY], check=True, cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1"]
+    assert not [path for path in tmp_path.rglob("*") if "microsoft" in path.name.lower()]
+
+
 def _state(name):
-    from facelandmarks.weights.builtin import load_builtin
+    from facelandmarks.weights.load import load_builtin
 
     return load_builtin(name)
 
@@ -382,7 +426,7 @@ def test_what_only_torch_has(a_plain_machine, wish):
     a_plain_machine.update(("openvino", "onnx"))
     settings = EngineSettings(**{wish: True})
     assert choose_engine("auto", settings) == "torch"
-    with pytest.raises(fl.InvalidOptionError, match="compile and cuda_graphs are PyTorch's"):
+    with pytest.raises(fl.InvalidOptionError, match=r"compile and cuda_graphs.*'openvino'"):
         choose_engine("openvino", settings)
 
 

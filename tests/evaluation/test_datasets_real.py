@@ -56,7 +56,7 @@ def test_every_dialect_of_pts(annotations):
 
 
 def test_a_file_without_points_is_refused(annotations):
-    with pytest.raises(DatasetError, match=r"empty_no_points\.pts holds 0 points, its header says 68"):
+    with pytest.raises(DatasetError, match=r"empty_no_points\.pts, 0 points, its header says 68"):
         read_pts(annotations / "pts_dialects" / "empty_no_points.pts")
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError, UnknownModelError
 from facelandmarks.evaluation.datasets.text import read_pts
+from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import to_coco
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, get_scheme
@@ -48,7 +50,7 @@ def assert_same(found, expected, scores=True):
 
 def to_coco_twice(field):
     """A document whose second picture has the name or the number of the first."""
-    document = json.loads(to_coco({"a.jpg": made("aflw19", 1), "b.jpg": made("aflw19", 0)}))
+    document = json.loads(to_coco({"a.jpg": made("aflw19", 1).to_dict(), "b.jpg": made("aflw19", 0).to_dict()}))
     document["images"][1][field] = document["images"][0][field]
     return json.dumps(document)
 
@@ -78,6 +80,68 @@ def test_what_is_not_known_stays_unknown(way):
     faces.scores[1] = np.nan
     faces.box_scores[0] = np.nan
     assert_same(read(write(faces)), faces)
+
+
+def carrying(faces, **left_out):
+    rng = np.random.default_rng(2)
+    shape = faces.scores.shape
+    carried = {
+        "detector_points": rng.uniform(-9, 900, (len(faces), 5, 2)).astype(np.float32),
+        "depth": rng.normal(0, 99, shape).astype(np.float32),
+        "expected_error": rng.uniform(0, 9, shape).astype(np.float32),
+    }
+    return replace(faces, **{**carried, **left_out})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("absent", [None, *CARRIED])
+def test_carried_fields_come_back(way, absent):
+    write, read = WAYS[way]
+    faces = carrying(made("aflw19", 2), **({absent: None} if absent else {}))
+    found = read(write(faces))
+    assert_same(found, faces)
+    for name in CARRIED:
+        if name == absent:
+            assert getattr(found, name) is None
+        else:
+            assert getattr(found, name).dtype == np.float32
+            np.testing.assert_allclose(getattr(found, name), getattr(faces, name), rtol=0, atol=PIXEL)
+    assert write(found) == write(faces)
+
+
+def test_json_has_every_field_and_csv_only_columns_with_numbers():
+    plain, full = made("aflw19", 1), carrying(made("aflw19", 1))
+    (face,) = json.loads(plain.to_json())["faces"]
+    assert list(face) == ["box", "box_score", "points", "scores", "detector_points", "depth", "expected_error"]
+    assert [face[name] for name in CARRIED] == [None] * 3
+    head = full.to_csv().splitlines()[0].split(",")
+    assert head[: len(plain.to_csv().splitlines()[0].split(","))] == plain.to_csv().splitlines()[0].split(",")
+    assert {"detector_x_0", "detector_y_4", "depth_0", "expected_error_18"} <= set(head)
+
+
+def test_json_of_older_versions_is_read():
+    record = made("aflw19", 2).to_dict()
+    for face in record["faces"]:
+        for name in CARRIED:
+            del face[name]
+    assert_same(Landmarks.from_json(json.dumps(record)), made("aflw19", 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("depth", [1.0]),
+        ("depth", None),
+        ("expected_error", ["x"] * 19),
+        ("detector_points", [[0, 0]] * 4),
+        ("depth", 3),
+    ],
+)
+def test_carried_fields_of_another_shape_are_refused(name, value):
+    record = carrying(made("aflw19", 2)).to_dict()
+    record["faces"][1][name] = value
+    with pytest.raises(InvalidOptionError):
+        Landmarks.from_dict(record)
 
 
 @given(arrays(np.float32, (1, 8, 2), elements=st.floats(-1e4, 1e4, width=32)))
@@ -125,7 +189,7 @@ def test_real_pts_files_are_read(shared):
 
 def test_coco_is_the_published_form():
     faces = {"a.jpg": made("ibug68", 2), "b/c.jpg": made("ibug68", 0), "d.jpg": made("ibug68", 1, seed=1)}
-    document = json.loads(to_coco(faces))
+    document = json.loads(to_coco({name: found.to_dict() for name, found in faces.items()}))
     assert [image["id"] for image in document["images"]] == [1, 2, 3]
     assert [(a["id"], a["image_id"]) for a in document["annotations"]] == [(1, 1), (2, 1), (3, 3)]
     first, box = document["annotations"][0], faces["a.jpg"].boxes[0]
@@ -219,7 +283,14 @@ def test_pts_of_endless_many_points_are_refused():
         Landmarks.from_pts(["version: 1\nn_points: " + "9" * 5000 + "\n{\n}"], "ibug68", (9, 9))
 
 
-@pytest.mark.parametrize("change", [("68", "67"), ("{", ""), ("version: 1", ""), ("}", "1 2 }"), (".", "x.")])
+@pytest.mark.parametrize("change", [("{", ""), ("version: 1", ""), ("n_points: 68\n", ""), ("\n{\n", " { ")])
+def test_dialects_of_pts_are_read(change):
+    faces = made("ibug68", 1)
+    found = Landmarks.from_pts([faces.to_pts()[0].replace(*change, 1)], "ibug68", faces.image_size)
+    assert_same(found, faces, scores=False)
+
+
+@pytest.mark.parametrize("change", [("68", "67"), ("}", "1 2 }"), (".", "x."), ("version", "vision"), ("{", "[")])
 def test_other_pts_files_are_refused(change):
     (text,) = made("ibug68", 1).to_pts()
     with pytest.raises(InvalidOptionError):
@@ -230,7 +301,7 @@ def test_other_pts_files_are_refused(change):
 
 def test_one_coco_document_holds_one_scheme():
     with pytest.raises(InvalidOptionError, match="one scheme"):
-        to_coco({"a": made("ibug68", 1), "b": made("aflw19", 1)})
+        to_coco({"a": made("ibug68", 1).to_dict(), "b": made("aflw19", 1).to_dict()})
 
 
 def test_supervision_gets_points_scores_and_boxes():

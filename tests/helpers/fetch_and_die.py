@@ -14,19 +14,20 @@ from pathlib import Path
 
 from weight_records import record_of
 
-from facelandmarks.weights import download, fetch, partial  # noqa: F401 (loaded once, before the children)
+from facelandmarks.weights import download, fetch  # noqa: F401 (loaded once, before the children)
+from facelandmarks.weights.cache import Access
 
 url, cache, sha256, runs = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 record = dataclasses.replace(record_of(url), sha256=sha256, bytes=None)
 chance, killed = random.Random(13), 0
 began = time.monotonic()
-fetch.obtain(record, cache_dir=cache, offline=False, progress=False)
+fetch.obtain(record, Access(cache, offline=False, progress=False))
 whole = time.monotonic() - began  # seconds; of this machine, as busy as it is
 (cache / record.name).unlink()
 for number in range(runs):
     child = os.fork()
     if child == 0:
-        fetch.obtain(record, cache_dir=cache, offline=False, progress=False)
+        fetch.obtain(record, Access(cache, offline=False, progress=False))
         os._exit(0)
     time.sleep(chance.uniform(0.0, 1.2 * whole))
     os.kill(child, signal.SIGKILL)
@@ -39,5 +40,5 @@ for number in range(runs):
             (cache / f"{record.name}.pin.json").unlink(missing_ok=True)
     elif number % 10 == 9:
         (cache / f"{record.name}.part").unlink(missing_ok=True)
-assert fetch.obtain(record, cache_dir=cache, offline=False).read_bytes()
+assert fetch.obtain(record, Access(cache, offline=False)).read_bytes()
 print(killed)

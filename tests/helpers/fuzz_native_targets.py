@@ -56,8 +56,8 @@ def graph() -> Target:
     """A graph that is kept, and its pin: whatever becomes of either, the network gives what it gave."""
     from torch import nn
 
-    from facelandmarks.engines.choose import EngineSettings
-    from facelandmarks.engines.make import Source, graph_place, make_engine
+    from facelandmarks.engines.choose import EngineSettings, make_engine
+    from facelandmarks.engines.graph import Source, graph_place
     from facelandmarks.nn.build import build_network
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))

@@ -132,7 +132,7 @@ def checkpoint() -> Target:
     """`torch.save` in both formats."""
     import torch
 
-    from facelandmarks.weights.given import read_given
+    from facelandmarks.weights.load import read_given
 
     state = _tensors()
     records = {"state_dict": state, "meta": {"epoch": 3, "names": ["a", "b"]}, "optimizer": {"lr": 0.1}}
@@ -148,7 +148,7 @@ def safetensors() -> Target:
     """safetensors files."""
     from safetensors.torch import save
 
-    from facelandmarks.weights.given import read_given
+    from facelandmarks.weights.load import read_given
 
     data = save(_tensors())
     return Target([("a.safetensors", data)], in_file(".safetensors", read_given))
@@ -156,8 +156,9 @@ def safetensors() -> Target:
 
 def packed() -> Target:
     """The package's own files of weights."""
-    from facelandmarks.weights.given import read_given
-    from facelandmarks.weights.packed import save_packed
+    from packed_files import save_packed
+
+    from facelandmarks.weights.load import read_given
 
     state = {f"layer{n}.weight": np.random.default_rng(n).normal(size=(4, 3, 1, 1)) for n in range(6)}
     data = saved_by(lambda path: save_packed(path, state))

@@ -63,15 +63,15 @@ def faces_csv() -> Target:
 
 def faces_coco() -> Target:
     """COCO documents of one picture and of two."""
-    from facelandmarks.formats.coco import from_coco, to_coco
+    from facelandmarks.formats.coco import to_coco
 
     def read(text: str) -> None:
-        for name, faces in from_coco(text).items():
+        for name, faces in Landmarks.from_coco(text).items():
             if not isinstance(name, str):
                 raise TypeError(f"not a name: {name!r:.99}")
             check(faces)
 
-    return _of_text(lambda faces: to_coco({"a.jpg": faces, "b.jpg": made(1)}), read)
+    return _of_text(lambda faces: to_coco({"a.jpg": faces.to_dict(), "b.jpg": made(1).to_dict()}), read)
 
 
 def faces_pts() -> Target:

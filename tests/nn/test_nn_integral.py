@@ -8,14 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facelandmarks.decode import points as points_decoder
+from facelandmarks.decode.vectors import decode_points
 from facelandmarks.nn.integral import ShapeCorrection, integrate, normalised_shape
 
 
 def decoded(logits: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Points in pixels of a crop, and scores, by the network's last step and the decoder."""
     found, scores = integrate(torch.from_numpy(logits.copy()))
-    return points_decoder.decode(torch.cat([found, scores[..., None]], -1).numpy(), size)
+    return decode_points(torch.cat([found, scores[..., None]], -1).numpy(), size)
 
 
 def logits_of(centers: np.ndarray, height: int = 32, width: int = 32, sigma: float = 0.8) -> np.ndarray:

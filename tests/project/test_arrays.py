@@ -15,7 +15,7 @@ from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidIma
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
 from facelandmarks.pipeline import DECODERS, GEOMETRIES
-from facelandmarks.schemes import CONVERSIONS, SCHEMES, convert_points
+from facelandmarks.schemes import CONVERSIONS, SCHEMES, convert
 
 FEW = settings(max_examples=max(20, settings.default.max_examples // 5))  # of what runs the network
 SIZE = (64, 48)  # width and height of the picture
@@ -170,14 +170,14 @@ def test_conventions(boxes, source, target):
 
 @given(name=st.sampled_from([*GEOMETRIES]), boxes=st.lists(GOOD_BOXES, min_size=1, max_size=3))
 def test_geometry_of_any_good_box(name, boxes, picture):
-    geometry = GEOMETRIES[name]
+    geometry = GEOMETRIES[name]((64, 64))
     locked = picture.copy()
     locked.setflags(write=False)
-    center, scale = geometry.boxes_to_center_scale(np.array(boxes), (64, 64))
-    crops = geometry.cut_crops(locked, center, scale, (64, 64))
+    center, scale = geometry.regions(np.array(boxes))
+    crops = geometry.cut(locked, center, scale)
     assert crops.shape == (len(boxes), 64, 64, 3)
     corners = np.tile(np.array([[[0, 0], [63, 63]]], np.float32), (len(boxes), 1, 1))
-    back = geometry.to_image(corners, center, scale, (64, 64))
+    back = geometry.to_image(corners, center, scale)
     assert np.isfinite(back).all()
     assert (back[:, 1] >= back[:, 0]).all()  # the official repository's are whole pixels
 
@@ -199,11 +199,11 @@ def test_decoders_of_any_output(data, name, layout):
     outputs = data.draw(hnp.arrays(np.float32, SHAPES[name], elements=VALUES))
     array = laid_out(outputs, layout)
     before = array.tobytes()
-    points, scores = DECODERS[name](array, (64, 48))
+    points, scores = DECODERS[name].function(array, (64, 48))
     assert (points.shape, scores.shape) == ((2, 3, 2), (2, 3))
     assert points.dtype == scores.dtype == np.float32
     assert array.tobytes() == before
-    again = DECODERS[name](outputs, (64, 48))
+    again = DECODERS[name].function(outputs, (64, 48))
     np.testing.assert_array_equal(points, again[0])
     if np.isfinite(outputs).all() and np.abs(outputs).max() < 1e6:
         assert np.isfinite(points).all()
@@ -254,7 +254,7 @@ def test_conversions_of_schemes(pair, array, fits, layout):
     points = laid_out(points, layout) if points.ndim else points
     before = points.tobytes()
     try:
-        converted = convert_points(points, source, target)
+        converted = convert(points, source, target)
     except InvalidOptionError:
         assert not fits
     else:

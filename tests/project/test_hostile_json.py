@@ -16,10 +16,8 @@ from facelandmarks.evaluation.datasets.derived import read_coco, read_spiga
 from facelandmarks.evaluation.finders import GivenPredictions
 from facelandmarks.evaluation.predict import PredictionStore
 from facelandmarks.evaluation.rows import plain_protocol
-from facelandmarks.weights.cache import Place
-from facelandmarks.weights.manifest import NAME, manifest_path, read_document
-from facelandmarks.weights.manifest_checks import check_manifest
-from facelandmarks.weights.trust import read_pin
+from facelandmarks.weights.cache import Place, read_pin
+from facelandmarks.weights.manifest import NAME, check_manifest, manifest_path, read_document
 
 ODD = [
     None,

@@ -13,7 +13,7 @@ CHECK = """
 import facelandmarks
 from pathlib import Path
 from facelandmarks.weights.manifest import manifest_path
-from facelandmarks.weights.builtin import load_builtin
+from facelandmarks.weights.load import load_builtin
 assert Path(facelandmarks.__file__).is_relative_to({root!r}), facelandmarks.__file__
 assert manifest_path().is_relative_to({root!r}), manifest_path()
 print(len(load_builtin("compact_300w.npz")) > 100, manifest_path().relative_to({root!r}).as_posix())

@@ -101,11 +101,9 @@ def patterns():
             if isinstance(value, re.Pattern):
                 found[f"{name}:{attribute}"] = value
     from facelandmarks.images import files as image_files
-    from facelandmarks.images import headers as image_headers
-    from facelandmarks.weights.checkpoint import DIALECTS
+    from facelandmarks.weights.manifest import DIALECTS
 
-    tables = {"image_files magic": [*image_files._PILLOW_MAGIC.values(), *image_files._OTHER_FILES]}
-    tables["image_headers magic"] = [magic for magic, _ in image_headers._PARSERS]
+    tables = {"image_files magic": [*image_files._UNREADABLE]}
     tables["renames"] = [pattern for dialect in DIALECTS.values() for pattern, _ in dialect.renames]
     for table, texts in tables.items():
         found |= {f"{table} {number}": re.compile(text) for number, text in enumerate(texts)}

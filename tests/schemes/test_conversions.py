@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.schemes import CONVERSIONS, KINDS, convert, convert_points, get_conversion, get_scheme
+from facelandmarks.schemes import CONVERSIONS, KINDS, convert, get_conversion, get_scheme
 
 # Outer and inner corner, then the lid's points from the outer one: upper and lower, left and right eye.
 LIDS = {
@@ -187,7 +187,7 @@ def test_the_same_layout_is_a_copy():
 
 
 def test_whole_numbers_become_fractions():
-    converted = convert_points(np.arange(196).reshape(98, 2), "wflw98", "ibug68")
+    converted = convert(np.arange(196).reshape(98, 2), "wflw98", "ibug68")
     assert converted[37].tolist() == pytest.approx([(2 * 122 + 124) / 3, (2 * 123 + 125) / 3])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paths import DOCS
 
-from facelandmarks.draw.schemes import draw_figure, draw_scheme, label_boxes, picture_points, place_labels
+from facelandmarks.draw.schemes import draw_figure, draw_scheme, drawn_points, label_boxes, place_labels
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.schemes import SCHEMES, get_scheme
 from facelandmarks.schemes.layouts import typical_layout
@@ -106,7 +106,7 @@ def test_numbers_can_be_read(scheme, size):
 
 @every_scheme
 def test_numbers_stand_nearest_to_their_own_points(scheme):
-    found = distances(label_boxes(scheme, draw_figure(scheme, 900)), picture_points(scheme, 900))
+    found = distances(label_boxes(scheme, draw_figure(scheme, 900)), drawn_points(scheme, 900))
     own = np.diag(found)
     assert own.max() < 20
     assert (own[:, None] <= found).all()
@@ -125,7 +125,7 @@ def test_picture_is_the_figure_and_every_number(scheme):
 
 def test_mirror_images_have_one_colour_and_neighbours_have_not():
     picture = draw_figure(WFLW98, 900)
-    colours = [tuple(picture[round(y), round(x)]) for x, y in picture_points(WFLW98, 900)]
+    colours = [tuple(picture[round(y), round(x)]) for x, y in drawn_points(WFLW98, 900)]
     assert [colours[mirrored] for mirrored in WFLW98.mirror] == colours
     assert len({colours[point] for point in (0, 33, 51, 55, 60, 76, 88)}) == 7
 

@@ -57,7 +57,7 @@ def test_every_scheme_can_be_drawn(scheme):
     points = np.random.default_rng(0).uniform(20, 80, (1, count, 2)).astype(np.float32)
     box = np.array([[20, 20, 80, 80]], np.float32)
     faces = Landmarks(points, np.ones((1, count), np.float32), box, np.ones(1, np.float32), scheme, (100, 100))
-    assert draw_landmarks(np.zeros((100, 100, 3), np.uint8), faces).any()
+    assert draw_landmarks(np.zeros((100, 100, 3), np.uint8), points, box, scheme).any()
     assert list(faces[0].to_dict())
 
 

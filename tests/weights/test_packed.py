@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from packed_files import pack, save_packed
 
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights import packed
-from facelandmarks.weights.packed import load_packed, pack, save_packed
+from facelandmarks.weights.packed import load_packed
 
 
 def state() -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import CheckpointError, ChecksumError
 from facelandmarks.nn.build import build_network
-from facelandmarks.weights import builtin, manifest
+from facelandmarks.weights import load, manifest
 from facelandmarks.weights.checkpoint import load_state
 from facelandmarks.zoo import MODELS
 
@@ -18,9 +18,9 @@ LIMITS = {"compact_300w.npz": 5_000_000, "compact_detector.npz": 1_000_000}
 
 def test_the_manifest_lists_the_files_of_the_package():
     records = {name: record for name, record in manifest.load_manifest().files.items() if record.asset}
-    assert set(records) == {path.name for path in builtin.ASSETS.glob("*.npz")} == set(LIMITS)
+    assert set(records) == {path.name for path in load.ASSETS.glob("*.npz")} == set(LIMITS)
     for name, record in records.items():
-        content = (builtin.ASSETS / name).read_bytes()
+        content = (load.ASSETS / name).read_bytes()
         assert len(content) == record.bytes <= LIMITS[name]
         assert hashlib.sha256(content).hexdigest() == record.sha256
 
@@ -51,19 +51,19 @@ def test_the_manifest_is_found_in_a_checkout_and_in_a_package(tmp_path, monkeypa
 
 
 def test_damaged_and_missing_weights_are_refused(tmp_path, monkeypatch):
-    content = bytearray((builtin.ASSETS / "compact_300w.npz").read_bytes())
+    content = bytearray((load.ASSETS / "compact_300w.npz").read_bytes())
     content[len(content) // 2] ^= 1
-    monkeypatch.setattr(builtin, "ASSETS", tmp_path)
+    monkeypatch.setattr(load, "ASSETS", tmp_path)
     with pytest.raises(ChecksumError, match="missing"):
-        builtin.load_builtin("compact_300w.npz")
+        load.load_builtin("compact_300w.npz")
     (tmp_path / "compact_300w.npz").write_bytes(content)
     with pytest.raises(ChecksumError, match="damaged"):
-        builtin.load_builtin("compact_300w.npz")
+        load.load_builtin("compact_300w.npz")
 
 
 def test_misfits_are_named():
     spec = MODELS["compact_300w"]
-    tensors = builtin.load_builtin(spec.weights)
+    tensors = load.load_builtin(spec.weights)
     network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     first = next(iter(tensors))
@@ -77,7 +77,7 @@ def test_misfits_are_named():
 
 def test_loaded_tensors_are_in_the_network():
     spec = MODELS["compact_300w"]
-    tensors = builtin.load_builtin(spec.weights)
+    tensors = load.load_builtin(spec.weights)
     network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     state = network.state_dict()

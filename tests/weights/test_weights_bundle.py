@@ -11,6 +11,7 @@ from weight_records import BODY, NAME, OTHER, fields_of, record_of, sha256, writ
 
 from facelandmarks.errors import CheckpointError, ChecksumError, FaceLandmarksError
 from facelandmarks.weights.bundle import unpack_bundle, write_bundle
+from facelandmarks.weights.cache import Access
 from facelandmarks.weights.fetch import obtain
 from facelandmarks.weights.manifest import get_record
 
@@ -39,7 +40,7 @@ def test_a_bundle_arrives_and_is_pinned(bundle, tmp_path, record):
         assert unpack_bundle(bundle, folder) == [folder / NAME]
     assert (folder / NAME).read_bytes() == BODY
     assert json.loads((folder / f"{NAME}.pin.json").read_text())["sha256"] == sha256(BODY)
-    assert obtain(record, cache_dir=folder, offline=True) == folder / NAME
+    assert obtain(record, Access(folder, offline=True)) == folder / NAME
     assert unpack_bundle(bundle, folder) == [folder / NAME]  # again: nothing to do
 
 
@@ -56,7 +57,7 @@ def test_an_unpacked_bundle_is_a_mirror(bundle, tmp_path, record, monkeypatch):
         monkeypatch.setenv("FACELANDMARKS_MIRROR", server.url)
         archive.extract(MANIFEST, tmp_path / "inside")
         monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(tmp_path / "inside" / MANIFEST))
-        assert obtain(get_record(NAME), cache_dir=tmp_path / "third").read_bytes() == BODY
+        assert obtain(get_record(NAME), Access(tmp_path / "third")).read_bytes() == BODY
 
 
 def rewrite(bundle, change):

@@ -10,13 +10,13 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from packed_files import save_packed
 from safetensors.torch import save_file
 from torch import nn
 
 from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.weights.checkpoint import load_state, looks_like, read_checkpoint, rename
-from facelandmarks.weights.packed import save_packed
 
 
 def state_of(prefix=""):

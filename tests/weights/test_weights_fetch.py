@@ -14,16 +14,18 @@ from fault_server import FaultServer, whole
 from paths import HELPERS, ROOT
 from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
 
+from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.errors import ChecksumError, DownloadError, OfflineError
-from facelandmarks.weights.cache import Place
-from facelandmarks.weights.fetch import locked, obtain
+from facelandmarks.weights.cache import Access, Place
+from facelandmarks.weights.fetch import obtain
 
 UNKNOWN = {"bytes": None, "sha256": None}
 FETCH = """
 import sys
 from weight_records import record_of
+from facelandmarks.weights.cache import Access
 from facelandmarks.weights.fetch import obtain
-print(obtain(record_of(sys.argv[1]), cache_dir=sys.argv[2], offline=False).stat().st_size)
+print(obtain(record_of(sys.argv[1]), Access(sys.argv[2], offline=False)).stat().st_size)
 """
 
 
@@ -84,7 +86,7 @@ def test_a_read_only_cache_with_the_file_works(read_only, monkeypatch):
     os.chmod(read_only, 0o555)
     monkeypatch.setattr(socket, "socket", None)
     with an_ordinary_user():
-        assert obtain(record_of("https://nowhere.invalid/x"), cache_dir=read_only) == read_only / NAME
+        assert obtain(record_of("https://nowhere.invalid/x"), Access(read_only)) == read_only / NAME
     assert [path.name for path in read_only.iterdir()] == [NAME]
 
 
@@ -93,14 +95,14 @@ def test_a_read_only_cache_without_the_file_is_named(read_only, server):
         an_ordinary_user(),
         pytest.raises(DownloadError, match=r"cannot be written to.*Permission denied.*FACELANDMARKS_CACHE"),
     ):
-        obtain(record_of(f"{server.url}/x"), cache_dir=read_only)
+        obtain(record_of(f"{server.url}/x"), Access(read_only))
     assert not server.requests
 
 
 def test_a_cache_that_cannot_be_made_is_named(tmp_path, server):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(DownloadError, match="cannot be written to"):
-        obtain(record_of(f"{server.url}/x"), cache_dir=tmp_path / "file" / "cache")
+        obtain(record_of(f"{server.url}/x"), Access(tmp_path / "file" / "cache"))
 
 
 @pytest.fixture
@@ -121,26 +123,26 @@ def test_offline_opens_no_socket(tmp_path, monkeypatch, no_sockets, variable):
     offline = None if variable else True
     for url in ("https://nowhere.invalid/x", "hf://owner/name/file.pth"):
         with pytest.raises(OfflineError, match=f"(?s){NAME} is not in .*facelandmarks-weights add {NAME} FILE"):
-            obtain(record_of(url), cache_dir=tmp_path, offline=offline)
+            obtain(record_of(url), Access(tmp_path, offline=offline))
     assert not list(tmp_path.iterdir())
     (tmp_path / NAME).write_bytes(BODY)
-    assert obtain(record_of("https://nowhere.invalid/x"), cache_dir=tmp_path, offline=offline).read_bytes() == BODY
+    assert obtain(record_of("https://nowhere.invalid/x"), Access(tmp_path, offline=offline)).read_bytes() == BODY
 
 
 def test_a_file_without_digest_is_not_even_asked_for(tmp_path, server):
     server.routes["/x"] = [whole(BODY)]
     record = record_of(f"{server.url}/x", **UNKNOWN)
     with pytest.raises(ChecksumError, match="allow_unverified=True"):
-        obtain(record, cache_dir=tmp_path)
+        obtain(record, Access(tmp_path))
     assert not server.requests
     with pytest.warns(UserWarning, match=f"no digest of {NAME} is published.*{sha256(BODY)}"):
-        obtain(record, cache_dir=tmp_path, allow_unverified=True)
-    assert obtain(record, cache_dir=tmp_path).read_bytes() == BODY  # pinned now
+        obtain(record, Access(tmp_path, allow_unverified=True))
+    assert obtain(record, Access(tmp_path)).read_bytes() == BODY  # pinned now
     # The same address gives another file some day: refused, though the user would take anything.
     (tmp_path / NAME).unlink()
     server.routes["/x"] = [whole(OTHER)]
     with pytest.raises(ChecksumError, match=f"{sha256(OTHER)}, but {sha256(BODY)} was pinned"):
-        obtain(record, cache_dir=tmp_path, allow_unverified=True)
+        obtain(record, Access(tmp_path, allow_unverified=True))
     assert not (tmp_path / NAME).exists()
 
 
@@ -148,20 +150,30 @@ def test_a_file_published_anew_under_its_old_name_is_taken_with_a_warning(tmp_pa
     server.routes["/x"] = [whole(BODY)]
     record = record_of(f"{server.url}/x", **UNKNOWN, sha256_prefix="00000000", prefix_trust="stale_likely")
     with pytest.warns(UserWarning, match=sha256(BODY)):
-        obtain(record, cache_dir=tmp_path)
-    obtain(record, cache_dir=tmp_path)
+        obtain(record, Access(tmp_path))
+    obtain(record, Access(tmp_path))
 
 
 def test_files_that_no_program_can_fetch(tmp_path, no_sockets):
     pages = ({"url": "https://share.example/1"}, {"url": "https://share.example/2"})
     with pytest.raises(DownloadError, match=r"by hand from https://share.example/1 or https://share.example/2.*add"):
-        obtain(record_of(pages=pages), cache_dir=tmp_path)
+        obtain(record_of(pages=pages), Access(tmp_path))
 
 
 def test_the_lock_is_free_after_an_error(tmp_path):
-    with pytest.raises(ZeroDivisionError), locked(Place(tmp_path, NAME)):
+    with pytest.raises(ZeroDivisionError), exclusive(Place(tmp_path, NAME).lock):
         1 / 0  # noqa: B018
-    with locked(Place(tmp_path, NAME)):
+    with exclusive(Place(tmp_path, NAME).lock):
+        pass
+
+
+def test_a_lock_that_another_holds_or_that_cannot_be_made(tmp_path, read_only):
+    with exclusive(tmp_path / "a.lock"), pytest.raises(KeyError), exclusive(tmp_path / "a.lock", busy=KeyError("x")):
+        pass
+    with exclusive(tmp_path / "b.lock", busy=KeyError("x")):
+        assert (tmp_path / "b.lock").exists()
+    assert not (tmp_path / "b.lock").exists()
+    with an_ordinary_user(), pytest.raises(NotWritableError), exclusive(read_only / "a.lock"):
         pass
 
 

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from packed_files import save_packed
 from safetensors.numpy import save_file
 
 import facelandmarks as fl
 from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network
-from facelandmarks.weights.builtin import load_builtin
-from facelandmarks.weights.given import read_given
-from facelandmarks.weights.packed import save_packed
+from facelandmarks.weights.load import load_builtin, read_given
 
 MODEL = "hrnetv2_w18_aflw"
 TO_0X = (("head.conv_layers.", "keypoint_head.final_layer."), ("head.final_layer.", "keypoint_head.final_layer.3."))
@@ -83,7 +82,7 @@ def test_the_model_that_a_file_looks_like(state):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(CheckpointError, match="no such file of weights"):
+    with pytest.raises(CheckpointError, match=r"missing\.pth"):
         fl.load_model(MODEL, weights=tmp_path / "missing.pth")
 
 

@@ -9,9 +9,9 @@ import pytest
 from weight_records import BODY, NAME, OTHER, record_of, sha256
 
 from facelandmarks.errors import CheckpointError, ChecksumError
-from facelandmarks.weights.cache import Place, cache_folder, check_name, is_offline
+from facelandmarks.weights.cache import Pin, Place, cache_folder, check_name, is_offline, read_pin, write_pin
 from facelandmarks.weights.fetch import cached
-from facelandmarks.weights.trust import Found, Pin, digest_kind, examine, judge, read_pin, write_pin
+from facelandmarks.weights.trust import Found, digest_kind, examine, judge
 
 RIGHT, WRONG = sha256(BODY), sha256(OTHER)
 GIT = hashlib.sha1(b"blob 300000\0" + BODY, usedforsecurity=False).hexdigest()

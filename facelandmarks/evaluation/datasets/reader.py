@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from facelandmarks.errors import DatasetError, InvalidOptionError
+from facelandmarks.errors import DatasetError, InvalidOptionError, lookup
 from facelandmarks.evaluation.datasets import aflw, cofw, deepfashion, ibug300w, lapa, wflw
 from facelandmarks.evaluation.datasets.records import Form, Request, Sample
 from facelandmarks.evaluation.datasets.releases import Release, check_subset, get_release
@@ -60,9 +60,8 @@ def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) ->
     release, root = get_release(name), Path(root)
     check_subset(release, subset)
     known = FORMS[name]
-    unknown = [form for form in forms if form not in known]
-    if unknown:
-        raise InvalidOptionError(f"{name} has no form {unknown[0]!r}; there are: {', '.join(known)}")
+    for form in forms:
+        lookup(known, form, f"form of {name}")
     places = [(form, place) for form in forms or known for place in known[form].places.get(subset, ())]
     if not places:
         raise InvalidOptionError(f"the form {' or '.join(forms)} of {name} has no subset {subset!r}")

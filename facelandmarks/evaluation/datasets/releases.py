@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import lookup
 
 # A subset may have been published with more than one number of faces; with none, nothing is checked.
 Faces = Mapping[str, tuple[int, ...]]
@@ -164,13 +164,10 @@ RELEASES: Mapping[str, Release] = MappingProxyType({release.name: release for re
 
 
 def get_release(name: str) -> Release:
-    """Return the data set of a name; `InvalidOptionError` for an unknown one."""
-    if name not in RELEASES:
-        raise InvalidOptionError(f"no data set {name!r}; there are: {', '.join(RELEASES)}")
-    return RELEASES[name]
+    """Return the data set of a name; `UnknownNameError` for an unknown one."""
+    return lookup(RELEASES, name, "data set")
 
 
 def check_subset(release: Release, subset: str) -> None:
-    """Raise `InvalidOptionError` if a data set has no such subset."""
-    if subset not in release.faces:
-        raise InvalidOptionError(f"{release.name} has no subset {subset!r}; there are: {', '.join(release.faces)}")
+    """Raise `UnknownNameError` if a data set has no such subset."""
+    lookup(release.faces, subset, f"{release.name} subset")

@@ -1,4 +1,4 @@
-"""Annotations in text files, with errors that say file and line: lists with a face a row, `.pts` with a point a row."""
+"""Annotations in text files, with errors that say file and line."""
 
 import re
 from collections.abc import Sequence
@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import DatasetError
+from facelandmarks.errors import DatasetError, InvalidOptionError
+from facelandmarks.formats.pts import parse_pts
 
-_COUNT = re.compile(r"n_points:\s*(\d{1,9})$")
-_IGNORED = re.compile(r"version:|[{}]$")
-_PLACE = re.compile(r"0{0,9}[1-9]\d{0,2}")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-_FLAGS = {"True": True, "False": False, "1": True, "0": False}
 
 
 def malformed(path: Path, line: int, reason: str) -> DatasetError:
@@ -87,53 +84,14 @@ def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
 
 
 def read_pts(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read the points of a face and which of them are visible, in any dialect of `.pts`.
-
-    Parameters
-    ----------
-    path
-        With or without the header (`version`, `n_points`) and the braces, any line ends, rows of `x y`, of
-        `x y visible` (0 or 1), or of `number x y visible` (True or False).
-
-    Returns
-    -------
-    points
-        (K, 2), pixels, **as the file counts them**: from 1 in 300-W. Rows with numbers go to their places, numbers
-        count from 1; a place without a row is NaN.
-    visible
-        (K,): as the flags say, all true without flags; false where there is no row.
+    """Read the points of a face and which of them are visible, as `facelandmarks.formats.pts.parse_pts` gives them.
 
     Raises
     ------
     DatasetError
-        Naming file and line, for rows of another kind, numbers that are not finite, and fewer or more points than the
-        header says.
+        Naming the file, and the line if one is wrong.
     """
-    rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
-    stated, count = None, 0
-    for line, text in read_lines(path):
-        header = _COUNT.match(text)
-        if header:
-            stated = int(header[1])
-        elif not _IGNORED.match(text):
-            place, point, visible = _parse_row(text.split(), path, line)
-            rows[count if place is None else place] = point, visible
-            count += 1
-    if not rows or stated not in (None, count):
-        raise DatasetError(f"{path} holds {count} points, its header says {stated}")
-    if len(rows) < count:
-        raise DatasetError(f"{path} has two rows of one number")
-    points, flags = np.full((max(rows) + 1, 2), np.nan), np.zeros(max(rows) + 1, bool)
-    for place, (point, visible) in rows.items():
-        points[place], flags[place] = point, visible
-    return points, flags
-
-
-def _parse_row(words: Sequence[str], path: Path, line: int) -> tuple[int | None, NDArray[np.float64], bool]:
-    """Return the place of a point, None for the next one, the point, and whether it is visible."""
-    flag = _FLAGS.get(words[-1]) if len(words) in (3, 4) else True
-    numbered = len(words) == 4
-    if len(words) not in (2, 3, 4) or flag is None or (numbered and not _PLACE.fullmatch(words[0])):
-        raise malformed(path, line, f"expected 'x y', 'x y 0/1' or 'number x y True/False', found {' '.join(words)!r}")
-    point = to_numbers(words[1:3] if numbered else words[:2], path, line)
-    return int(words[0]) - 1 if numbered else None, point, flag
+    try:
+        return parse_pts(read_text(path))
+    except InvalidOptionError as error:
+        raise DatasetError(f"{path}, {error}") from error

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.evaluation.metrics.summaries import Average, Errors, Mask, mean_error
 
 Floats = NDArray[np.floating]
@@ -65,10 +65,9 @@ def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
     InvalidOptionError
         For an unknown rule.
     """
-    if rule not in _SIDES:
-        raise InvalidOptionError(f"no rule {rule!r} for the size of a box; there are: {', '.join(_SIDES)}")
+    side = lookup(_SIDES, rule, "size of a box")
     sides = boxes[:, 2:] - boxes[:, :2]
-    return _SIDES[rule](sides[:, 0], sides[:, 1])
+    return side(sides[:, 0], sides[:, 1])
 
 
 def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:

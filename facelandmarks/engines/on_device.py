@@ -1,4 +1,4 @@
-"""From crops to points on the network's device: uint8 goes there, points and scores come back, nothing else."""
+"""From crops to points on the network's device: only uint8 crops go there, only points and scores come back."""
 
 import threading
 from collections.abc import Callable
@@ -9,39 +9,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facelandmarks.decode_torch.bound import bind
+from facelandmarks.decode.on_device import bind
 from facelandmarks.zoo.spec import ModelSpec
 
-WARM_UPS = 3  # runs before recording, in which libraries choose their algorithms and take their memory
+WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and allocate memory
 
 
 class PointsOnDevice:
-    """Network, flip test, average and decoding without a way back in between. May be called from many threads.
+    """Network, flip test, average and decoding, all on the device. May be called from many threads.
 
-    Parameters
-    ----------
-    forward
-        Crops uint8 (N, H, W, 3) on the device to the network's output, float32.
-    spec
-        The record whose flip test and decoding are followed.
-    device
-        Where the network is.
-    cuda_graphs
-        Whether to record all of it once for each power of two of crops, and to replay that. Fewer crops are filled up.
+    `forward` turns crops uint8 (N, H, W, 3) on the device into the network's output, float32. With `cuda_graphs` all of
+    it is captured once for each power of two of crops, and replayed; batches are padded.
     """
 
     def __init__(
         self, forward: Callable[[Tensor], Tensor], spec: ModelSpec, device: torch.device, cuda_graphs: bool = False
     ) -> None:
         self._forward, self._device = forward, device
-        self._after = bind(spec, device)
+        self._spec, self._after = spec, bind(spec, device)
         self._graphs = _Graphs(self._packed, device) if cuda_graphs else None
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Points (N, K, 2) in pixels of the crop and scores (N, K) of crops uint8 (N, H, W, 3), N at least 1."""
+        """Return points (N, K, 2) in pixels of the crop and scores (N, K) of crops (N, H, W, 3), N at least 1."""
         crops = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._device.type == "cuda":
-            crops = crops.pin_memory()  # what is copied from other memory waits for the device
+            crops = crops.pin_memory()  # copies from other memory wait for the device
         with torch.inference_mode():
             if self._graphs is not None:
                 packed = self._graphs(crops)
@@ -51,17 +43,17 @@ class PointsOnDevice:
         return array[..., :2], array[..., 2]
 
     def _packed(self, crops: Tensor) -> Tensor:
-        """Points and scores (N, K, 3) in one tensor, so that one copy brings both."""
-        if self._after.average is None:
-            outputs = self._forward(crops)
-        else:
+        """Return points and scores in one tensor (N, K, 3), so that one copy fetches both."""
+        if self._spec.flip_test:
             outputs = self._after.average(*self._forward(torch.cat([crops, crops.flip(2)])).chunk(2))
+        else:
+            outputs = self._forward(crops)
         points, scores = self._after.decode(outputs)
         return torch.cat([points, scores[..., None]], dim=-1)
 
 
 class _Graph(NamedTuple):
-    """A recorded run: the tensor that it reads, what repeats it, and the tensor that it writes."""
+    """A captured run: the tensor it reads, the graph that repeats it, and the tensor it writes."""
 
     crops: Tensor
     graph: torch.cuda.CUDAGraph
@@ -69,28 +61,28 @@ class _Graph(NamedTuple):
 
 
 class _Graphs:
-    """A function of a batch on a CUDA device, recorded once for each power of two."""
+    """A function of a batch on a CUDA device, captured once for each power of two."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device) -> None:
         self._function, self._device = function, device
-        self._recorded: dict[tuple[int, ...], _Graph] = {}
+        self._captured: dict[tuple[int, ...], _Graph] = {}
         self._lock = threading.Lock()
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """The function's result on the host for crops on the host."""
+        """Return the function's result on the host for crops on the host."""
         count = len(crops)
         shape = (batch_size(count), *crops.shape[1:])
-        # All graphs share their memory, so a result has to be fetched before the next one runs.
+        # All graphs share their memory, so a result must be fetched before the next one runs.
         with self._lock, torch.cuda.device(self._device):
-            if shape not in self._recorded:
-                self._recorded[shape] = self._record(shape)
-            recorded = self._recorded[shape]
-            recorded.crops[:count].copy_(crops, non_blocking=True)
-            recorded.graph.replay()
-            return recorded.result[:count].cpu()
+            if shape not in self._captured:
+                self._captured[shape] = self._capture(shape)
+            captured = self._captured[shape]
+            captured.crops[:count].copy_(crops, non_blocking=True)
+            captured.graph.replay()
+            return captured.result[:count].cpu()
 
-    def _record(self, shape: tuple[int, ...]) -> _Graph:
+    def _capture(self, shape: tuple[int, ...]) -> _Graph:
         crops = torch.zeros(shape, dtype=torch.uint8, device=self._device)
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
@@ -99,12 +91,12 @@ class _Graphs:
                 self._function(crops)
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        # Other threads may go on to use the device in the meantime.
+        # Other threads may keep using the device meanwhile.
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             result = self._function(crops)
         return _Graph(crops, graph, result)
 
 
 def batch_size(count: int) -> int:
-    """The next power of two."""
+    """Return the next power of two."""
     return 1 << (count - 1).bit_length()

@@ -9,8 +9,9 @@ import torch
 
 import facelandmarks as fl
 from facelandmarks.engines.base import PointsEngine
+from facelandmarks.engines.choose import EngineSettings
+from facelandmarks.engines.on_device import PointsOnDevice, batch_size
 from facelandmarks.engines.torch import TorchEngine
-from facelandmarks.engines.torch_points import PointsOnDevice, batch_size
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.nn.build import build_network
@@ -26,7 +27,7 @@ class OnDevice:
     """An engine on the CPU whose points come as they would from a GPU."""
 
     def __init__(self, engine):
-        self.info, self.run, self.forward = engine.info, engine.run, engine._forward
+        self.info, self.run, self.forward = engine.info, engine.run, engine.forward
 
     def points_of(self, spec):
         return PointsOnDevice(self.forward, spec, CPU)
@@ -36,7 +37,7 @@ def engine_of(name, **options):
     spec = get_spec(name)
     torch.manual_seed(0)
     network = build_network(spec.network, {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))})
-    return TorchEngine(network, spec.mean, spec.std, **options)
+    return TorchEngine(network, spec.mean, spec.std, EngineSettings(**options))
 
 
 def compact(device="cpu", **options):
@@ -70,7 +71,7 @@ def test_other_networks_with_flip_test(name):
     outputs = engine.run(np.concatenate([pixels, pixels[:, :, ::-1]]))
     averaged = model.average(*np.split(outputs, 2))
     expected, expected_scores = model._pipeline.decode(averaged)
-    points, scores = PointsOnDevice(engine._forward, spec, CPU)(pixels)
+    points, scores = PointsOnDevice(engine.forward, spec, CPU)(pixels)
     np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=1e-6)
     np.testing.assert_allclose(points, expected, rtol=0, atol=0.01)
 
@@ -114,7 +115,7 @@ def test_cuda_agrees_with_the_cpu(cuda_graphs, flip_test):
 @pytest.mark.parametrize("name", ["compact_300w", "hrnetv2_w18_wflw_dark", "rtmpose_t_face6", "deeppose_res50_wflw"])
 def test_nothing_waits_for_the_device_before_the_end(name):
     spec, device = replace(get_spec(name), flip_test=True), torch.device("cuda")
-    points = PointsOnDevice(engine_of(name, device="cuda")._forward, spec, device)
+    points = PointsOnDevice(engine_of(name, device="cuda").forward, spec, device)
     crops = torch.zeros((2, *spec.input_size[::-1], 3), dtype=torch.uint8).pin_memory()
     with torch.inference_mode():
         points._packed(crops.to(device))
