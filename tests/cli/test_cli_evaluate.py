@@ -17,6 +17,7 @@ from paths import EXAMPLES
 
 from facelandmarks import api
 from facelandmarks.cli.evaluate import main
+from facelandmarks.engines.choose import ENGINES
 from facelandmarks.evaluation import rows
 from facelandmarks.evaluation.datasets import RELEASES
 from facelandmarks.model import Model
@@ -146,7 +147,7 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert "report.md is not a report" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("engine", api.ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch, engine):
     """Which there are only `load_model` knows; what it says of the one that runs is kept."""
     asked, load_model = [], api.load_model
@@ -167,9 +168,11 @@ def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch
 
 
 def test_an_engine_that_is_none(options, capsys):
-    assert main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"])
     error = capsys.readouterr().err
-    assert all(engine in error for engine in api.ENGINES)
+    assert stopped.value.code == 2
+    assert all(engine in error for engine in ENGINES)
 
 
 def test_json_on_stdout_is_all_of_it(options, capsys):

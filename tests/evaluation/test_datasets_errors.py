@@ -71,11 +71,11 @@ def test_the_rest_of_a_release_is_asked_for(releases, tmp_path):
 
 
 def test_unknown_names_list_the_known(tmp_path):
-    with pytest.raises(InvalidOptionError, match="'wlfw'.* wflw "):
+    with pytest.raises(InvalidOptionError, match=r"'wlfw'.* wflw "):
         read("wlfw", tmp_path, "test")
     with pytest.raises(InvalidOptionError, match="wflw subset 'largepose'"):
         read("wflw", tmp_path, "largepose")
-    with pytest.raises(InvalidOptionError, match="'json'.* hrnet, mmpose, original, subset_lists"):
+    with pytest.raises(InvalidOptionError, match=r"'json'.* hrnet, mmpose, original, subset_lists"):
         read("wflw", tmp_path, "test", form="json")
     with pytest.raises(InvalidOptionError, match="the form spiga of 300w has no subset 'train'"):
         read("300w", tmp_path, "train", form="spiga")
