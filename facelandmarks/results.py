@@ -2,6 +2,7 @@
 
 import json
 import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -317,6 +318,21 @@ class Landmarks:
         from facelandmarks.images import load_image
 
         return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme)
+
+
+NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
+
+
+def image_record(
+    image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None
+) -> dict[str, Any]:
+    r"""Return the record of one image; without `faces` it could not be read, and `error` says why.
+
+    Bytes of a path that are not UTF-8 become `\xff`, as text that every file can hold.
+    """
+    found = faces.to_dict() if faces is not None else NOT_READ
+    path = os.fsencode(image).decode("utf-8", "backslashreplace")
+    return {"image": path, "model": model, **found, "error": error}
 
 
 def _at(array: NDArray[np.float32] | None, rows: Any) -> Any:

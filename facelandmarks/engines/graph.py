@@ -63,8 +63,6 @@ def filled_network(source: Source) -> "nn.Module":
 
 def obtain_graph(source: Source) -> Path | bytes:
     """Return the file of a network's ONNX graph, building it if needed; its bytes where no file can be kept."""
-    if source.graph is not None:
-        return source.graph
     place = graph_place(source)
     if place is None:
         return _build(source)

@@ -25,7 +25,7 @@ class Published:
     record: FileRecord
     path: Path
     sha256: str
-    folder: Path  # for what is made from it
+    folder: Path | None  # for what is made from it; None: nothing is
 
     @property
     def graph(self) -> Path | None:
@@ -48,7 +48,7 @@ class Published:
             return read_checkpoint(verified_asset(self.record), self.record.dialect)
         if DIALECTS[self.record.dialect].format != "torch":
             return read_checkpoint(self.path, self.record.dialect)
-        copy = Place(self.folder, self.record.name).converted(self.sha256, CONVERSION)
+        copy = Place(self.path.parent, self.record.name).converted(self.sha256, CONVERSION)
         if is_good_copy(copy):
             return read_checkpoint(copy.file, "safetensors")
         state = read_checkpoint(self.path, self.record.dialect)
@@ -86,7 +86,7 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
         return Given(given)
     record = get_record(name)
     if record.asset and record.sha256 is not None:
-        return Published(record, ASSETS / name, record.sha256, access.folder)
+        return Published(record, ASSETS / name, record.sha256, None)
     from facelandmarks.weights.fetch import obtain
 
     path = obtain(record, access)
