@@ -46,15 +46,19 @@ def load_detector(
         return _load_yunet(cache_dir)
     from facelandmarks.detection.compact import CompactDetector
 
-    return CompactDetector(engine=engine, threads=threads, cache_dir=cache_dir)
+    return CompactDetector(engine=engine, threads=threads)
 
 
 def _yunet_is_here(cache_dir: "Folder") -> bool:
     from facelandmarks.weights.cache import Place, cache_folder
+
+    folder = cache_folder(cache_dir)
+    if not (folder / YUNET_FILE).is_file():
+        return False
     from facelandmarks.weights.fetch import cached
     from facelandmarks.weights.manifest import get_record
 
-    return cached(get_record(YUNET_FILE), Place(cache_folder(cache_dir), YUNET_FILE)) is not None
+    return cached(get_record(YUNET_FILE), Place(folder, YUNET_FILE)) is not None
 
 
 def _load_yunet(cache_dir: "Folder") -> "Detector":

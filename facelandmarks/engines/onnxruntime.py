@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._threads import PerProcess
-from facelandmarks.engines.base import EngineInfo, usable_cpus
+from facelandmarks._threads import PerProcess, usable_cpus
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        return self.run_all(pixels)[0]
+        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+        return output
 
     def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return all outputs of a graph that has several."""

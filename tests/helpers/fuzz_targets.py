@@ -162,7 +162,7 @@ def packed() -> Target:
 
     state = {f"layer{n}.weight": np.random.default_rng(n).normal(size=(4, 3, 1, 1)) for n in range(6)}
     data = saved_by(lambda path: save_packed(path, state))
-    return Target([("a.npz", data)], in_file(".npz", read_given))
+    return Target([("a.onnx", data)], in_file(".onnx", read_given))
 
 
 def bundle() -> Target:
