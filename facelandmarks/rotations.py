@@ -41,11 +41,6 @@ def turn_image(image: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
 
 
-def turned_size(size: tuple[int, int], quarters: int) -> tuple[int, int]:
-    """Return width and height of an image after quarter turns."""
-    return size[::-1] if quarters % 2 else size
-
-
 def turn_points(points: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDArray[Any]:
     """Return points (..., 2) of an image of a width and height in the image turned clockwise by quarters of a circle.
 
@@ -69,25 +64,14 @@ def turn_boxes(boxes: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDA
 def best_rotation(
     rotation: NDArray[np.float64], box_scores: NDArray[np.float32], means: NDArray[np.float64], rotations: int
 ) -> NDArray[np.intp]:
-    """Choose among the faces of one image that was searched in several rotations.
+    """Return which faces to keep (rows) of one image that was searched in several rotations.
 
-    Parameters
-    ----------
-    rotation
-        (N,) in radians: faces of one rotation after the other.
-    box_scores
-        (N,): the detector's, NaN for boxes that were given.
-    means
-        (N,): mean score of the points of each face.
-    rotations
-        How many rotations were tried.
+    `rotation` (N,) in radians has the faces of one rotation after the other; `box_scores` (N,) are NaN for boxes that
+    were given; `means` (N,) are the mean scores of the points.
 
-    Returns
-    -------
-    ndarray
-        Rows to keep. Detected faces: those of the rotation in which box score times mean point score adds up to the
-        most. Given boxes: each in its rotation of the highest mean point score. The first rotation wins among equals:
-        networks without scores (DeepPose) cannot choose for given boxes.
+    Detected faces: those of the rotation in which box score times mean point score adds up to the most. Given boxes:
+    each in its rotation of the highest mean point score. The first rotation wins among equals: networks without scores
+    (DeepPose) cannot choose for given boxes.
     """
     if np.isnan(box_scores).all():
         given = len(rotation) // rotations

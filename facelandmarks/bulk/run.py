@@ -14,6 +14,7 @@ from facelandmarks.bulk.records import Row, is_record, named, status_of, to_rows
 from facelandmarks.bulk.stream import IMAGES, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.formats.csv import carried_by
 from facelandmarks.model import Model
 from facelandmarks.rotations import UPRIGHT
 
@@ -197,7 +198,8 @@ def _write_rows(journal: Journal, out: Path, landmarks: int) -> Counts:
             yield from to_rows(record)
 
     with whole_file(out) as partial, partial.open("xb") as file:
-        write_table(out, file, rows(), landmarks)
+        carried = carried_by(journal.records()) if out.suffix == ".csv" else []
+        write_table(out, file, rows(), landmarks, carried)
         file.flush()
         os.fsync(file.fileno())
     return counts

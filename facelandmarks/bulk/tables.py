@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -36,24 +36,27 @@ def check_table(path: Path) -> None:
         arrow_schema()
 
 
-def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int) -> None:
-    """Write rows of so many points a face to an open file, in the form that the suffix of `path` says."""
-    WRITERS[path.suffix](file, iter(rows), landmarks)
+def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int, carried: Sequence[str]) -> None:
+    """Write rows of so many points a face to an open file, in the form that the suffix of `path` says.
+
+    `carried` are the fields of `facelandmarks.formats.CARRIED` that a face has: CSV has columns for these only.
+    """
+    WRITERS[path.suffix](file, iter(rows), landmarks, carried)
 
 
-def _write_jsonl(file: BinaryIO, rows: Iterator[Row], _landmarks: int) -> None:
+def _write_jsonl(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     file.writelines(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
 
 
-def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int) -> None:
+def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int, carried: Sequence[str]) -> None:
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEAD, *columns(landmarks)])
-    writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks)] for row in rows)
+    writer.writerow([*HEAD, *columns(landmarks, carried)])
+    writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks, carried)] for row in rows)
     text.detach()  # flushed; the file stays open
 
 
-def _write_parquet(file: BinaryIO, rows: Iterator[Row], _landmarks: int) -> None:
+def _write_parquet(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     schema = arrow_schema()
     from pyarrow.parquet import ParquetWriter
 
@@ -94,6 +97,6 @@ def arrow_schema() -> "pa.Schema":
     )
 
 
-WRITERS: Mapping[str, Callable[[BinaryIO, Iterator[Row], int], Any]] = MappingProxyType(
+WRITERS: Mapping[str, Callable[[BinaryIO, Iterator[Row], int, Sequence[str]], Any]] = MappingProxyType(
     {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}
 )

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from facelandmarks.schemes import Scheme
 
+Array = NDArray[np.float32]
+
 LINE = (40, 200, 255)  # RGB
 POINT = (255, 255, 255)
 POINT_EDGE = (20, 20, 20)
@@ -15,12 +17,7 @@ LARGEST_SIDE = 8000.0  # pixels: OpenCV refuses lines of more than some hundred 
 
 
 def draw_landmarks(
-    image: NDArray[np.uint8],
-    points: NDArray[np.float32],
-    boxes: NDArray[np.float32],
-    scheme: Scheme,
-    *,
-    with_boxes: bool = True,
+    image: NDArray[np.uint8], points: Array, boxes: Array, scheme: Scheme, *, with_boxes: bool = True
 ) -> NDArray[np.uint8]:
     """Return a copy of an image, uint8 (H, W, 3) RGB, with contours, points and boxes on it.
 

@@ -38,11 +38,6 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
         (N, 2), the eye on the left of the image first. Not valid: points missing, an eye narrower than 4 px, or less
         than 0.6 times as wide as the other.
 
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such scheme, it has no such outlines, or the points do not fit it.
-
     Notes
     -----
     Source: Soukupova and Cech, Real-Time Eye Blink Detection using Facial Landmarks, CVWW 2016, for six points; the

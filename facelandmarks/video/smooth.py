@@ -42,11 +42,7 @@ class OneEuro:
         self._speed = np.zeros_like(value)
 
     def update(
-        self,
-        value: NDArray[np.complex128],
-        step: float,
-        unit: float = 1.0,
-        trust: float | NDArray[np.float64] = 1.0,
+        self, value: NDArray[np.complex128], step: float, unit: float = 1.0, trust: float | NDArray[np.float64] = 1.0
     ) -> NDArray[np.complex128]:
         """Return the smoothed value `step` seconds after the last one; speeds count in `unit` per second."""
         # The speed of the raw values: that of the smoothed ones would be too high after each start.
@@ -73,13 +69,12 @@ class FaceSmoother:
     def smooth(
         self, points: NDArray[np.floating], time: float, trust: float | NDArray[np.float64] = 1.0
     ) -> NDArray[np.float32]:
-        """Smooth the points of the next frame.
+        """Smooth the points of the next frame; the first ones, and those after a gap, stay as they are.
 
         Parameters
         ----------
         points
-            (K, 2) in pixels, not all on one level or upright line. The first ones, and those after a gap, stay as they
-            are.
+            (K, 2) in pixels, not all on one level or upright line.
         time
             In seconds, later than in the call before.
         trust

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.errors import CheckpointError
+from facelandmarks.errors import CheckpointError, hint_at
 from facelandmarks.weights.manifest import DIALECTS
 from facelandmarks.weights.packed import load_packed
 
@@ -135,7 +135,7 @@ def read_raw(path: Path, dialect: str) -> Mapping[str, Any]:
     """Read the content of a file under its own names; the errors are those of `read_checkpoint`."""
     known = [name for name, each in DIALECTS.items() if each.format in READERS]
     if dialect not in known:
-        raise CheckpointError(f"no dialect {dialect!r} of checkpoints; there are: {', '.join(known)}")
+        raise CheckpointError(f"no dialect {dialect!r} of checkpoints; {hint_at(dialect, known)}")
     return READERS[DIALECTS[dialect].format](path)
 
 
