@@ -272,8 +272,6 @@ class Model:
         if not len(crops):
             count = len(self.scheme)
             return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
-        if len(crops) <= self.batch:
-            return self._infer_batch(crops)
         starts = range(0, len(crops), self.batch)
         return Decoded.join([self._infer_batch(crops[start : start + self.batch]) for start in starts])
 

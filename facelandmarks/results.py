@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv
 from facelandmarks.formats.pts import from_pts, to_pts
-from facelandmarks.formats.supervision import to_supervision
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
@@ -264,8 +263,19 @@ class Landmarks:
         return {name: cls.from_dict(record) for name, record in from_coco(text).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
-        """Return key points of the `supervision` package (extra `supervision`)."""
-        return to_supervision(self.points, self.scores, self.boxes, self.box_scores)
+        """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
+        try:
+            import supervision
+        except ImportError as error:
+            cure = 'pip install "facelandmarks-zoo[supervision]"'
+            raise MissingDependencyError(f"supervision is not installed: {cure}") from error
+        return supervision.KeyPoints(
+            xy=self.points.copy(),
+            class_id=np.zeros(len(self), int),
+            keypoint_confidence=self.scores.copy(),
+            detection_confidence=self.box_scores.copy(),
+            data={"box": self.boxes.copy()},
+        )
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
         """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""

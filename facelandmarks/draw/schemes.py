@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import shared_area
-from facelandmarks.draw.landmarks import FRACTION_BITS, fixed_point
+from facelandmarks.draw import FRACTION_BITS, fixed_point
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Contour, Scheme
 from facelandmarks.schemes.layouts import typical_layout

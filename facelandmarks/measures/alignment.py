@@ -74,13 +74,6 @@ def align(
     size
         Side of the crops in pixels, up to 4096; None as published, 112 and 1024.
 
-    Raises
-    ------
-    InvalidImageError
-        If the image cannot be read.
-    UnknownModelError, InvalidOptionError
-        If there is no such scheme or alignment, the scheme lacks the points, or the size is out of range.
-
     Notes
     -----
     ArcFace: least squares over five points, as in insightface (`norm_crop`), with the bytes of OpenCV 4's `warpAffine`.
