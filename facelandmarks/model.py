@@ -78,7 +78,7 @@ class Model:
         confirm: bool = True,
         passes: int = 1,
     ) -> Landmarks:
-        """Find the landmarks of the faces in one image.
+        """Find the landmarks of the faces in one image, in pixels of the upright image; empty without faces.
 
         Parameters
         ----------
@@ -105,11 +105,6 @@ class Model:
             Drop detected faces whose landmarks score too low to be a face; for models with a fitted limit only.
         passes
             Looks at each face; from the second on, the region follows the landmarks of the one before.
-
-        Returns
-        -------
-        Landmarks
-            In pixels of the upright image; empty without faces.
 
         Raises
         ------

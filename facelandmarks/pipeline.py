@@ -65,9 +65,8 @@ class Pipeline:
 
     def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Average the outputs for crops and for their mirror images (flip test)."""
-        average, options = AVERAGES[self.spec.flip_average].function, average_options(self.spec)
-        averaged: NDArray[np.float32] = average(outputs, mirrored, **options)
-        return averaged
+        average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
+        return average(outputs, mirrored, **average_options(self.spec))
 
     def decode(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return points (N, K, 2) in pixels of the crop, and scores (N, K)."""

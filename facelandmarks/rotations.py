@@ -23,7 +23,7 @@ QUARTERS = {0: 0, 90: 1, 180: 2, 270: 3}
 
 def check_rotations(rotations: Sequence[int]) -> None:
     """Raise `InvalidOptionError` if there is no rotation, or one other than 0, 90, 180 and 270 degrees."""
-    if len(rotations) == 0 or any(degrees not in QUARTERS for degrees in rotations):
+    if not len(rotations) or any(degrees not in QUARTERS for degrees in rotations):
         raise InvalidOptionError(f"rotations must be some of {', '.join(map(str, QUARTERS))}; got {rotations!r}")
 
 

@@ -122,10 +122,8 @@ def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
     except Exception as error:  # pixels are read as late as here, and plugins raise errors of a dozen classes
         raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
     if grey.size and (grey.min() < 0 or grey.max() > 65535):
-        raise InvalidImageError(
-            f"{name} has 32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness: "
-            "scale them to 8 or 16 bits"
-        )
+        values = f"32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness"
+        raise InvalidImageError(f"{name} has {values}: scale them to 8 or 16 bits")
     return grey.astype(np.uint16)
 
 
@@ -142,9 +140,8 @@ def _decode_with_pillow(data: bytes, name: str, max_pixels: int) -> NDArray[Any]
     except UnidentifiedImageError as error:
         start = data[:4096].removeprefix(b"\xef\xbb\xbf")
         what = next((what for magic, what in _UNREADABLE.items() if re.match(magic, start, re.DOTALL)), None)
-        raise InvalidImageError(
-            f"{name} is {what}" if what else f"{name} is not an image in a known format (first bytes {data[:8]!r})"
-        ) from error
+        what = what or f"not an image in a known format (first bytes {data[:8]!r})"
+        raise InvalidImageError(f"{name} is {what}") from error
     except Image.DecompressionBombError as error:
         raise InvalidImageError(f"{name} is too large: {error} (the limit is PIL.Image.MAX_IMAGE_PIXELS)") from error
     except Exception as error:  # as in `pil_to_array`

@@ -1,8 +1,7 @@
 """What JPEG, PNG, PNM and 16-bit TIFF files say about themselves: size, orientation, whether they are complete.
 
 OpenCV decodes these, but must not judge them: it reads a cut JPEG as a half-grey image without a word, allocates what
-a header claims, and turns some formats upright in some of its versions only. JPEG and PNG have to be walked to their
-end for that; size and orientation are met on the way. Pillow reads the headers of all other formats.
+a header claims, and turns some formats upright in some of its versions only. So JPEG and PNG are walked to their end.
 """
 
 import re

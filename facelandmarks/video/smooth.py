@@ -71,14 +71,8 @@ class FaceSmoother:
     ) -> NDArray[np.float32]:
         """Smooth the points of the next frame; the first ones, and those after a gap, stay as they are.
 
-        Parameters
-        ----------
-        points
-            (K, 2) in pixels, not all on one level or upright line.
-        time
-            In seconds, later than in the call before.
-        trust
-            How much the new points count within the face, 0 to 1: one number or (K,); 1 is the plain filter.
+        `points` (K, 2) in pixels are not all on one level or upright line; `time` is in seconds; `trust`, one number or
+        (K,), says how much the new points count within the face, 0 to 1: 1 is the plain filter.
         """
         step, self._time = time - self._time, time
         plane = points[:, 0].astype(np.float64) + 1j * points[:, 1]

@@ -61,15 +61,14 @@ def track(
     """Find the landmarks of the faces of a video, frame by frame.
 
     Between detections, each face is searched for where its last points and its velocity predict it. Faces are detected
-    every few frames, and at once when points are doubtful, a face has gone, or two come together.
+    every few frames, and at once when points are doubtful, a face has gone, or two come together. A frame with a new
+    face is held back for one more, in which it must be detected again.
 
     Parameters
     ----------
     frames
-        `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order (then with `rate`). They are taken a
-        little ahead, in a thread.
-    rate
-        Frames per second, for plain images.
+        `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order, then with `rate` (frames per
+        second). They are taken a little ahead, in a thread.
     detector, min_score
         As in `Model.predict`.
     detect_every
@@ -78,11 +77,6 @@ def track(
         Seconds for which a face that is covered or away keeps its number.
     smoothing
         None for the points as the model finds them.
-
-    Yields
-    ------
-    TrackedFrame
-        One for each frame. A frame with a new face is held back for one more, in which it must be detected again.
 
     Raises
     ------
