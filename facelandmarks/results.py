@@ -56,8 +56,10 @@ class Crops:
         """Return the crops of several images as one batch."""
         if not parts:
             return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
+        if len(parts) == 1:
+            return parts[0]
         arrays: Any = joined(parts, ("pixels", "center", "scale", "rotation"))
-        return parts[0] if len(parts) == 1 else cls(**arrays)
+        return cls(**arrays)
 
 
 @dataclass(frozen=True, eq=False)
