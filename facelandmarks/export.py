@@ -35,11 +35,11 @@ SCHEMA = "facelandmarks-export/1"
 
 @dataclass(frozen=True)
 class Agreement:
-    """Distances of an exported file's points from PyTorch's, in pixels of the image, and the number of landmarks."""
+    """Distances of an exported file's points from PyTorch's, in pixels of the image."""
 
     largest: float
     mean: float
-    landmarks: int
+    landmarks: int  # their number
 
 
 def export_model(
@@ -58,33 +58,16 @@ def export_model(
     """Write a model as ONNX, and beside it a JSON file of the same name that says how to use it.
 
     The graph takes crops, uint8 (n, H, W, 3) RGB, and normalises them itself. The conventions (which region of the
-    image a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph.
+    image a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph. Both
+    paths are returned. Other parameters and errors are those of `load_model`.
 
     Parameters
     ----------
-    name
-        One of `list_models()`.
     path
         The file to write, `*.onnx`; an existing one is replaced.
     decode_in_graph
         Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in place of
         the raw `output`.
-    weights, variant, decode, cache_dir, offline, allow_unverified, progress
-        As in `load_model`.
-
-    Returns
-    -------
-    tuple of Path
-        The ONNX file and the JSON file.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the file is not called `*.onnx`, or an option has no such value.
-    MissingDependencyError
-        If onnx is not installed.
-    UnknownModelError, DownloadError, ChecksumError, OfflineError, CheckpointError
-        As in `load_model`.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -92,9 +75,8 @@ def export_model(
     spec = choose(get_spec(name), variant=variant, decode=decode)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
-    graph = _graph(spec, filled_network(source), decode_in_graph, said)
-    write_file(path, graph)
     beside = path.with_suffix(".json")
+    write_file(path, _graph(spec, filled_network(source), decode_in_graph, said))
     write_file(beside, (json.dumps(said, indent=1) + "\n").encode())
     return path, beside
 
@@ -103,7 +85,6 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
     """Return all that a program has to know to use a model's graph, as JSON values."""
     width, height = spec.input_size
     scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
-    outputs = ["points", "scores"] if decode_in_graph else ["output"]
     return {
         "schema": SCHEMA,
         "model": spec.name,
@@ -126,7 +107,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
             "options": dict(spec.crop_options),
             "variant": spec.variant,
         },
-        "outputs": outputs,
+        "outputs": ["points", "scores"] if decode_in_graph else ["output"],
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
@@ -148,21 +129,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
 def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> Agreement:
     """Compare the points of an exported file, run in ONNX Runtime, with those of a model on the same crops.
 
-    Parameters
-    ----------
-    path
-        What `export_model` wrote.
-    model
-        The same model, in PyTorch in float32 and without flip test.
-    crops
-        What both see (`Model.prepare`).
-
-    Raises
-    ------
-    MissingDependencyError
-        If ONNX Runtime is not installed.
-    InvalidOptionError
-        If there are no crops.
+    `model` is what was exported, in PyTorch in float32 and without flip test.
     """
     from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
 
@@ -179,12 +146,12 @@ def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: M
     from facelandmarks.nn.onnx_graph import build_graph
 
     decode: Decode | None = None
-    outputs: tuple[str, ...] = ("output",)
     if decode_in_graph:
         import torch
 
         from facelandmarks.decode.on_device import bind
 
-        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
+        decode = bind(spec, torch.device("cpu")).decode
     metadata = {"facelandmarks": json.dumps(said)}
+    outputs = tuple(said["outputs"])
     return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

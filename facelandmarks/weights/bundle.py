@@ -52,23 +52,15 @@ def document_of(records: Sequence[FileRecord], manifest: Manifest) -> dict[str, 
         "training_data": {name: dict(manifest.training_data[name]) for r in records for name in r.training_data},
         "papers": {name: dict(manifest.papers[name]) for record in records for name in record.papers},
         "protocols": {name: dict(manifest.protocols[name]) for name in protocols},
-        "files": {
-            record.name: {key: value for key, value in asdict(record).items() if key not in ("name", "asset")}
-            for record in records
-        },
+        "files": {r.name: {k: v for k, v in asdict(r).items() if k not in ("name", "asset")} for r in records},
     }
 
 
 def unpack_bundle(path: Path, folder: Path) -> list[Path]:
     """Take the files of a bundle into the cache `folder`, and return where they are there.
 
-    Raises
-    ------
-    CheckpointError
-        If it is not a bundle, or holds paths, links or files that the manifest in force does not know. None of its
-        files is taken then.
-    ChecksumError
-        If a file is not the one that is meant.
+    A `CheckpointError` means that it is not a bundle, or holds paths, links or files that the manifest in force does
+    not know, and that none of its files was taken.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -33,21 +33,14 @@ class Published:
         return verified_asset(self.record) if self.record.asset else None
 
     def state(self) -> "State":
-        """Read the tensors: float32 arrays under the names of `facelandmarks.nn`.
+        """Read the tensors as `read_checkpoint` does; of a pickle, which is slow, a safetensors copy is kept beside it.
 
-        The first load of a pickle reads the file; later ones read a safetensors copy beside it.
-
-        Raises
-        ------
-        CheckpointError, ChecksumError
-            If the file holds anything but a network's tensors; is missing from the package, or damaged.
+        Errors are a `CheckpointError` as there, or a `ChecksumError` if a built-in model is missing or damaged.
         """
         from facelandmarks.weights.checkpoint import read_checkpoint
 
-        if self.record.asset:
-            return read_checkpoint(verified_asset(self.record), self.record.dialect)
         if DIALECTS[self.record.dialect].format != "torch":
-            return read_checkpoint(self.path, self.record.dialect)
+            return read_checkpoint(self.graph or self.path, self.record.dialect)
         copy = Place(self.path.parent, self.record.name).converted(self.sha256, CONVERSION)
         if is_good_copy(copy):
             return read_checkpoint(copy.file, "safetensors")
@@ -108,19 +101,11 @@ def verified_asset(record: FileRecord) -> Path:
 
 
 def read_given(source: Source) -> "State":
-    """Read tensors that a user brings: float32 arrays under the names of `facelandmarks.nn`.
+    """Read tensors that a user brings, as `read_checkpoint` does.
 
-    Parameters
-    ----------
-    source
-        Path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in model), or
-        tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or ours,
-        each also with `module.` in front, and in an outer "state_dict".
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, cannot be read, names code, or holds anything but a network's tensors.
+    `source` is the path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in
+    model), or tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or
+    ours, each also with `module.` in front, and in an outer "state_dict".
     """
     from facelandmarks.weights.checkpoint import from_tensors, read_raw
 
