@@ -149,7 +149,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
-    """Return whether the body is compressed, which was not asked for."""
+    """Return whether the body is compressed, although it was asked not to be."""
     return headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
 
 
@@ -248,15 +248,8 @@ def receive(response: requests.Response, place: Place, body: Body, limits: Limit
     from tqdm import tqdm
 
     hidden = None if progress is None else not progress  # None: unless stderr is a terminal
-    bar = tqdm(
-        total=body.total,
-        initial=body.offset,
-        desc=place.name,
-        disable=hidden,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-    )
+    count = {"total": body.total, "initial": body.offset}
+    bar = tqdm(desc=place.name, disable=hidden, unit="B", unit_scale=True, unit_divisor=1024, **count)
     with disk_errors(place), place.partial.open("ab") as file, bar:
         here, trouble = _copy(response, lambda chunk: (file.write(chunk), bar.update(len(chunk))), body, limits)
     most = body.most if body.total is None else min(body.most, body.total)
