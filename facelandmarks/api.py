@@ -73,8 +73,7 @@ def load_model(
     threads
         CPU threads of one prediction; None is the engine's own choice.
     compile
-        Whether PyTorch compiles the network (`torch.compile`): a minute at loading, and again at the first batch of
-        another size.
+        Whether PyTorch compiles the network: a minute at loading, and again at the first batch of another size.
     cuda_graphs
         Whether all that runs on a CUDA device is recorded once for each power of two of faces, and replayed: faster
         where batches are small. Batches are filled up.
@@ -83,8 +82,7 @@ def load_model(
     decode
         Another way from the network's output to points: one of `model_info(name)["decodes"]`; None as published.
     variant
-        The upstream implementation whose arithmetic is followed, `"mmpose0x"` or `"mmpose1x"`, where two run the same
-        file; None the one whose published numbers the model has.
+        Upstream implementation to follow, `"mmpose0x"` or `"mmpose1x"`, where two run the same file; None as published.
     weights
         A checkpoint file in any dialect of the model's family, or tensors by name, in place of the published file.
     cache_dir
@@ -98,10 +96,8 @@ def load_model(
 
     Raises
     ------
-    UnknownModelError, InvalidOptionError
-        If there is no such model (near matches are listed), or an option has no such value.
-    DeviceError
-        If the device is not available, or the network cannot be compiled here.
+    UnknownModelError, InvalidOptionError, DeviceError
+        If there is no such model or value of an option, or the device is not available.
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the weights cannot be fetched, are not the published ones, are not here offline, or do not fit.
     """

@@ -49,9 +49,7 @@ def check_usage(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict many images."""
-    if problem := check_usage(args):
-        common.complain(problem)
-        return common.USAGE
+    common.refuse(check_usage(args))
     check_table(args.out)
     if next_step(args.out, resume=args.resume, overwrite=args.force) == "nothing":
         if not args.quiet:

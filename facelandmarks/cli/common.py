@@ -38,6 +38,18 @@ def run_command(command: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
+def refuse(problem: str | None) -> None:
+    """Raise what is wrong with the options, if anything; `run_command` makes wrong usage of it."""
+    if problem:
+        raise errors.InvalidOptionError(problem)
+
+
+def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of a command, whose epilog is printed as it stands."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+
+
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
     """Say why these files cannot be written, or None; `made` is a folder that will be made."""
     existing = [path for path in files if path.exists()]

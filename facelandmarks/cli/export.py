@@ -23,12 +23,8 @@ done, 130 interrupted.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-export",
-        description="Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out."
+    parser = common.new_parser("facelandmarks-export", what, EPILOG)
     add = parser.add_argument
     add("model", metavar="MODEL", help="name of a model")
     add("file", type=Path, metavar="FILE.onnx", help="the file to write")
@@ -46,10 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, and verify it if asked to."""
-    problem = common.check_outputs([args.file, args.file.with_suffix(".json")], args.force)
-    if problem:
-        common.complain(problem)
-        return common.USAGE
+    common.refuse(common.check_outputs([args.file, args.file.with_suffix(".json")], args.force))
     from facelandmarks.export import export_model
 
     progress = False if args.quiet else None

@@ -73,13 +73,9 @@ parse_seconds = partial(common.parse_number, least=0, most=sys.float_info.max, m
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-predict",
-        usage="%(prog)s IMAGE... [options]      (all options: --help)",
-        description="Find the faces in images or in a video, and the landmarks of each face.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Find the faces in images or in a video, and the landmarks of each face."
+    usage = "%(prog)s IMAGE... [options]      (all options: --help)"
+    parser = common.new_parser("facelandmarks-predict", what, EPILOG, usage)
     inputs = (
         "image files, folders, patterns such as 'photos/**/*.jpg', or lists of paths in files *.txt; or one "
         "video file, or the number of a camera"
@@ -245,9 +241,7 @@ def run(args: argparse.Namespace) -> int:
     from facelandmarks.results import image_record
 
     targets = plan_targets(args.images, args.json, args.draw)
-    if problem := check_targets(args, targets):
-        common.complain(problem)
-        return common.USAGE
+    common.refuse(check_targets(args, targets))
     model = common.load_chosen_model(args)
     if args.draw and not args.draw.suffix:
         args.draw.mkdir(parents=True, exist_ok=True)

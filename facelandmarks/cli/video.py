@@ -19,9 +19,7 @@ def run(args: argparse.Namespace) -> int:
     if draw is None and out is None:
         stem = f"camera{source}" if is_camera(source) else source.stem
         draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
-    if problem := check_usage(args, draw, out):
-        common.complain(problem)
-        return common.USAGE
+    common.refuse(check_usage(args, draw, out))
     from facelandmarks.video import TruncatedVideoWarning
 
     with warnings.catch_warnings(record=True) as caught:

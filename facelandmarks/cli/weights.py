@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, USAGE, WEIGHTS, complain, exit_code, run_command
+from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
@@ -27,12 +27,8 @@ FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, "yunet
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-weights",
-        description="Weights files: fetch, verify, register by hand, move to machines without network.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Weights files: fetch, verify, register by hand, move to machines without network."
+    parser = new_parser("facelandmarks-weights", what, EPILOG)
     parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
     parser.set_defaults(offline=None, allow_unverified=False, quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -97,8 +93,7 @@ def run_list(args: argparse.Namespace, access: Access) -> int:
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
     """Fetch files, one after another; one that fails does not stop the others."""
     if bool(args.names) + args.all + (args.dataset is not None) != 1:
-        complain("give either names, or --all, or --dataset")
-        return USAGE
+        refuse("give either names, or --all, or --dataset")
 
     def fetch(name: str) -> str:
         record = record_of(name)
