@@ -168,10 +168,15 @@ def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Sou
     """Return what an engine is made from; the published file is fetched if it is not here."""
     found = find_weights(spec.weights, weights, access)
 
+    def shapes_of_all() -> "dict[str, Shapes]":
+        from facelandmarks.nn.build import network_shapes
+
+        return {name: network_shapes(each.network, network_numbers(each)) for name, each in MODELS.items()}
+
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, found.state(), spec.name, candidates=_shapes_of_all)
+        load_state(network, found.state(), spec.name, candidates=shapes_of_all)
 
     return Source(
         stem=Path(spec.weights).stem[:150],
@@ -190,9 +195,3 @@ def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Sou
 def network_numbers(spec: ModelSpec) -> dict[str, Any]:
     """Return the arguments of the network's constructor."""
     return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
-
-
-def _shapes_of_all() -> "dict[str, Shapes]":
-    from facelandmarks.nn.build import network_shapes
-
-    return {name: network_shapes(spec.network, network_numbers(spec)) for name, spec in MODELS.items()}

@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import getdoc, getmodule
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +23,6 @@ from facelandmarks.weights.cache import Access
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from facelandmarks.nn.onnx_graph import Decode
 
 SCHEMA = "facelandmarks-export/1"
 
@@ -75,8 +69,19 @@ def export_model(
     spec = choose(get_spec(name), variant=variant, decode=decode)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
+    decode_step, outputs = None, tuple(said["outputs"])
+    if decode_in_graph:
+        import torch
+
+        from facelandmarks.decode.on_device import bind
+
+        decode_step = bind(spec, torch.device("cpu")).decode
+    from facelandmarks.nn.onnx_graph import build_graph
+
+    network, metadata = filled_network(source), {"facelandmarks": json.dumps(said)}
+    graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)
     beside = path.with_suffix(".json")
-    write_file(path, _graph(spec, filled_network(source), decode_in_graph, said))
+    write_file(path, graph)
     write_file(beside, (json.dumps(said, indent=1) + "\n").encode())
     return path, beside
 
@@ -140,18 +145,3 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
     found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)
-
-
-def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: Mapping[str, Any]) -> bytes:
-    from facelandmarks.nn.onnx_graph import build_graph
-
-    decode: Decode | None = None
-    if decode_in_graph:
-        import torch
-
-        from facelandmarks.decode.on_device import bind
-
-        decode = bind(spec, torch.device("cpu")).decode
-    metadata = {"facelandmarks": json.dumps(said)}
-    outputs = tuple(said["outputs"])
-    return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)
