@@ -62,13 +62,7 @@ def rows_of(dataset: str) -> list[Row]:
 
 
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
-    """Return a row without published numbers.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the model has another scheme than the data set.
-    """
+    """Return a row without published numbers; `InvalidOptionError` if model and data set have different schemes."""
     scheme = get_release(dataset).scheme
     if spec.scheme != scheme:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
@@ -114,12 +108,8 @@ def plan_rows(
 
     Parameters
     ----------
-    dataset
-        A key of `RELEASES`.
     models
         Names of models; empty: all that have a published row.
-    protocol
-        Only rows of this protocol.
     subsets
         What to measure; a model without a published row of any of them gets a plain row.
     given
