@@ -1,4 +1,4 @@
-"""Rows as files: JSON Lines, CSV, and Parquet by pyarrow."""
+"""Records of images (docs/json.md) as rows, and rows as files: JSON Lines, CSV, and Parquet by pyarrow."""
 
 import csv
 import json
@@ -6,30 +6,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from facelandmarks.bulk.records import Row
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError
-from facelandmarks.formats.csv import cells, columns
+from facelandmarks.formats.csv import cells, columns, rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HEAD = ("image", "model", "status", "error")
-_GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
+GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+
+def status_of(record: Mapping[str, Any]) -> Literal["ok", "no_face", "failed"]:
+    """Return `"failed"` with an error, else `"ok"` or `"no_face"`."""
+    if record["error"] is not None:
+        return "failed"
+    return "ok" if record["faces"] else "no_face"
+
+
+def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
+    """Return one row a face; one for an image without any, whose `status` and `error` say which it is.
+
+    Fields: `image`, `model`, `status`, `error`, `width`, `height`, `scheme`, `detector`, `face` (its number in the
+    image from 0), `box`, `box_score`, `points`, `scores`.
+    """
+    whole = {**record, "status": status_of(record)}
+    return ({**{name: whole[name] for name in HEAD}, **row} for row in rows_of(record))
 
 
 def check_table(path: Path) -> None:
-    """Refuse a file that cannot be written, before there is anything to write.
-
-    Raises
-    ------
-    InvalidOptionError
-        If its suffix is of no known kind.
-    MissingDependencyError
-        If it is Parquet, and pyarrow is not installed.
-    """
+    """Refuse a file of no known suffix, and Parquet without pyarrow, before there is anything to write."""
     if path.suffix not in WRITERS:
         raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(WRITERS)}")
     if path.suffix == ".parquet":
@@ -61,12 +70,12 @@ def _write_parquet(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     from pyarrow.parquet import ParquetWriter
 
     with ParquetWriter(file, schema, compression="zstd") as writer:
-        while group := list(islice(rows, _GROUP)):
+        while group := list(islice(rows, GROUP)):
             writer.write_table(to_arrow(group))
 
 
 def to_arrow(rows: Iterable[Row]) -> "pa.Table":
-    """Rows as an Arrow table with the columns of `arrow_schema`."""
+    """Return rows as an Arrow table with the columns of `arrow_schema`."""
     schema = arrow_schema()
     from pyarrow import Table
 
@@ -74,13 +83,7 @@ def to_arrow(rows: Iterable[Row]) -> "pa.Table":
 
 
 def arrow_schema() -> "pa.Schema":
-    """The columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores.
-
-    Raises
-    ------
-    MissingDependencyError
-        If pyarrow is not installed.
-    """
+    """Return the columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores."""
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -97,6 +100,5 @@ def arrow_schema() -> "pa.Schema":
     )
 
 
-WRITERS: Mapping[str, Callable[[BinaryIO, Iterator[Row], int, Sequence[str]], Any]] = MappingProxyType(
-    {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}
-)
+Writer = Callable[[BinaryIO, Iterator[Row], int, Sequence[str]], None]  # to a file, rows of so many points a face
+WRITERS: Mapping[str, Writer] = {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}

@@ -341,10 +341,10 @@ def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
         (model, pictures, {"rotations": (0, 180)}),
     )
     for other, images, options in others:
-        with pytest.raises(InvalidOptionError, match="of another run"):
+        with pytest.raises(InvalidOptionError, match="another run"):
             run(other, images, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")
-    with pytest.raises(InvalidOptionError, match=r"of another run|damaged"):
+    with pytest.raises(InvalidOptionError, match=r"another run|damaged"):
         run(model, pictures, out, resume=True)
 
 
