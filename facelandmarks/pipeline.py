@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from facelandmarks.decode import flip, heatmaps, udp, vectors
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Geometry
-from facelandmarks.geometry.classic import Classic
+from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
-from facelandmarks.geometry.udp import Udp
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 

@@ -23,16 +23,8 @@ class OpenVinoEngine:
     """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in OpenVINO.
 
     Devices are `"cpu"`, or others of OpenVINO such as `"gpu"` (Intel's); `"auto"` is the CPU. Without `threads` it uses
-    all processors that the process may use. `weights` is the SHA-256 of the weights.
-
-    Raises
-    ------
-    MissingDependencyError
-        If OpenVINO is not installed.
-    DeviceError
-        If the device cannot be used; from `run`, in a process that was forked after the engine was made.
-    InvalidOptionError
-        If the device has no arithmetic for the number type.
+    all processors that the process may use. `weights` is the SHA-256 of the weights. `run` raises `DeviceError` in a
+    process that was forked after the engine was made.
     """
 
     def __init__(self, graph: Path | bytes, settings: "EngineSettings", weights: str | None = None) -> None:
@@ -88,9 +80,8 @@ def _make_core() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise MissingDependencyError(
-            "engine 'openvino' needs OpenVINO: pip install 'facelandmarks-zoo[openvino]'"
-        ) from error
+        hint = "pip install 'facelandmarks-zoo[openvino]'"
+        raise MissingDependencyError(f"engine 'openvino' needs OpenVINO: {hint}") from error
     return openvino.Core()
 
 
