@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import PerProcess, usable_cpus
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError, hint_at
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -35,8 +35,8 @@ class OpenVinoEngine:
         self._requests = threading.local()
         core = _CORE.get()
         if self._device.split(".")[0] not in {name.split(".")[0] for name in core.available_devices}:
-            there = ", ".join(name.lower() for name in core.available_devices)
-            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; there are: {there}")
+            hint = hint_at(self._device.lower(), [name.lower() for name in core.available_devices])
+            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; {hint}")
         hint, capability = HINTS[settings.dtype]
         if capability not in core.get_property(self._device, "OPTIMIZATION_CAPABILITIES"):
             raise InvalidOptionError(
