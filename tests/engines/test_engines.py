@@ -235,7 +235,7 @@ def test_built_in_models_do_not_import_torch(cache, photo, name, tmp_path, monke
 
 
 def test_openvino_rounds_no_activations_of_eight_bit_models(models, cache):
-    """Left to itself it does: on these crops points move by 0.03 px, scores by 0.09, outputs of the detector by 0.015."""
+    """Left to itself it does: here points move by 0.03 px, scores by 0.09, outputs of the detector by 0.015."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), dtype=np.uint8)
     expected, found = (models[name].engine.run(pixels) for name in GRAPHS)
     np.testing.assert_allclose(found[..., :2] * 128, expected[..., :2] * 128, atol=1e-3)
