@@ -65,7 +65,7 @@ def test_area_under_the_curve_is_the_integral_of_the_curve():
 
 
 def test_errors_by_landmark_and_contour():
-    valid = metrics.errors.as_mask(VISIBLE)
+    valid = metrics.as_mask(VISIBLE)
     np.testing.assert_allclose(metrics.per_landmark(ERRORS, valid), [0.325, 0.1, 1.0])
     nobody = valid & np.array([True, True, False])
     np.testing.assert_allclose(metrics.per_landmark(ERRORS, nobody), [0.325, 0.1, np.nan])
