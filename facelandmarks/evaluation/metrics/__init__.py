@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError, lookup
+from facelandmarks.errors import InvalidOptionError, hint_at, lookup
 from facelandmarks.schemes import Scheme
 
 # fmt: off
@@ -108,7 +108,7 @@ def mean_error(errors: Errors, valid: Mask | None = None, average: Average = "po
     The two agree where all points are valid. `InvalidOptionError` for an unknown average.
     """
     if average not in get_args(Average):
-        raise InvalidOptionError(f"no average {average!r}; there are: {', '.join(get_args(Average))}")
+        raise InvalidOptionError(f"no average {average!r}; {hint_at(average, get_args(Average))}")
     values = errors[_counted(errors, valid)] if average == "points" else face_errors(errors, valid)
     return float(values.mean()) if values.size else float("nan")
 
