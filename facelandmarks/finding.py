@@ -107,4 +107,4 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
     if find.min_face is not None:
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
-    return faces[: find.max_faces]
+    return faces if find.max_faces is None else faces[: find.max_faces]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks import errors
+import facelandmarks.errors as errors
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks import errors
+import facelandmarks.errors as errors
 from facelandmarks._files import write_file
 from facelandmarks.cli import common
 from facelandmarks.detection import DETECTORS
