@@ -111,4 +111,5 @@ def _file(sample: Sample) -> str:
 def _largest(pairs: Iterable[tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]]) -> float | None:
     """Return the largest absolute difference; None if any face lacks it."""
     differences = [None if a is None or b is None else float(np.abs(a - b).max()) for a, b in pairs]
-    return None if None in differences else max(differences, default=None)
+    known = [difference for difference in differences if difference is not None]
+    return max(known, default=None) if len(known) == len(differences) else None
