@@ -35,7 +35,7 @@ def test_averages_differ_when_points_are_missing():
     assert metrics.nme(POINTS, TRUTH, SIZES, VISIBLE) == pytest.approx((0.5 + 0 + 1 + 0.15 + 0.2) / 5)
     assert metrics.nme(POINTS, TRUTH, SIZES, VISIBLE, "faces") == pytest.approx((0.5 + 0.175) / 2)
     assert metrics.epe(POINTS, TRUTH, VISIBLE) == pytest.approx((5 + 0 + 10 + 3 + 4) / 5)
-    with pytest.raises(InvalidOptionError, match="no average 'images'; .*faces"):
+    with pytest.raises(InvalidOptionError, match=r"no average 'images'; .*faces"):
         metrics.nme(POINTS, TRUTH, SIZES, VISIBLE, "images")
 
 
