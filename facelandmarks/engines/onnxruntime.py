@@ -76,6 +76,6 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        hint = "pip install 'facelandmarks-zoo[onnxruntime]'"
+        hint = "pip install onnxruntime"
         raise MissingDependencyError(f"engine 'onnxruntime' needs ONNX Runtime: {hint}") from error
     return onnxruntime
