@@ -14,7 +14,7 @@ TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.int8): 9}
 
 @dataclass
 class Table:
-    """Fields by number: `("I", 7)` is a number, an array a list of them; text, a table, a list of tables are themselves."""
+    """Fields by number: `("I", 7)` is a number, an array a list of them; text and tables are as they are."""
 
     fields: Mapping[int, object]
 
