@@ -20,6 +20,7 @@ import skimage.data
 import torch
 
 from facelandmarks.engines.base import Engine
+from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.plan import plan_rows
@@ -109,7 +110,7 @@ def main() -> int:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     spec = choose(get_spec(NAME), decode="hrnet_official")
-    engine = Timed(TorchEngine(HRNetV2(18, 98), spec.mean, spec.std, device="cpu", threads=args.threads))
+    engine = Timed(TorchEngine(HRNetV2(18, 98), spec.mean, spec.std, EngineSettings("cpu", threads=args.threads)))
     bare(engine, 2, args.batch_size)  # warms up
     with tempfile.TemporaryDirectory() as folder:
         make_release(Path(folder), args.faces)

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import torch
 from detector_data import HELD_OUT_EVERY, iou, numbers, read_rgb, read_rows, tight_from_yunet
+from packed_writer import save_packed
 
 from facelandmarks.detection.compact import ASSET, THRESHOLD, CompactDetector
 from facelandmarks.nn.compact_detector import CompactDetectorNet
 from facelandmarks.weights.manifest import ASSETS
-from facelandmarks.weights.packed import save_packed
 
 SWEEP = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 FOUND = 0.5  # IoU

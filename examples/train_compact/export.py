@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 
 import torch
+from packed_writer import save_packed
 
 from facelandmarks.weights.manifest import ASSETS, manifest_path
-from facelandmarks.weights.packed import save_packed
 
 
 def main() -> None:

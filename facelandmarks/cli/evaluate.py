@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from facelandmarks._files import write_file
 from facelandmarks.cli.common import (
     DONE,
     SOME_FAILED,
@@ -26,7 +27,6 @@ from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Card, load_card, to_json, verdicts
 from facelandmarks.evaluation.runner import Boxes, Settings
 from facelandmarks.evaluation.tables import to_csv, to_markdown, to_text
-from facelandmarks.files import write_file
 
 STDOUT = Path("-")
 BOXES: Mapping[str, tuple[Boxes, ...]] = {"gt": ("gt",), "detector": ("detector",), "both": ("gt", "detector")}

@@ -6,45 +6,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model, parse_count
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model
+from facelandmarks.cli.predict import UPRIGHT, is_camera
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
 STDOUT = Path("-")
-UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for --help
-
-
-def is_video(path: Path) -> bool:
-    """Whether an argument names a video by its ending, or a camera by its number."""
-    return path.suffix.lower() in SUFFIXES or is_camera(path)
-
-
-def is_camera(path: Path) -> bool:
-    """Whether an argument is the number of a camera, and no file."""
-    return str(path).isdecimal() and not path.exists()
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that are for videos only."""
-    group = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)")
-    group.add_argument(
-        "--detect-every",
-        type=parse_count,
-        default=5,
-        metavar="N",
-        help="frames between detections (default: %(default)s)",
-    )
-    group.add_argument(
-        "--keep-lost",
-        type=_seconds,
-        default=3.0,
-        metavar="S",
-        help="seconds for which a face that is covered or away keeps its number (default: %(default)s)",
-    )
-    group.add_argument("--no-smoothing", action="store_true", help="points as the model finds them")
-    group.add_argument("--frames", type=parse_count, metavar="N", help="end after N frames")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,13 +99,3 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             most_frames=args.frames,
             progress=done,
         )
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
-    return value

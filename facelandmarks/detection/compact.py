@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.engines.choose import EngineSettings, choose_engine
-from facelandmarks.engines.make import Source, make_engine
+from facelandmarks.boxes import overlaps
+from facelandmarks.detection.base import Detections
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError
-from facelandmarks.weights.builtin import load_builtin
-from facelandmarks.weights.cache import cache_folder
-from facelandmarks.weights.fetch import Folder
+from facelandmarks.weights.cache import Folder, cache_folder
+from facelandmarks.weights.load import load_builtin
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.weights.packed import load_packed
 
@@ -74,8 +74,8 @@ class CompactDetector:
         settings = EngineSettings(device=device, threads=threads)
         self.engine = make_engine(network_source(weights, cache_dir), choose_engine(engine, settings), settings)
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
-        """Boxes and scores of the faces, best first; see `Detector`."""
+    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+        """Find the faces, best first; see `Detector`."""
         check(image)
         seen, scale = resized(image)
         boxes, scores = self._forward(padded(seen, STRIDES[-1]), self.threshold if min_score is None else min_score)
@@ -84,7 +84,7 @@ class CompactDetector:
         inside = ((middle > -0.5) & (middle < np.subtract(image.shape[1::-1], 0.5))).all(1)
         boxes, scores = boxes[inside], scores[inside]
         kept = suppress(boxes, scores, SAME_FACE)
-        return boxes[kept], scores[kept]
+        return Detections(boxes[kept], scores[kept])
 
     def _forward(self, pixels: NDArray[np.uint8], threshold: float) -> tuple[Boxes, Scores]:
         """All boxes from a score on, in pixels of the network's input, before suppression."""

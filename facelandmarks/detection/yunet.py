@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.errors import CheckpointError
 
@@ -50,12 +51,12 @@ class YuNetDetector:
         except cv2.error as error:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
-        """Boxes and scores of the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
+    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+        """Find the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
         check(image)
         seen, scale = reduced(image)
         if min(seen.shape[:2]) < LEAST_SIDE:
-            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+            return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         with self._lock:
             self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
             self._net.setInputSize(seen.shape[1::-1])
@@ -66,7 +67,9 @@ class YuNetDetector:
         low, size = rows[:, :2], rows[:, 2:4]
         boxes = np.concatenate([low, low + size], axis=1).astype(np.float64)
         boxes = (boxes + 0.5) / np.tile(scale, 2) - 0.5
-        return boxes.astype(np.float32), np.clip(rows[:, 14], 0.0, 1.0).astype(np.float32)
+        points = (rows[:, 4:14].reshape(-1, 5, 2).astype(np.float64) + 0.5) / scale - 0.5
+        scores = np.clip(rows[:, 14], 0.0, 1.0).astype(np.float32)
+        return Detections(boxes.astype(np.float32), scores, points.astype(np.float32))
 
 
 def reduced(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

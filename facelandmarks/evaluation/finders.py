@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, tight_boxes
+from facelandmarks._files import parse_json
+from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.evaluation.stream import Prediction, picture_name, to_float32
-from facelandmarks.files import parse_json
 
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they are of different faces
 
@@ -54,7 +53,7 @@ class DetectedBoxes:
     def __call__(self, picture: NDArray[np.uint8], sample: Sample) -> Region | None:
         """The region of the face, or None."""
         given = self._detector.convention
-        boxes = self._detector.detect(picture)[0].astype(np.float64)
+        boxes = self._detector.detect(picture).boxes.astype(np.float64)
         index = matching(convert_boxes(boxes, given, "tight"), sample.points)
         return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
 

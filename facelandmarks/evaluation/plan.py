@@ -8,9 +8,8 @@ from pathlib import Path
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.protocol import Row
 from facelandmarks.evaluation.rows import plain_row, published_rows, rows_of
-from facelandmarks.weights.cache import Place, cache_folder
+from facelandmarks.weights.cache import Place, cache_folder, read_pin
 from facelandmarks.weights.manifest import load_manifest
-from facelandmarks.weights.trust import read_pin
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
 

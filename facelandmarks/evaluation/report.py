@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.metrics import per_contour, per_landmark
 from facelandmarks.evaluation.protocol import Cell, Protocol, Row
 from facelandmarks.evaluation.runner import Measured, Settings
 from facelandmarks.evaluation.scoring import METRICS, Faces, failures, interval, judge, landmark_errors, measure
-from facelandmarks.files import parse_json
 from facelandmarks.schemes import get_scheme
 
 SCHEMA = "facelandmarks-evaluation/2"

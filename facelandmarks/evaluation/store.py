@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.stream import Prediction, to_float32
-from facelandmarks.files import parse_json
 
 SCHEMA = "facelandmarks-evaluation-points/1"
 

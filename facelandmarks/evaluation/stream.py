@@ -12,12 +12,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.ahead import in_own_thread
+from facelandmarks._threads import in_own_thread
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocol import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.images import load_image
-from facelandmarks.model import Model, join
+from facelandmarks.model import Model
 from facelandmarks.results import Crops
 
 # Finds the region of an annotated face in a picture, or None.
@@ -132,7 +132,7 @@ def _finish(model: Model, known: Mapping[str, Prediction], batch: _Batch) -> lis
     """Run the network on what was prepared of a batch."""
     prepared = {key: future.result() for key, _, future in batch if future is not None}
     crops = [face.crops for face in prepared.values() if face.crops is not None]
-    points = iter(model.landmarks(join(crops))[0] if crops else ())
+    points = iter(model.infer(Crops.join(crops)).points)
     missed = np.full((len(model.scheme), 2), np.nan, np.float32)
     made = {
         key: Prediction(missed if face.crops is None else next(points), face.size) for key, face in prepared.items()

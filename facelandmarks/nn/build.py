@@ -1,4 +1,4 @@
-"""From a record's network name to the module."""
+"""Networks by the names that records use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,12 +24,12 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 
 
 def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """A network with fresh weights. The names are those of `ModelSpec.network`."""
+    """Return a network with fresh weights; `name` is a `ModelSpec.network`."""
     return NETWORKS[name](**options)
 
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Shapes of a network's tensors by name, without the memory and the time of making them."""
+    """Return the shapes of a network's tensors by name, without allocating the tensors."""
     with torch.device("meta"):
         network = build_network(name, options)
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}

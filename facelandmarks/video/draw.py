@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.draw import draw_landmarks
 from facelandmarks.video.track import TrackedFrame
 
 # RGB, apart from each other and from the colours of contours and boxes; taken in turn.
@@ -16,7 +15,7 @@ LEAST_HEIGHT = 10  # pixels
 
 def draw_tracked(frame: TrackedFrame) -> NDArray[np.uint8]:
     """A copy of the frame's picture with contours, points, boxes, and the number above each face."""
-    canvas = draw_landmarks(frame.image, frame.faces)
+    canvas = frame.faces.draw(frame.image)
     for number, face in zip(frame.ids, frame.faces, strict=True):
         _draw_number(canvas, int(number), face.box)
     return canvas

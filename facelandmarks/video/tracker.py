@@ -179,8 +179,9 @@ class Tracker:
 
     def _check(self, frame: Frame, sightings: list[Sighting], doubts: Sequence[bool]) -> list[Sighting]:
         """Compare what was found with what the detector finds; drop, mend and add."""
-        found, scores = self.detector.detect(frame.image, min_score=self.min_score)
-        detected = convert_boxes(found.astype(np.float64), self.detector.convention, "tight")
+        found = self.detector.detect(frame.image, min_score=self.min_score)
+        scores = found.scores
+        detected = convert_boxes(found.boxes.astype(np.float64), self.detector.convention, "tight")
         # Not the boxes of the points: those of a face that is covered by another are the other's.
         expected = np.array([track.motion.box(frame.time) for track in self.live]).reshape(-1, 4)
         matches = dict(assign(distances(expected, detected), NEAR))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from facelandmarks._files import parse_json
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.files import read_text
 from facelandmarks.evaluation.datasets.form import Faces
 from facelandmarks.evaluation.datasets.sample import Sample
-from facelandmarks.files import parse_json
 
 
 def read_spiga(path: Path, points: int) -> Faces:
