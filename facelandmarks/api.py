@@ -107,7 +107,7 @@ def load_model(
     return Model(
         spec,
         make_engine(source, kind, settings),
-        partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir),
+        partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector),
     )
 
 

@@ -67,8 +67,8 @@ def export_model(
     path
         The file to write, `*.onnx`; an existing one is replaced.
     decode_in_graph
-        Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in place of
-        the raw `output`.
+        Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop, `scores` (n, K) and, for meshes,
+        `depth` (n, K), in place of the raw `output`.
     weights, variant, decode, cache_dir, offline, allow_unverified, progress
         As in `load_model`.
 
@@ -103,7 +103,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
     """Return all that a program has to know to use a model's graph, as JSON values."""
     width, height = spec.input_size
     scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
-    outputs = ["points", "scores"] if decode_in_graph else ["output"]
+    outputs = list(DECODERS[spec.decode].gives) if decode_in_graph else ["output"]
     return {
         "schema": SCHEMA,
         "model": spec.name,
@@ -170,7 +170,7 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
         raise InvalidOptionError("no face to compare on: give images with faces")
     outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
     expected = model.decode(model.forward(crops), crops).points
-    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
+    found = model.to_image(outputs[0], crops) if len(outputs) > 1 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)
 
@@ -185,6 +185,6 @@ def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: M
 
         from facelandmarks.decode.on_device import bind
 
-        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
+        decode, outputs = bind(spec, torch.device("cpu")).decode, DECODERS[spec.decode].gives
     metadata = {"facelandmarks": json.dumps(said)}
     return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

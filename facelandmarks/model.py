@@ -10,12 +10,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import check_boxes, check_count
+from facelandmarks.boxes import check_boxes, check_count, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
+from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
+from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
@@ -202,7 +203,7 @@ class Model:
         image: Any,
         bboxes: ArrayLike | None = None,
         *,
-        detector_points: NDArray[np.float32] | None = None,  # noqa: ARG002  # for regions that follow the eyes
+        detector_points: NDArray[np.float32] | None = None,
         center: ArrayLike | None = None,
         scale: ArrayLike | None = None,
         rotation: ArrayLike | None = None,
@@ -218,18 +219,29 @@ class Model:
         bboxes
             (N, 4) xyxy in pixels, in the model's own convention.
         detector_points
-            (N, 5, 2), for models whose regions follow them.
+            (N, 5, 2), for models whose regions follow the eyes (geometry `rotated`).
         center, scale
             (N, 2) each, in place of boxes: middle, width and height of the regions in pixels.
         rotation
-            (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright.
+            (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright. Quarters of a
+            circle, but for models whose regions follow the eyes.
         """
         pixels = load_image(image, color=color)
         size = (pixels.shape[1], pixels.shape[0])
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
-        if passes != 1:
+        geometry = self._pipeline.geometry
+        if passes < 1 or (passes > 1 and not isinstance(geometry, Rotated)):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
+        if isinstance(geometry, Rotated):
+            regions = geometry.regions(check_boxes(bboxes, *size)) if center is None else _check_regions(center, scale)  # type: ignore[arg-type]
+            angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
+            if detector_points is not None:
+                angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
+            crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
+            for _ in range(passes - 1):
+                crops = self._looked_again(pixels, crops, geometry)
+            return crops
         boxes = centers = scales = None
         if bboxes is not None:
             boxes = check_boxes(bboxes, *size)
@@ -262,11 +274,12 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        points, scores = self._pipeline.decode(outputs)
-        return Decoded(self.to_image(points, crops), scores)
+        return self._placed(*self._pipeline.decode(outputs), crops)
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
+        if isinstance(self._pipeline.geometry, Rotated):
+            return self._pipeline.geometry.to_image(points, crops.center, crops.scale, crops.rotation)
         placed = self._pipeline.to_image(points, crops.center, crops.scale)
         if not crops.rotation.any():
             return placed
@@ -275,6 +288,31 @@ class Model:
         x, y = np.moveaxis(placed - crops.center[:, None], -1, 0)
         back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
         return back.astype(np.float32)
+
+    def _placed(self, points: Floats, scores: Floats, depth: Floats | None, crops: Crops) -> Decoded:
+        """Bring what the decoder gives from pixels of the crops to pixels of the image."""
+        if depth is not None:
+            depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
+        return Decoded(self.to_image(points, crops), scores, depth)
+
+    def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
+        """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is.
+
+        Notes
+        -----
+        Source: MediaPipe 0.10.21, `modules/face_landmark/face_landmark_landmarks_to_roi.pbtxt`.
+        """
+        seen = self.infer(crops)
+        boxes = tight_boxes(seen.points)
+        boxes[:, 2:] = np.maximum(boxes[:, 2:], 0)  # upstream looks for the largest coordinate from 0 on
+        eyes = [seen.points[:, self.scheme.named[f"eye_{side}_outer"]] for side in ("left", "right")]
+        faces = seen.scores.mean(axis=1) >= (self.spec.confirm_below or 0)
+        center, scale = (
+            np.where(faces[:, None], *pair)
+            for pair in zip(geometry.regions(boxes), (crops.center, crops.scale), strict=True)
+        )
+        rotation = np.where(faces, geometry.rotations(*eyes), crops.rotation)
+        return Crops(geometry.cut(pixels, center, scale, rotation), center, scale, rotation)
 
     def infer(self, crops: Crops) -> Decoded:
         """Turn crops into points: `forward`, flip test, `decode`, batch by batch.
@@ -289,8 +327,7 @@ class Model:
 
     def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
-            points, scores = self._to_points(crops.pixels)
-            return Decoded(self.to_image(points, crops), scores)
+            return self._placed(*self._to_points(crops.pixels), crops)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))

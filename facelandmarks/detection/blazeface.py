@@ -1,20 +1,69 @@
-"""BlazeFace, the detectors of MediaPipe: what is done around the network.
+"""BlazeFace, the detectors of MediaPipe.
 
 Source: MediaPipe 0.10.21, `modules/face_detection` and the calculators that its graphs name (`SsdAnchors`,
 `TensorsToDetections`, `NonMaxSuppression`, `DetectionLetterboxRemoval`).
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facelandmarks.detection.base import Detections
+from facelandmarks.detection.compact import check
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
+from facelandmarks.geometry.rotated import Rotated, letterbox
+from facelandmarks.weights.cache import USUAL, Access
+from facelandmarks.weights.load import Source as Weights
+from facelandmarks.weights.load import find_weights
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Floats = NDArray[np.float32]
 
 SAME_FACE = np.float32(0.3)  # overlap (IoU) from which two boxes are averaged
 FURTHEST_LOGIT = 100.0
 KEYPOINTS = 6
+MIDDLE = (127.5, 127.5, 127.5)  # the network sees pixels of -1..1
+
+
+@dataclass(frozen=True)
+class BlazeFaceSpec:
+    """One of the published networks; `name` is also that of the network in `facelandmarks.nn.build`."""
+
+    name: str
+    weights: str  # key of the file in the manifest
+    side: int  # of the input in pixels
+    grids: tuple[tuple[int, int], ...]  # cells along a side, and the network's rows for each cell
+    threshold: float  # of MediaPipe's graph
+    convention: str  # of the boxes
+
+
+SPECS: Mapping[str, BlazeFaceSpec] = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            BlazeFaceSpec(
+                "blazeface_short", "face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"
+            ),
+            # `FaceDetection(model_selection=1)` of MediaPipe's Python package takes another threshold and ignores it.
+            BlazeFaceSpec(
+                "blazeface_full",
+                "face_detection_full_range_sparse.tflite",
+                192,
+                ((48, 1),),
+                0.6,
+                "mediapipe_full_range",
+            ),
+        )
+    }
+)
 
 
 class Found(NamedTuple):
@@ -37,6 +86,79 @@ class Found(NamedTuple):
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Found":
         """Select faces, by a mask or by their places."""
         return Found(self.boxes[which], self.points[which], self.scores[which])
+
+
+class BlazeFaceDetector:
+    """One of MediaPipe's face detectors; the image is seen at one size, letterboxed.
+
+    Its six points are eyes, nose, middle of the mouth and ears; the corners of the mouth are NaN in its `Detections`.
+
+    Parameters
+    ----------
+    spec
+        One of `SPECS`.
+    threshold
+        Least score of a face, 0..1; None is MediaPipe's.
+    weights
+        The file, or tensors by name, in place of the published file, which is fetched if it is not in the cache.
+    engine, device, threads
+        What runs the network, as in `facelandmarks.load_model`.
+    access
+        Where the file is, and how it may be fetched.
+
+    Raises
+    ------
+    DownloadError, ChecksumError, OfflineError, CheckpointError
+        As in `facelandmarks.load_model`.
+    """
+
+    def __init__(
+        self,
+        spec: BlazeFaceSpec,
+        threshold: float | None = None,
+        weights: Weights | None = None,
+        *,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int | None = None,
+        access: Access = USUAL,
+    ) -> None:
+        self.name, self.convention = spec.name, spec.convention
+        self.threshold = spec.threshold if threshold is None else threshold
+        self._geometry = Rotated((spec.side, spec.side), border="black")
+        self._anchors = anchors(spec.grids)
+        settings = EngineSettings(device=device, threads=threads)
+        self.engine = make_engine(network_source(spec, weights, access), choose_engine(engine, settings), settings)
+
+    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+        """Find the faces, best first; see `Detector`."""
+        found = self.find(image, min_score=min_score)
+        points = np.full((len(found.scores), 5, 2), np.nan, np.float32)
+        points[:, :3] = found.points[:, :3]
+        return Detections(found.boxes, found.scores, points)
+
+    def find(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Found:
+        """Find the faces, best first, with all six points; in pixels of the image."""
+        check(image)
+        height, width = image.shape[:2]
+        outputs = self.engine.run(self._geometry.cut(image, *letterbox(width, height)))[0]
+        threshold = self.threshold if min_score is None else min_score
+        found, _ = decode(outputs, self._anchors, self._geometry.input_size[0], threshold)
+        return to_image(merge(found), width, height)
+
+
+def network_source(spec: BlazeFaceSpec, weights: Weights | None, access: Access) -> Source:
+    """Return the network with its weights: the published, or those that the user brings."""
+    found = find_weights(spec.weights, weights, access)
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, found.state(), spec.name)
+
+    size = (spec.side, spec.side)
+    stem = Path(spec.weights).stem
+    return Source(stem, spec.name, {}, MIDDLE, MIDDLE, size, fill, found.sha256, found.folder)
 
 
 def anchors(grids: Sequence[tuple[int, int]]) -> Floats:

@@ -20,7 +20,6 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Border = Literal["replicate", "black"]
 
-MARGIN = 1.5  # side of a face's region, in longer sides of its box
 _STEPS = 32  # a pixel is divided into
 _BLOCK = 32  # OpenCV works through blocks of this many pixels squared
 # cv2.remap takes int16 positions and refuses images with a side of this size.
@@ -29,86 +28,96 @@ _BAND = 32  # rows whose positions are computed at a time: what is between stays
 _PI = np.float32(np.pi)
 
 
-@dataclass(frozen=True, eq=False)
-class Regions:
-    """Turned rectangles of an image.
+@dataclass(frozen=True)
+class Rotated:
+    """MediaPipe's convention (`Geometry`), whose regions may have any rotation.
+
+    Rotations are those of `Crops`: the image turned clockwise by this angle shows the region upright.
 
     Attributes
     ----------
-    center
-        float32 (N, 2), x and y in pixels of the image.
-    scale
-        float32 (N, 2), width and height in pixels of the image.
-    rotation
-        float32 (N,), radians, positive from x towards y: clockwise as one sees it.
+    input_size
+        Width and height of the crop in pixels.
+    padding
+        Side of the region in longer sides of the box.
+    border
+        What is beyond the image: its outermost pixels again, or black.
     """
 
-    center: Floats
-    scale: Floats
-    rotation: Floats
+    input_size: tuple[int, int]
+    padding: float = 1.5
+    border: Border = "replicate"
 
-    def to_image(self, points: NDArray[np.floating], input_size: tuple[int, int]) -> Floats:
-        """Turn points (N, K, 2) in pixels of the crops into points in pixels of the image: the inverse of `cut`."""
-        x, y = np.moveaxis(np.asarray(points, np.float32) / np.array(input_size, np.float32) - np.float32(0.5), -1, 0)
-        sine, cosine = np.sin(self.rotation)[:, None], np.cos(self.rotation)[:, None]
-        (width, height), (left, top) = self.scale.T[..., None], self.center.T[..., None]
-        return np.stack([(cosine * x - sine * y) * width + left, (sine * x + cosine * y) * height + top], axis=-1)
+    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return center and scale of each box, see `Geometry`; they hold float32 values."""
+        low, high = np.asarray(boxes, np.float32)[:, :2], np.asarray(boxes, np.float32)[:, 2:]
+        size = high - low
+        side = size.max(1, initial=0) * np.float32(self.padding)
+        center = low + size / np.float32(2)
+        return center.astype(np.float64), np.stack([side, side], 1).astype(np.float64)
+
+    def rotations(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the rotations (N,), in -pi..pi, that make the line between two points (N, 2) level: of the eyes.
+
+        They hold float32 values. Equal points, and such that are NaN, leave the region upright.
+        """
+        across, down = (np.asarray(right, np.float32) - np.asarray(left, np.float32)).T
+        angle = np.arctan2(down, across)
+        angle = angle - 2 * _PI * np.floor((angle + _PI) / (2 * _PI))  # atan2 gives pi itself, which becomes -pi
+        rotations: NDArray[np.float64] = np.where(np.isfinite(angle), -angle, 0).astype(np.float64)
+        return rotations
 
     def cut(
-        self, image: NDArray[np.uint8], input_size: tuple[int, int], border: Border = "replicate"
+        self,
+        image: NDArray[np.uint8],
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        rotation: NDArray[np.float64] | None = None,
     ) -> NDArray[np.uint8]:
-        """Cut one crop a region out of an image (height, width, 3), uint8 (N, H, W, 3); byte for byte as OpenCV 4 does.
-
-        Beyond the image its outermost pixels are repeated, or all is black.
-        """
-        width, height = input_size
-        crops = np.empty((len(self.center), height, width, 3), np.uint8)
-        for crop, corners in zip(crops, self._corners(), strict=True):
-            _sample(image, *_maps(_matrix(corners, width, height), width, height), border, crop)
+        """Cut one crop per region, see `Geometry`; byte for byte as OpenCV 4 does. None: all are upright."""
+        width, height = self.input_size
+        crops = np.empty((len(center), height, width, 3), np.uint8)
+        angle = np.zeros(len(center)) if rotation is None else -rotation
+        corners = _corners(*(np.asarray(value, np.float32) for value in (center, scale, angle)))
+        for crop, four in zip(crops, corners, strict=True):
+            _sample(image, *_maps(_matrix(four, width, height), width, height), self.border, crop)
         return crops
 
-    def _corners(self) -> Floats:
-        """Bottom left, top left, top right and bottom right (N, 4, 2), in the order of OpenCV's `RotatedRect`."""
-        degrees = ((self.rotation * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
-        radians = degrees.astype(np.float64) * (np.pi / 180)
-        half_cosine = np.cos(radians).astype(np.float32) * np.float32(0.5)
-        half_sine = np.sin(radians).astype(np.float32) * np.float32(0.5)
-        (x, y), (width, height) = self.center.T, self.scale.T
-        bottom_left = np.stack(
-            [x - half_sine * height - half_cosine * width, y + half_cosine * height - half_sine * width], 1
-        )
-        top_left = np.stack(
-            [x + half_sine * height - half_cosine * width, y - half_cosine * height - half_sine * width], 1
-        )
-        twice = np.float32(2) * self.center
-        return np.stack([bottom_left, top_left, twice - bottom_left, twice - top_left], axis=1)
+    def to_image(
+        self,
+        points: NDArray[np.floating],
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        rotation: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Map points to pixels of the image, see `Geometry`: the inverse of `cut`."""
+        turn = np.zeros(len(center)) if rotation is None else -rotation
+        middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, turn))
+        side = np.array(self.input_size, np.float32)
+        x, y = np.moveaxis(np.asarray(points, np.float32) / side - np.float32(0.5), -1, 0)
+        sine, cosine = np.sin(angle)[:, None], np.cos(angle)[:, None]
+        (width, height), (left, top) = size.T[..., None], middle.T[..., None]
+        return np.stack([(cosine * x - sine * y) * width + left, (sine * x + cosine * y) * height + top], axis=-1)
 
 
-def face_regions(boxes: Floats, start: Floats, end: Floats) -> Regions:
-    """Find the regions of faces.
-
-    Parameters
-    ----------
-    boxes
-        float32 (N, 4), xyxy in pixels.
-    start, end
-        float32 (N, 2) each, pixels: points of a line that shall be level in the crop; the eyes left and right in the
-        image. Equal ones leave the region upright.
-    """
-    low, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
-    side = size.max(1) * np.float32(MARGIN)
-    across, down = (end - start).T
-    angle = np.arctan2(down, across)
-    # Into -pi..pi; atan2 gives pi itself, which becomes -pi.
-    angle = angle - 2 * _PI * np.floor((angle + _PI) / (2 * _PI))
-    return Regions(low + size / np.float32(2), np.stack([side, side], 1), angle.astype(np.float32))
+def letterbox(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return center and scale of the one region that shows a whole image in a square."""
+    return np.array([[width, height]]) / 2, np.full((1, 2), float(max(width, height)))
 
 
-def letterbox(width: int, height: int) -> Regions:
-    """Give the one region that shows a whole image in a square."""
-    center = np.array([[width, height]], np.float32) * np.float32(0.5)
-    side = np.float32(max(width, height))
-    return Regions(center, np.full((1, 2), side, np.float32), np.zeros(1, np.float32))
+def _corners(center: Floats, scale: Floats, angle: Floats) -> Floats:
+    """Return bottom left, top left, top right and bottom right (N, 4, 2), as OpenCV's `RotatedRect` rounds them."""
+    degrees = ((angle * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
+    radians = degrees.astype(np.float64) * (np.pi / 180)
+    half_cosine = np.cos(radians).astype(np.float32) * np.float32(0.5)
+    half_sine = np.sin(radians).astype(np.float32) * np.float32(0.5)
+    (x, y), (width, height) = center.T, scale.T
+    bottom_left = np.stack(
+        [x - half_sine * height - half_cosine * width, y + half_cosine * height - half_sine * width], 1
+    )
+    top_left = np.stack([x + half_sine * height - half_cosine * width, y - half_cosine * height - half_sine * width], 1)
+    twice = np.float32(2) * center
+    return np.stack([bottom_left, top_left, twice - bottom_left, twice - top_left], axis=1)
 
 
 def _matrix(corners: Floats, width: int, height: int) -> NDArray[np.float64]:

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facelandmarks.nn.blazeface import Block, PReLU, SameConv2d
+from facelandmarks.schemes.mesh import AROUND_IRIS, IRIS, LEFT_EYE, LIPS, POINTS, RIGHT_EYE
 
-MESH = 468
-IRIS = 5
 # Channels and stride of the blocks after the stem; the first three give the map that the regions are cut from.
 FEATURE_BLOCKS = ((16, 16, 1), (16, 16, 1), (16, 32, 2))
 TRUNK_BLOCKS = (
@@ -25,6 +24,7 @@ REGION_BLOCKS = ((32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1)
 MESH_STRIDES, FLAG_STRIDES, REGION_STRIDES = (2, 1, 1), (2,), (1, 1, 2, 1, 1)
 REGION_SIDE = 16  # cells of a region's map
 REGION_MARGIN = 1.5  # side of a region, in those of the box of its points
+LIPS_CORNERS, LEFT_CORNERS, RIGHT_CORNERS = (61, 291), (33, 133), (362, 263)  # whose lines are level in the regions
 CELL = 4.0  # pixels of the crop for a cell of the map that the regions are cut from
 
 
@@ -83,11 +83,11 @@ class FaceMesh(nn.Module):
     then the logit of whether the crop shows a face.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, landmarks: int = POINTS) -> None:
         super().__init__()
         self.stem = Activated(SameConv2d(3, 16, 3, stride=2))
         self.body = _blocks((*FEATURE_BLOCKS, *TRUNK_BLOCKS))
-        self.mesh = Head(MESH_STRIDES, 3, 3 * MESH)
+        self.mesh = Head(MESH_STRIDES, 3, 3 * landmarks)
         self.flag = Head(FLAG_STRIDES, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,42 +155,24 @@ class Region(nn.Module):
 class FaceMeshAttention(nn.Module):
     """The mesh whose lips, eyes and irises come from regions of their own, 478 points.
 
-    Parameters
-    ----------
-    lips, left_eye, right_eye
-        Points of the mesh that each region's output replaces (x and y); the eyes left and right in the image.
-    lips_corners, left_corners, right_corners
-        The points whose line is level in a region.
-    around_iris
-        How many of an eye's points, the first ones, are around the iris: their mean depth is that of the iris.
-
     Notes
     -----
     Input float32 (N, 3, 192, 192), RGB in 0..1. Output float32 (N, 1435) as in `FaceMesh`, for 478 points.
     """
 
-    def __init__(
-        self,
-        lips: Sequence[int],
-        left_eye: Sequence[int],
-        right_eye: Sequence[int],
-        lips_corners: tuple[int, int],
-        left_corners: tuple[int, int],
-        right_corners: tuple[int, int],
-        around_iris: int,
-    ) -> None:
+    def __init__(self, landmarks: int = POINTS + 2 * IRIS) -> None:  # noqa: ARG002  # it has no other number
         super().__init__()
         self.stem = Activated(SameConv2d(3, 16, 3, stride=2))
         self.near, self.body = _blocks(FEATURE_BLOCKS), _blocks(TRUNK_BLOCKS)
-        self.mesh = Head(MESH_STRIDES, 3, 3 * MESH)
+        self.mesh = Head(MESH_STRIDES, 3, 3 * POINTS)
         self.flag = nn.Conv2d(32, 1, 3)
-        self.lips = Region(lips, lips_corners, iris=False)
-        self.left_eye = Region(left_eye, left_corners, iris=True)
-        self.right_eye = Region(right_eye, right_corners, iris=True)
-        self.around_iris = around_iris
+        self.lips = Region(LIPS, LIPS_CORNERS, iris=False)
+        self.left_eye = Region(LEFT_EYE, LEFT_CORNERS, iris=True)
+        self.right_eye = Region(RIGHT_EYE, RIGHT_CORNERS, iris=True)
         # Where each point comes from, when the regions' points are appended to the mesh's.
-        source = torch.arange(MESH)
-        source[[*lips, *left_eye, *right_eye]] = torch.arange(len(lips) + len(left_eye) + len(right_eye)) + MESH
+        replaced = [*LIPS, *LEFT_EYE, *RIGHT_EYE]
+        source = torch.arange(POINTS)
+        source[replaced] = torch.arange(len(replaced)) + POINTS
         self.source: Tensor
         self.register_buffer("source", source, persistent=False)
 
@@ -205,11 +187,11 @@ class FaceMeshAttention(nn.Module):
         """Give the mesh (N, 468, 3); lips, left eye, its iris, right eye, its iris (N, P, 2) each; the flag (N, 1)."""
         near = self.near(self.stem(x))
         last = self.mesh.features(self.body(near))
-        mesh = self.mesh.out(last).view(-1, MESH, 3)
+        mesh = self.mesh.out(last).view(-1, POINTS, 3)
         parts = [part for region in (self.lips, self.left_eye, self.right_eye) for part in region(near, mesh[..., :2])]
         return mesh, parts, self.flag(last).flatten(1)
 
     def _deep(self, iris: Tensor, mesh: Tensor, eye: Region) -> Tensor:
         """The points of an iris with their depth (N, 5, 3)."""
-        depth = mesh[:, eye.points[: self.around_iris], 2:].mean(1, keepdim=True)
+        depth = mesh[:, eye.points[:AROUND_IRIS], 2:].mean(1, keepdim=True)
         return torch.cat([iris, depth.expand(-1, IRIS, -1)], 2)

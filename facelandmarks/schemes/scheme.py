@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.errors import InvalidOptionError, lookup
+from facelandmarks.schemes import mesh
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Scheme:
     name
         Key in `SCHEMES`.
     contours
-        Lines; every point belongs to at least one.
+        Lines; every point belongs to at least one, but for schemes with a `size`.
     pairs
         Points that change places in a mirrored image.
     normaliser
@@ -45,6 +46,8 @@ class Scheme:
         Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
     box_convention
         Convention (`facelandmarks.boxes`) of the bounding box of the points.
+    size
+        Number of points, if not all are on contours.
     """
 
     name: str
@@ -55,9 +58,10 @@ class Scheme:
     published_names: tuple[str, ...] = ()
     named: Mapping[str, int] = field(default_factory=dict, compare=False)
     box_convention: str = "tight"
+    size: int | None = None
 
     def __len__(self) -> int:
-        return 1 + max(max(contour.points) for contour in self.contours)
+        return self.size or 1 + max(max(contour.points) for contour in self.contours)
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
@@ -70,14 +74,14 @@ class Scheme:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the points: as published, else of their first contour, with the place on it."""
+        """Names of the points: as published, else of their first contour with the place on it, else by number."""
         if self.published_names:
             return self.published_names
         found: dict[int, str] = {}
         for contour in self.contours:
             for place, point in enumerate(contour.points):
                 found.setdefault(point, f"{contour.name}_{place}")
-        return tuple(found[point] for point in range(len(self)))
+        return tuple(found.get(point, f"point_{point}") for point in range(len(self)))
 
 
 _CORNERS_AND_TIPS = (
@@ -308,6 +312,26 @@ ANIME28 = Scheme(
 )
 # fmt: on
 
+MESH468 = Scheme(
+    name="mesh468",
+    contours=tuple(Contour(*line) for line in mesh.CONTOURS),
+    pairs=mesh.PAIRS,
+    normaliser=(33, 263),
+    source="MediaPipe 0.10.21, face mesh",
+    # The tip of the nose is the vertex that head pose knows (`facelandmarks.measures.pose`).
+    named=_named(33, 133, 362, 263, 1, 61, 291, 152),
+    box_convention="mesh",
+    size=468,
+)
+MESH478 = replace(
+    MESH468,
+    name="mesh478",
+    contours=(*MESH468.contours, *(Contour(*line) for line in mesh.IRIS_CONTOURS)),
+    pairs=(*mesh.PAIRS, *mesh.IRIS_PAIRS),
+    source="MediaPipe 0.10.21, face mesh with attention",
+    size=478,
+)
+
 _ALL = (
     AFLW19,
     COFW29,
@@ -319,6 +343,8 @@ _ALL = (
     DEEPFASHION_LOWER,
     DEEPFASHION_FULL,
     ANIME28,
+    MESH468,
+    MESH478,
 )
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})
 

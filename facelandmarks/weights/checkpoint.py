@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.manifest import DIALECTS
+from facelandmarks.weights.mediapipe_layers import read_mediapipe
 from facelandmarks.weights.packed import load_packed
 
 Path = str | os.PathLike[str]
@@ -117,6 +118,7 @@ READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
     "torch": read_torch,
     "safetensors": read_safetensors,
     "packed": load_packed,
+    "mediapipe": read_mediapipe,
 }  # by `Dialect.format`
 
 

@@ -1,10 +1,17 @@
-"""What the layers of MediaPipe's files are called in `facelandmarks.nn`.
+"""MediaPipe's files of weights, under the names of `facelandmarks.nn`.
 
 In the files each kind of layer is numbered on its own, in the order in which the network was written down.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.errors import CheckpointError
+from facelandmarks.weights.tflite import read_tflite
 
 BLOCK = ("dw", "pw", "act")
 WITHOUT_SLOPES = ("dw", "pw")
@@ -98,3 +105,23 @@ LAYERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """The names for each network of `facelandmarks.nn.build` that MediaPipe published."""
+
+
+def read_mediapipe(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
+    """Read the weights of one of the networks in `LAYERS`, under our names.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read (`read_tflite`), or its layers are those of no known network.
+    """
+    tensors = read_tflite(path)
+    found = {name.rpartition(".")[0] for name in tensors}
+    names = next((names for names in LAYERS.values() if names.keys() == found), None)
+    if names is None:
+        raise CheckpointError(f"{path} has the layers of none of MediaPipe's networks: {', '.join(LAYERS)}")
+    renamed = {}
+    for name, values in tensors.items():
+        layer, _, part = name.rpartition(".")
+        renamed[f"{names[layer]}.{part}"] = values
+    return renamed

@@ -121,15 +121,13 @@ def _target(data: bytes, place: int) -> int:
     return place + _number(data, place, "I")
 
 
-def read_tflite(path: str | os.PathLike[str], layers: Mapping[str, str] | None = None) -> dict[str, Floats]:
+def read_tflite(path: str | os.PathLike[str]) -> dict[str, Floats]:
     """Read the weights of all convolutions and PReLUs of a .tflite file.
 
     Parameters
     ----------
     path
         The file.
-    layers
-        Our names for the layers of the file; every layer has to be among them. None keeps the file's.
 
     Returns
     -------
@@ -140,7 +138,7 @@ def read_tflite(path: str | os.PathLike[str], layers: Mapping[str, str] | None =
     Raises
     ------
     CheckpointError
-        If the file cannot be read, is damaged, is no TensorFlow Lite file, or holds quantised weights or other layers.
+        If the file cannot be read, is damaged, is no TensorFlow Lite file, or holds quantised weights.
 
     Notes
     -----
@@ -149,26 +147,18 @@ def read_tflite(path: str | os.PathLike[str], layers: Mapping[str, str] | None =
     try:
         if Path(path).stat().st_size > MOST_BYTES:
             raise _BrokenError(f"it has more than {MOST_BYTES} bytes")
-        return dict(_named(_tensors(Path(path).read_bytes()), layers))
+        tensors: dict[str, Floats] = {}
+        for name, values in _tensors(Path(path).read_bytes()):
+            if name in tensors:
+                raise _BrokenError(f"two layers have the name {name.rpartition('.')[0]:.200}")
+            tensors[name] = values
+        return tensors
     except (OSError, _BrokenError) as error:
         raise CheckpointError(f"cannot read the TensorFlow Lite file {path}: {error}") from error
 
 
-def _named(
-    tensors: Iterator[tuple[str, str, Floats]], layers: Mapping[str, str] | None
-) -> Iterator[tuple[str, Floats]]:
-    seen: set[tuple[str, str]] = set()
-    for layer, part, values in tensors:
-        if layers is not None and layer not in layers:
-            raise _BrokenError(f"it has a layer {layer!r:.200}, which the network has not")
-        if (layer, part) in seen:
-            raise _BrokenError(f"two layers have the name {layer!r:.200}")
-        seen.add((layer, part))
-        yield f"{layer if layers is None else layers[layer]}.{part}", values
-
-
-def _tensors(data: bytes) -> Iterator[tuple[str, str, Floats]]:
-    """Layer, `"weight"` or `"bias"`, and values of what the weighted operators use."""
+def _tensors(data: bytes) -> Iterator[tuple[str, Floats]]:
+    """Names and values of what the weighted operators use."""
     if data[4:8] != IDENTIFIER:
         raise _BrokenError(f"bytes 4 to 8 are {data[4:8]!r}, not {IDENTIFIER!r}")
     model = _Table.at(data, _target(data, 0))
@@ -190,7 +180,7 @@ def _tensors(data: bytes) -> Iterator[tuple[str, str, Floats]]:
             yield from _weights(code, inputs, constants)
 
 
-def _weights(code: int, inputs: list[int], constants: "_Constants") -> Iterator[tuple[str, str, Floats]]:
+def _weights(code: int, inputs: list[int], constants: "_Constants") -> Iterator[tuple[str, Floats]]:
     """What one operator uses: its first input is the image, then come kernel and bias, or slopes."""
     if len(inputs) != (2 if code == PRELU else 3):
         raise _BrokenError(f"an operator of code {code} has {len(inputs)} inputs")
@@ -201,12 +191,12 @@ def _weights(code: int, inputs: list[int], constants: "_Constants") -> Iterator[
     layer = found[1]
     axes = KERNEL_AXES.get(code)
     if axes is None:
-        yield layer, "weight", values.reshape(-1)
+        yield f"{layer}.weight", values.reshape(-1)
         return
     if values.ndim != len(axes):
         raise _BrokenError(f"the kernel of {layer:.200} has the shape {values.shape}")
-    yield layer, "weight", np.ascontiguousarray(values.transpose(axes))
-    yield layer, "bias", constants.read(inputs[2])[1].reshape(-1)
+    yield f"{layer}.weight", np.ascontiguousarray(values.transpose(axes))
+    yield f"{layer}.bias", constants.read(inputs[2])[1].reshape(-1)
 
 
 class _Constants:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from facelandmarks.errors import lookup
-from facelandmarks.zoo import builtin, mmpose, official, rtmpose
+from facelandmarks.zoo import builtin, mediapipe, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (*builtin.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+    {
+        spec.name: spec
+        for spec in (*builtin.MODELS, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)
+    }
 )
 DEFAULT_MODEL = "compact_300w"
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 # The upstream implementation whose arithmetic is followed, where two run the same file.
 Variant = Literal["mmpose0x", "mmpose1x"]
 # How the outputs for a crop and its mirror image are averaged (`facelandmarks.decode.flip`).
-FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points"]
+FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points", "mesh"]
 Changes = Mapping[str, Any]
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -46,6 +46,8 @@ class ModelSpec:
         The upstream implementation that is followed; and all that can be, with their changes to this record.
     decodes
         Other ways to decode, with their changes to this record.
+    detector
+        Name of the detector that belongs to it: the one that "auto" takes if its file is in the cache.
     confirm_below
         A detection whose mean point score is lower is not a face; None if this model's scores do not tell.
     story
@@ -74,5 +76,6 @@ class ModelSpec:
     variant: Variant | None = None
     variants: Mapping[Variant, Changes] = field(default_factory=dict)
     decodes: Mapping[str, Changes] = field(default_factory=dict)
+    detector: str | None = None
     confirm_below: float | None = None
     story: str = ""
