@@ -1,4 +1,4 @@
-"""Landmarks from pictures, with known accuracy.
+"""Landmarks from images, with known accuracy.
 
 >>> import facelandmarks as fl
 >>> faces = fl.predict("photo.jpg")  # doctest: +SKIP

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facelandmarks import detection
 from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, complain, run_command
-from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownModelError, hint_at
+from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
 from facelandmarks.weights.manifest import ASSETS, FileRecord, load_manifest
@@ -71,17 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def record_of(name: str) -> FileRecord:
-    """Return the record of a model's file, or of a file by its own name.
-
-    Raises
-    ------
-    UnknownModelError
-        If there is neither.
-    """
+    """Return the record of a model's file, or of a file by its own name."""
     files = load_manifest().files
-    if FILES.get(name, name) not in files:
-        raise UnknownModelError(f"no model or file {name!r}; {hint_at(name, {*FILES, *files})}")
-    return files[FILES.get(name, name)]
+    return lookup({**files, **{model: files[file] for model, file in FILES.items()}}, name, "model or file")
 
 
 def names_of_dataset(dataset: str | None) -> list[str]:
@@ -89,7 +81,7 @@ def names_of_dataset(dataset: str | None) -> list[str]:
 
     Raises
     ------
-    UnknownModelError
+    UnknownNameError
         If no file was trained on that data set.
     """
     models = {file: name for name, file in FILES.items()}
@@ -97,7 +89,7 @@ def names_of_dataset(dataset: str | None) -> list[str]:
     found = [models.get(r.name, r.name) for r in records if dataset is None or dataset in r.training_data]
     if not found:
         known = sorted({data for record in records for data in record.training_data})
-        raise UnknownModelError(f"no file was trained on {dataset!r}; data sets: {', '.join(known)}")
+        raise UnknownNameError(f"no file was trained on {dataset!r}; data sets: {', '.join(known)}")
     return found
 
 
@@ -281,7 +273,7 @@ def for_each(names: Sequence[str], action: Callable[[str], str]) -> int:
     for name in names:
         try:
             print(action(name), flush=True)
-        except UnknownModelError:
+        except UnknownNameError:
             raise
         except FaceLandmarksError as error:
             complain(f"{name}: {error}")

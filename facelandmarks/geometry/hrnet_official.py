@@ -161,15 +161,20 @@ def _resized(
     """Return some rows and columns of an image that gets new values and is then resized to `size` (height, width)."""
     # SciPy takes the first axis of length 3 for the channels, be it the height.
     pixels = np.moveaxis(pixels, pixels.shape.index(3), -1)
-    (height, width), length = size, pixels.shape[0]
-    first, end, _ = rows.indices(height)
-    # The source rows that the wanted ones see, and two more.
-    top = max(0, math.floor((first - 1) * length / height) - 2)
-    bottom = min(length, math.ceil((end + 1) * length / height) + 2)
+    (height, width), (length, breadth) = size, pixels.shape[:2]
+    seen_rows, seen_columns = _seen(rows, height, length), _seen(columns, width, breadth)
+    part = np.zeros((seen_rows.stop - seen_rows.start, breadth, 3), np.uint8)
+    part[:, seen_columns] = table[pixels[seen_rows, seen_columns]]
     # One axis at a time, columns first: the order of Pillow 5 to 12. For some sizes Pillow 13 takes rows first in a
     # single call, which changes values by 1.
-    part = Image.fromarray(table[pixels[top:bottom]])
-    narrow = np.asarray(part.resize((width, bottom - top), Image.Resampling.BILINEAR))[:, columns]
+    narrow = np.asarray(Image.fromarray(part).resize((width, len(part)), Image.Resampling.BILINEAR))[:, columns]
     tall = np.zeros((length, *narrow.shape[1:]), np.uint8)
-    tall[top:bottom] = narrow
+    tall[seen_rows] = narrow
     return np.asarray(Image.fromarray(tall).resize((narrow.shape[1], height), Image.Resampling.BILINEAR))[rows]
+
+
+def _seen(part: slice, new_length: int, length: int) -> slice:
+    """Return the source pixels that a part of the resized pixels of an axis depends on, and two more at each end."""
+    first, end, _ = part.indices(new_length)
+    before, after = (first - 1) * length / new_length - 2, (end + 1) * length / new_length + 2
+    return slice(max(0, math.floor(before)), min(length, math.ceil(after)))

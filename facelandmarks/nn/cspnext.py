@@ -86,7 +86,7 @@ class PyramidPooling(nn.Module):
 
 
 class CSPNeXt(nn.Module):
-    """The backbone; only the output of the last of its four stages is used.
+    """The backbone: float32 (N, 3, H, W), multiples of 32, to (N, 16 * width, H / 32, W / 32) from the last stage.
 
     Parameters
     ----------
@@ -94,10 +94,6 @@ class CSPNeXt(nn.Module):
         Channels of the stem: 24 in tiny, 32 in small, 48 in medium. Each stage doubles them.
     depths
         Blocks in each of the four stages: (1, 1, 1, 1), (1, 2, 2, 1), (2, 4, 4, 2).
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, 16 * width, H / 32, W / 32).
     """
 
     EXPANSION = 16

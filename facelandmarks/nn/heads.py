@@ -27,16 +27,9 @@ class ConcatHead(nn.Module):
 
 
 class HeatmapHead(nn.Module):
-    """Doubles the resolution by each transposed convolution, if any, then gives one heatmap per landmark.
+    """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
 
-    Parameters
-    ----------
-    channels
-        Of the features (N, channels, h, w).
-    landmarks
-        Number of heatmaps.
-    deconvolutions
-        Channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
+    `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
     """
 
     def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:

@@ -77,7 +77,7 @@ class ExchangeModule(nn.Module):
 
 
 class HRNet(nn.Module):
-    """The backbone.
+    """The backbone: float32 (N, 3, H, W), multiples of 32, to branches at H/4, H/8, H/16, H/32.
 
     Parameters
     ----------
@@ -91,10 +91,6 @@ class HRNet(nn.Module):
     mode
         How lower branches are enlarged before they are added to higher ones: `"bilinear"` in all published face models,
         `"nearest"` in the original and in HRNet-W48. The names in a checkpoint do not show it.
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output: branches at H/4, H/8, H/16, H/32.
     """
 
     def __init__(

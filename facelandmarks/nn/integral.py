@@ -12,21 +12,12 @@ SCORE_REACH = 1.5
 
 
 def integrate(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return points as the expectation of each map's softmax.
+    """Return points as the expectation of each map's softmax, and scores.
 
-    Parameters
-    ----------
-    logits
-        (N, K, h, w), one map per landmark; adding a constant to a map changes nothing.
-
-    Returns
-    -------
-    points
-        float32 (N, K, 2), x and y as fractions of the crop's width and height. Cells are areas: the middle of
-        cell i is at (i + 0.5) / w.
-    scores
-        float32 (N, K) in 0..1: the probability of the cells whose middles lie within 1.5 cells of the point on both
-        axes (3 or 4 cells a side; nothing beyond the map).
+    `logits` (N, K, h, w) may be shifted by a constant per map. Points, float32 (N, K, 2), are fractions of the crop's
+    width and height; cells are areas: the middle of cell i is at (i + 0.5) / w. Scores, float32 (N, K) in 0..1, are the
+    probability of the cells whose middles lie within 1.5 cells of the point on both axes (3 or 4 cells a side; nothing
+    beyond the map).
 
     Notes
     -----

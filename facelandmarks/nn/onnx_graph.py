@@ -19,20 +19,8 @@ _TRACED = 2  # crops: with one, the exporter might take an axis of length 1 for 
 class Normalised(nn.Module):
     """A network behind the normalisation of its pixels, and before a decoder if there is one.
 
-    Parameters
-    ----------
-    network
-        Takes (N, 3, H, W) of number type `dtype`.
-    mean, std
-        Per channel, on the scale 0 to 255.
-    decode
-        Applied to the network's output.
-    dtype
-        What the network takes; the normalisation itself is in float32.
-
-    Notes
-    -----
-    Input uint8 (N, H, W, 3) RGB.
+    Takes uint8 (N, H, W, 3) RGB. Normalises in float32 with `mean` and `std` per channel, on the scale 0 to 255; the
+    network gets (N, 3, H, W) of number type `dtype`.
     """
 
     def __init__(
@@ -53,7 +41,9 @@ class Normalised(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
         # A permuted channels-last array is already in the memory order that convolutions want.
         normalised = (pixels.permute(0, 3, 1, 2).float() - self.mean) * self.inverse_std
-        output: Tensor = self.network(normalised.to(self.dtype))
+        if self.dtype != torch.float32:  # a graph would keep even a cast that changes nothing
+            normalised = normalised.to(self.dtype)
+        output: Tensor = self.network(normalised)
         return self.decode(output) if self.decode else output
 
 
@@ -79,7 +69,7 @@ def build_graph(
     metadata
         Stored in the file.
     decode, outputs
-        What the graph does with the network's output, in traceable operations, and the names of the results.
+        Traceable operations on the network's output, and the names of the results.
 
     Raises
     ------

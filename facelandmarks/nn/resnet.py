@@ -52,16 +52,9 @@ def bottlenecks(channels_in: int, channels: int, count: int, stride: int = 1) ->
 
 
 class ResNet(nn.Module):
-    """The backbone, without the classifier.
+    """The backbone without classifier: float32 (N, 3, H, W), multiples of 32, to (N, 2048, H / 32, W / 32).
 
-    Parameters
-    ----------
-    blocks
-        Bottlenecks in each of the four stages; the default is ResNet-50.
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, 2048, H / 32, W / 32).
+    `blocks` are the bottlenecks in each of the four stages; the default is ResNet-50.
     """
 
     CHANNELS = 2048

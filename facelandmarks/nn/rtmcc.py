@@ -45,17 +45,9 @@ class Scale(nn.Module):
 class GatedAttention(nn.Module):
     """Gated attention unit: each landmark sees the others; (N, K, features) to the same.
 
-    Hua et al., "Transformer Quality in Linear Time", ICML 2022. As in RTMPose: squared ReLU instead of softmax, not
-    divided by the number of landmarks, and no positional encoding.
-
-    Parameters
-    ----------
-    features
-        Number of features of a landmark.
-    expanded
-        Number of features that are gated and exchanged.
-    shared
-        Number of features from which both queries and keys are made.
+    `expanded` is the number of features that are gated and exchanged, `shared` that of the common base of queries and
+    keys. As in RTMPose: squared ReLU instead of softmax, not divided by the number of landmarks, and no positional
+    encoding. Hua et al., "Transformer Quality in Linear Time", ICML 2022.
     """
 
     def __init__(self, features: int, expanded: int, shared: int) -> None:
@@ -104,15 +96,8 @@ class SimCCHead(nn.Module):
 class RTMPose(nn.Module):
     """float32 (N, 3, 256, 256) to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
 
-    The original returns two arrays. Here they are one, so that every network has one output, and what runs, exports or
-    batches it need not know more.
-
-    Parameters
-    ----------
-    width, depths
-        Of `CSPNeXt`: tiny, small or medium.
-    landmarks
-        Number of landmarks.
+    The original returns two arrays. Here they are one, so that every network has one output. `width` and `depths` are
+    those of `CSPNeXt`.
     """
 
     def __init__(self, width: int, depths: Sequence[int], landmarks: int) -> None:

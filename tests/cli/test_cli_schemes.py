@@ -82,7 +82,7 @@ def test_a_scheme_has_no_faces(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--scheme", "wflw98", *words])
     assert caught.value.code == 2
-    assert "no picture to find faces in" in capsys.readouterr().err
+    assert "takes no images" in capsys.readouterr().err
 
 
 def test_neither_picture_nor_scheme_is_wrong_usage(capsys):
