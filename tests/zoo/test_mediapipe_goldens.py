@@ -9,7 +9,7 @@ from mediapipe_files import GOLDENS, golden, golden_image, run
 from mediapipe_images import NAMES, image
 
 from facelandmarks.detection.blazeface import Found, anchors, decode, merge, to_image
-from facelandmarks.geometry.rotated import Regions, face_regions, letterbox
+from facelandmarks.geometry.rotated import Rotated, letterbox
 
 SHORT, FULL = ((16, 2), (8, 6)), ((48, 1),)
 FRACTION = 1e-6  # of an image's or a square's side
@@ -25,8 +25,12 @@ def corners(boxes):
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1).astype(np.float32)
 
 
+CROP, SEEN = Rotated((192, 192)), {side: Rotated((side, side), border="black") for side in (128, 192)}
+
+
 def regions_of(rows, size):
-    return Regions(rows[:, :2] * size, rows[:, 2:4] * size, rows[:, 4])
+    """Center, scale and rotation; MediaPipe's rotation is that of the region, ours that which undoes it."""
+    return rows[:, :2] * size, rows[:, 2:4] * size, -rows[:, 4]
 
 
 def furthest(a, b):
@@ -38,16 +42,16 @@ def test_crops_have_equal_bytes(name):
     """Those of the detector and of all faces, whatever OpenCV's version."""
     arrays = golden(name)
     picture, size = golden_image(arrays), arrays["size"].astype(np.float32)
-    seen = letterbox(*arrays["size"].tolist()).cut(picture, (128, 128), "black")[0]
+    seen = SEEN[128].cut(picture, *letterbox(*arrays["size"].tolist()))[0]
     assert sha256(seen) == str(arrays["det_crop_sha256"])
-    crops = regions_of(arrays["roi"], size).cut(picture, (192, 192))
+    crops = CROP.cut(picture, *regions_of(arrays["roi"], size))
     assert [sha256(crop) for crop in crops] == arrays["crop_sha256"].tolist()
 
 
 @every_golden
 def test_rows_of_the_detector(name):
     arrays = golden(name)
-    crop = letterbox(*arrays["size"].tolist()).cut(golden_image(arrays), (128, 128), "black")
+    crop = SEEN[128].cut(golden_image(arrays), *letterbox(*arrays["size"].tolist()))
     rows = run("blazeface_short", crop)[0][arrays["det_rows"]]
     for found, wanted in ((rows[:, 1:], arrays["det_rows_raw"]), (rows[:, :1], arrays["det_rows_logit"][:, None])):
         assert (np.abs(found - wanted) <= 1e-3 + 1e-4 * np.abs(wanted)).all()
@@ -75,8 +79,8 @@ def test_regions_of_detections(name):
     arrays = golden(name)
     size = arrays["size"].astype(np.float32)
     eyes = arrays["det_kp"][:, :2] * size
-    found = face_regions(corners(arrays["det_box"]) * np.tile(size, 2), eyes[:, 0], eyes[:, 1])
-    rows = np.concatenate([found.center / size, found.scale / size, found.rotation[:, None]], 1)
+    center, scale = CROP.regions(corners(arrays["det_box"]) * np.tile(size, 2))
+    rows = np.concatenate([center / size, scale / size, -CROP.rotations(eyes[:, 0], eyes[:, 1])[:, None]], 1)
     assert furthest(rows, arrays["roi"]) <= FRACTION
 
 
@@ -87,19 +91,19 @@ def test_network_and_points_of_a_region(name):
     regions = regions_of(arrays["roi"], size)
     if not len(arrays["roi"]):
         return
-    outputs = run("face_mesh", regions.cut(golden_image(arrays), (192, 192)))
+    outputs = run("face_mesh", CROP.cut(golden_image(arrays), *regions))
     assert furthest(outputs[:, :-1].reshape(-1, 468, 3), arrays["net_raw"]) <= 1e-3  # pixels of the crop
     assert furthest(outputs[:, -1], arrays["net_logit"].ravel()) <= 1e-3
     accepted = np.flatnonzero(outputs[:, -1] > 0)
     assert accepted.tolist() == arrays["points_roi"].tolist()
-    points = regions.to_image(outputs[:, :-1].reshape(-1, 468, 3)[..., :2], (192, 192))[accepted]
+    points = CROP.to_image(outputs[:, :-1].reshape(-1, 468, 3)[..., :2], *regions)[accepted]
     assert furthest(points, arrays["points"][..., :2]) <= 0.002
 
 
 @pytest.fixture(params=NAMES)
 def own(request):
     """An image that anybody has, and what MediaPipe found in it."""
-    path = Path(__file__).parent / "goldens" / "mediapipe" / f"{request.param}.npz"
+    path = Path(__file__).parents[1] / "goldens" / "mediapipe" / f"{request.param}.npz"
     with np.load(path) as file:
         return image(request.param), {key: file[key] for key in file.files}
 
@@ -111,15 +115,15 @@ def test_points_of_our_own_goldens(own, count, network):
     size = arrays["size"].astype(np.float32)
     regions = regions_of(arrays[f"mesh{count}_roi"], size)
     expected = arrays[f"mesh{count}_points"]
-    if not len(regions.center):
+    if not len(regions[0]):
         assert not len(expected)
         return
-    outputs = run(network, regions.cut(picture, (192, 192)))
+    outputs = run(network, CROP.cut(picture, *regions))
     accepted = outputs[:, -1] > 0
     assert accepted.sum() == len(expected)
     values = outputs[:, :-1].reshape(-1, count, 3)
-    assert furthest(regions.to_image(values[..., :2], (192, 192))[accepted], expected[..., :2] * size) <= 0.002
-    assert furthest((values[..., 2] / 192 * regions.scale[:, :1])[accepted], expected[..., 2] * size[0]) <= 0.002
+    assert furthest(CROP.to_image(values[..., :2], *regions)[accepted], expected[..., :2] * size) <= 0.002
+    assert furthest((values[..., 2] / 192 * regions[1][:, :1])[accepted], expected[..., 2] * size[0]) <= 0.002
 
 
 # MediaPipe's `FaceDetection(model_selection=1)` does not pass its least score on: its graph's own 0.6 holds.
@@ -131,7 +135,7 @@ def test_detections_of_our_own_goldens(own, model):
     picture, arrays = own
     grids, side, least = DETECTORS[model]
     size = arrays["size"].astype(np.float32)
-    seen = letterbox(*arrays["size"].tolist()).cut(picture, (side, side), "black")
+    seen = SEEN[side].cut(picture, *letterbox(*arrays["size"].tolist()))
     found, _ = decode(run(f"blazeface_{model}", seen)[0], anchors(grids), side, least)
     placed = to_image(merge(found), *arrays["size"].tolist())
     assert len(placed.scores) == len(arrays[f"{model}_scores"])

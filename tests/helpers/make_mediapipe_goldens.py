@@ -1,7 +1,7 @@
 """Make `tests/goldens/mediapipe`: what MediaPipe itself finds in images that anybody has.
 
     python3.11 -m venv /tmp/mediapipe && /tmp/mediapipe/bin/pip install mediapipe==0.10.21 scikit-image
-    /tmp/mediapipe/bin/python tests/make_mediapipe_goldens.py
+    /tmp/mediapipe/bin/python tests/helpers/make_mediapipe_goldens.py
 
 Solutions as they are, but that the regions are asked for too.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from mediapipe.python.solution_base import SolutionBase
 from mediapipe_images import NAMES, image
 
-FOLDER = Path(__file__).parent / "goldens" / "mediapipe"
+FOLDER = Path(__file__).parents[1] / "goldens" / "mediapipe"
 MOST_FACES = 5
 PARAMETERS = {  # those of `FaceMesh`
     "facedetectionshortrangecpu__facedetectionshortrange__facedetection__"

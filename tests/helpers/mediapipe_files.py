@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from golden_files import document, find_shared
+from golden_files import find_shared
 from numpy.typing import NDArray
 from torch import nn
 
 from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort
 from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention
 from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.weights.mediapipe_layers import LAYERS
-from facelandmarks.weights.tflite import read_tflite
+from facelandmarks.weights.mediapipe_layers import read_mediapipe
 
 FILES = {
     "face_mesh": "face_landmark_fp16.tflite",
@@ -59,26 +58,12 @@ def network(name: str) -> nn.Module:
     """A network with its published weights."""
     made = {
         "face_mesh": FaceMesh,
-        "face_mesh_attention": attention,
+        "face_mesh_attention": FaceMeshAttention,
         "blazeface_short": BlazeFaceShort,
         "blazeface_full": BlazeFaceFull,
     }[name]()
-    load_state(made, read_tflite(weights(name), LAYERS[name]), name)
+    load_state(made, read_mediapipe(weights(name)), name)
     return made.eval().requires_grad_(False)
-
-
-def attention() -> nn.Module:
-    """The attention network, of the points that the topology names."""
-    lists = document(folder() / "mesh_topology.json")["attention_outputs_to_mesh"]
-    return FaceMeshAttention(
-        lists["lips"],
-        lists["left_eye_output"],
-        lists["right_eye_output"],
-        lips_corners=(61, 291),
-        left_corners=(33, 133),
-        right_corners=(362, 263),
-        around_iris=16,
-    )
 
 
 def run(name: str, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,21 +9,21 @@ from golden_files import document, find_shared
 from tflite_files import CONV_2D, PRELU, Graph, Table, half, small_file, sparse_rows, write
 
 from facelandmarks.errors import CheckpointError
-from facelandmarks.weights.mediapipe_layers import LAYERS
+from facelandmarks.weights.mediapipe_layers import read_mediapipe
 from facelandmarks.weights.tflite import MOST_BYTES, read_tflite
 
-FILES = {
-    "face_landmark_fp16": "face_mesh",
-    "face_landmark_with_attention": "face_mesh_attention",
-    "face_detection_short_range": "blazeface_short",
-    "face_detection_full_range_sparse": "blazeface_full",
-}
+FILES = (
+    "face_landmark_fp16",
+    "face_landmark_with_attention",
+    "face_detection_short_range",
+    "face_detection_full_range_sparse",
+)
 
 
-def read(tmp_path, content, layers=None):
+def read(tmp_path, content):
     path = tmp_path / "a.tflite"
     path.write_bytes(content)
-    return read_tflite(path, layers)
+    return read_tflite(path)
 
 
 def test_all_kinds_of_layers_are_read(tmp_path):
@@ -36,13 +36,11 @@ def test_all_kinds_of_layers_are_read(tmp_path):
         np.testing.assert_array_equal(values, expected[name])
 
 
-def test_layers_get_the_names_that_are_given(tmp_path):
-    content, _ = small_file()
-    names = {"p_re_lu": "act", "conv2d": "stem", "depthwise_conv2d": "dw", "conv2d_1": "pw"}
-    assert list(read(tmp_path, content, names))[:3] == ["act.weight", "stem.weight", "stem.bias"]
-    del names["conv2d_1"]
-    with pytest.raises(CheckpointError, match="layer 'conv2d_1'"):
-        read(tmp_path, content, names)
+def test_files_of_other_networks_are_refused(tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(small_file()[0])
+    with pytest.raises(CheckpointError, match="none of MediaPipe's networks: face_mesh, "):
+        read_mediapipe(path)
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3])
@@ -120,7 +118,7 @@ def damaged_models():
         yield name, change(model, f2=[change(inner, f3=[wrong])]), reason
     flat = [change(graph.tensors[0], f0=np.int32([2, 3])), *graph.tensors[1:]]
     yield "flat", change(model, f2=[change(inner, f0=flat)]), "kernel of a has"
-    yield "twice", change(model, f2=[change(inner, f3=[operator, operator])]), "two layers have the name 'a'"
+    yield "twice", change(model, f2=[change(inner, f3=[operator, operator])]), "two layers have the name a"
     for name, shape in (
         ("no axes", []),
         ("empty axis", [2, 0, 1, 3]),
@@ -202,7 +200,7 @@ def test_published_files_hold_what_the_table_says(name):
     """Names, shapes and bytes of all tensors of MediaPipe's own files."""
     folder = find_shared() / "goldens" / "mediapipe"
     table = document(folder / "layer_table.json")["models"][name]
-    found = read_tflite(folder / "files" / f"{name}.tflite", LAYERS[FILES[name]])
+    found = read_mediapipe(folder / "files" / f"{name}.tflite")
     assert sum(values.size for values in found.values()) == table["parameters"]
     digest = hashlib.sha256()
     for values in found.values():

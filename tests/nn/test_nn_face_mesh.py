@@ -9,20 +9,12 @@ from torch.nn import functional as F
 from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort, Block, PReLU, SameConv2d, cells
 from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention, Region
 from facelandmarks.nn.onnx_graph import build_graph
-from facelandmarks.weights.mediapipe_layers import LAYERS
-from facelandmarks.weights.tflite import read_tflite
-
-LIPS, LEFT, RIGHT = range(80), range(100, 171), range(200, 271)
-
-
-def attention():
-    corners = {"lips_corners": (0, 10), "left_corners": (100, 108), "right_corners": (200, 208)}
-    return FaceMeshAttention(LIPS, LEFT, RIGHT, **corners, around_iris=16)
-
+from facelandmarks.schemes.mesh import LEFT_EYE, LIPS, RIGHT_EYE
+from facelandmarks.weights.mediapipe_layers import LAYERS, read_mediapipe
 
 MADE = {
     "face_mesh": (FaceMesh, 192, (1405,), 604_685),
-    "face_mesh_attention": (attention, 192, (1435,), 1_189_277),
+    "face_mesh_attention": (FaceMeshAttention, 192, (1435,), 1_189_277),
     "blazeface_short": (BlazeFaceShort, 128, (896, 17), 101_390),
     "blazeface_full": (BlazeFaceFull, 192, (2304, 17), 508_308),
 }
@@ -53,7 +45,7 @@ def test_weights_come_back_from_a_file(name, tmp_path):
     state = {key: value.numpy() for key, value in made(name).state_dict().items()}
     path = tmp_path / "a.tflite"
     path.write_bytes(network_file(state, LAYERS[name]))
-    found = read_tflite(path, LAYERS[name])
+    found = read_mediapipe(path)
     assert set(found) == set(state)
     for key, values in found.items():
         np.testing.assert_array_equal(values, state[key].astype(np.float16).astype(np.float32))
@@ -153,13 +145,13 @@ def test_attention_puts_every_part_in_its_place():
     x = torch.rand(2, 3, 192, 192)
     mesh, (lips, left_eye, left_iris, right_eye, right_iris), flag = network.parts(x)
     points = network(x)[:, :-1].view(2, 478, 3)
-    for index, part in ((LIPS, lips), (LEFT, left_eye), (RIGHT, right_eye)):
+    for index, part in ((LIPS, lips), (LEFT_EYE, left_eye), (RIGHT_EYE, right_eye)):
         torch.testing.assert_close(points[:, list(index), :2], part)
     torch.testing.assert_close(points[:, :468, 2], mesh[..., 2])
-    others = sorted(set(range(468)) - {*LIPS, *LEFT, *RIGHT})
+    others = sorted(set(range(468)) - {*LIPS, *LEFT_EYE, *RIGHT_EYE})
     torch.testing.assert_close(points[:, others], mesh[:, others])
     torch.testing.assert_close(points[:, 468:473, :2], left_iris)
     torch.testing.assert_close(points[:, 473:, :2], right_iris)
-    torch.testing.assert_close(points[:, 470, 2], mesh[:, 100:116, 2].mean(1))
-    torch.testing.assert_close(points[:, 477, 2], mesh[:, 200:216, 2].mean(1))
+    torch.testing.assert_close(points[:, 470, 2], mesh[:, LEFT_EYE[:16], 2].mean(1))
+    torch.testing.assert_close(points[:, 477, 2], mesh[:, RIGHT_EYE[:16], 2].mean(1))
     torch.testing.assert_close(network(x)[:, -1:], flag)
