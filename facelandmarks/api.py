@@ -12,6 +12,7 @@ from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
+from facelandmarks.errors import lookup
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
@@ -21,7 +22,7 @@ from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.cache import Access
 from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import Manifest, load_manifest
-from facelandmarks.zoo import DEFAULT_MODEL, MODELS, get_spec
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def load_model(
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
     """
-    spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
+    spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
@@ -155,7 +156,7 @@ def model_info(name: str) -> dict[str, Any]:
     UnknownModelError
         If there is no such model; near matches are listed.
     """
-    spec, manifest = get_spec(name), load_manifest()
+    spec, manifest = lookup(MODELS, name, "model"), load_manifest()
     file = manifest.files[spec.weights]
     return {
         "name": spec.name,
@@ -213,6 +214,7 @@ def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Sou
         fill=fill,
         digest=found.sha256,
         folder=found.folder,
+        graph=found.graph,
     )
 
 

@@ -17,7 +17,6 @@ from facelandmarks.rotations import (
     turn_boxes,
     turn_image,
     turn_points,
-    turned_size,
 )
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -35,7 +34,8 @@ class Find:
     confirm: bool = True
 
     def __post_init__(self) -> None:
-        check_rotations(self.rotations)
+        if self.rotations != UPRIGHT:
+            check_rotations(self.rotations)
         if self.max_faces is not None and self.max_faces < 1:
             raise InvalidOptionError(f"max_faces must be at least 1; got {self.max_faces}")
         if self.min_face is not None and not self.min_face > 0:
@@ -88,31 +88,58 @@ def find_faces(
 ) -> Found:
     """Find the faces of an image for a model; arguments and errors as in `Model.predict`."""
     size = (image.shape[1], image.shape[0])
-    detector = _detector_for(spec, find, size, load_detector) if bbox is None else None
-    given = check_boxes([] if bbox is None else bbox, *size)
+    if tuple(find.rotations) != UPRIGHT:
+        return _find_in_rotations(image, bbox, find, spec, load_detector)
+    if bbox is None:
+        if spec.box_convention not in CONVENTIONS:
+            raise InvalidBoxError(
+                f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
+                f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
+            )
+        detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
+        faces, name, convention = detect_faces(image, detector, find), detector.name, detector.convention
+        boxes, scores, points = faces.boxes.astype(np.float64), faces.scores, faces.points
+    else:
+        boxes, name, convention = check_boxes(bbox, *size), None, find.box_convention or spec.box_convention
+        scores, points = np.full(len(boxes), np.nan, np.float32), None
+    if convention != spec.box_convention:
+        boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *size)
+    return Found(boxes, scores, points, np.zeros(len(boxes)), name, size, confirm=find.confirm)
+
+
+def _find_in_rotations(
+    image: NDArray[np.uint8],
+    bbox: ArrayLike | None,
+    find: Find,
+    spec: ModelSpec,
+    load_detector: Callable[[str], Detector],
+) -> Found:
+    """Find the faces in each of the rotations, and return them one rotation after the other."""
+    size = (image.shape[1], image.shape[0])
+    given = None if bbox is None else check_boxes(bbox, *size)
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
-        turned = turned_size(size, turns)
-        if detector is None:
-            boxes, convention = turn_boxes(given, turns, size), find.box_convention
-            faces = Detections(boxes, np.full(len(boxes), np.nan, np.float32))
-        else:
-            faces, convention = detect_faces(turn_image(image, turns), detector, find), detector.convention
-        boxes = _converted(faces.boxes.astype(np.float64), convention, spec, turned)
+        boxes = None if given is None else turn_boxes(given, turns, size)
+        found = find_faces(turn_image(image, turns), boxes, replace(find, rotations=UPRIGHT), spec, load_detector)
         parts.append(
-            Found(
-                turn_boxes(boxes, -turns, turned),
-                faces.scores,
-                None if faces.points is None else turn_points(faces.points, -turns, turned),
-                np.full(len(faces), turns * math.pi / 2),
-                detector.name if detector else None,
-                size,
-                len(find.rotations),
-                find.confirm,
+            replace(
+                found,
+                boxes=turn_boxes(found.boxes, -turns, found.size),
+                points=None if found.points is None else turn_points(found.points, -turns, found.size),
+                rotation=np.full(len(found.boxes), turns * math.pi / 2),
             )
         )
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    points = [part.points for part in parts]
+    return replace(
+        parts[0],
+        boxes=np.concatenate([part.boxes for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        points=None if any(array is None for array in points) else np.concatenate(points),  # type: ignore[arg-type]
+        rotation=np.concatenate([part.rotation for part in parts]),
+        size=size,
+        rotations=len(parts),
+    )
 
 
 def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:
@@ -122,33 +149,3 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
     return faces if find.max_faces is None else faces[: find.max_faces]
-
-
-def _detector_for(
-    spec: ModelSpec, find: Find, size: tuple[int, int], load_detector: Callable[[str], Detector]
-) -> Detector:
-    if spec.box_convention not in CONVENTIONS:
-        raise InvalidBoxError(
-            f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
-            f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
-        )
-    return load_detector(find.detector) if isinstance(find.detector, str) else find.detector
-
-
-def _converted(boxes: Boxes, convention: str | None, spec: ModelSpec, size: tuple[int, ...]) -> Boxes:
-    """Return boxes in the model's convention; None means that they already are."""
-    if convention is None or convention == spec.box_convention:
-        return boxes
-    return check_boxes(convert_boxes(boxes, convention, spec.box_convention), *size)
-
-
-def _joined(parts: Sequence[Found]) -> Found:
-    """Return the faces of several rotations, one after the other."""
-    points = [part.points for part in parts]
-    return replace(
-        parts[0],
-        boxes=np.concatenate([part.boxes for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        points=None if any(array is None for array in points) else np.concatenate(points),  # type: ignore[arg-type]
-        rotation=np.concatenate([part.rotation for part in parts]),
-    )

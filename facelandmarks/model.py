@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import check_boxes, check_count, tight_boxes
+from facelandmarks.boxes import Boxes, check_boxes, check_count, tight_boxes
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
@@ -233,8 +233,12 @@ class Model:
         geometry = self._pipeline.geometry
         if passes < 1 or (passes > 1 and not isinstance(geometry, Rotated)):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
+        if bboxes is not None:
+            boxes = check_boxes(bboxes, *size)
+            regions = geometry.regions(boxes)
+        else:
+            boxes, regions = None, _check_regions(center, scale)
         if isinstance(geometry, Rotated):
-            regions = geometry.regions(check_boxes(bboxes, *size)) if center is None else _check_regions(center, scale)  # type: ignore[arg-type]
             angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
             if detector_points is not None:
                 angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
@@ -242,25 +246,31 @@ class Model:
             for _ in range(passes - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
-        boxes = centers = scales = None
-        if bboxes is not None:
-            boxes = check_boxes(bboxes, *size)
-        else:
-            centers, scales = _check_regions(center, scale)
-        count = len(boxes if boxes is not None else centers)  # type: ignore[arg-type]
-        turns = np.zeros(count, np.intp) if rotation is None else quarters_of(np.asarray(rotation, np.float64))
+        if rotation is None or not np.any(rotation):
+            return Crops(geometry.cut(pixels, *regions), *regions)
+        return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
+
+    def _prepare_turned(
+        self,
+        pixels: NDArray[np.uint8],
+        boxes: Boxes | None,
+        regions: tuple[NDArray[np.float64], NDArray[np.float64]],
+        rotation: NDArray[np.float64],
+    ) -> Crops:
+        """Cut regions out of the image in its quarter turns; center and rotation are those of the image as it is."""
+        size, turns = (pixels.shape[1], pixels.shape[0]), quarters_of(rotation)
         parts, order = [], []
-        for turn in sorted(set(turns.tolist())) or [0]:
+        for turn in sorted(set(turns.tolist())):
             rows = np.flatnonzero(turns == turn)
             if boxes is not None:
-                regions = self._pipeline.regions(turn_boxes(boxes[rows], turn, size))
+                center, scale = self._pipeline.geometry.regions(turn_boxes(boxes[rows], turn, size))
             else:
-                regions = turn_points(centers[rows], turn, size), scales[rows]  # type: ignore[index]
-            cut = self._pipeline.cut(turn_image(pixels, turn), *regions)
-            middles = turn_points(regions[0], -turn, turned_size(size, turn))
-            parts.append(Crops(cut, middles, regions[1], np.full(len(rows), turn * math.pi / 2)))
+                center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
+            cut = self._pipeline.geometry.cut(turn_image(pixels, turn), center, scale)
+            middle = turn_points(center, -turn, turned_size(size, turn))
+            parts.append(Crops(cut, middle, scale, np.full(len(rows), turn * math.pi / 2)))
             order.append(rows)
-        return parts[0] if len(parts) == 1 else Crops.join(parts)[np.argsort(np.concatenate(order))]
+        return Crops.join(parts)[np.argsort(np.concatenate(order))]
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
         """Run the network: its raw output for each crop, float32, first axis N."""
@@ -278,9 +288,10 @@ class Model:
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
-        if isinstance(self._pipeline.geometry, Rotated):
-            return self._pipeline.geometry.to_image(points, crops.center, crops.scale, crops.rotation)
-        placed = self._pipeline.to_image(points, crops.center, crops.scale)
+        geometry = self._pipeline.geometry
+        if isinstance(geometry, Rotated):
+            return geometry.to_image(points, crops.center, crops.scale, crops.rotation)
+        placed = geometry.to_image(points, crops.center, crops.scale)
         if not crops.rotation.any():
             return placed
         # `placed` is right in an image turned about the crop's middle: turn it back.
@@ -322,6 +333,8 @@ class Model:
         if not len(crops):
             count = len(self.scheme)
             return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
+        if len(crops) <= self.batch:
+            return self._infer_batch(crops)
         starts = range(0, len(crops), self.batch)
         return Decoded.join([self._infer_batch(crops[start : start + self.batch]) for start in starts])
 

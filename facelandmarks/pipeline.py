@@ -77,30 +77,12 @@ class Pipeline:
 
     spec: ModelSpec
     geometry: Geometry
-    average_options: Mapping[str, Any]
     decode_options: Mapping[str, Any]
-
-    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return center and scale of each box, see `Geometry.regions`."""
-        return self.geometry.regions(boxes)
-
-    def cut(
-        self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
-        """Cut one crop per region, see `Geometry.cut`."""
-        return self.geometry.cut(image, center, scale)
-
-    def to_image(
-        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """Map points from the crop to the image, see `Geometry.to_image`."""
-        return self.geometry.to_image(points, center, scale)
 
     def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Average the outputs for crops and for their mirror images (flip test)."""
-        averaged: NDArray[np.float32] = AVERAGES[self.spec.flip_average].function(
-            outputs, mirrored, **self.average_options
-        )
+        average, options = AVERAGES[self.spec.flip_average].function, average_options(self.spec)
+        averaged: NDArray[np.float32] = average(outputs, mirrored, **options)
         return averaged
 
     def decode(
@@ -116,7 +98,7 @@ def bind(spec: ModelSpec) -> Pipeline:
     variant = {"variant": spec.variant} if spec.variant else {}
     options = {**variant, **spec.crop_options, **spec.back_options}
     geometry = GEOMETRIES[spec.geometry](spec.input_size, spec.box_padding, **options)
-    return Pipeline(spec, geometry, average_options(spec), decode_options(spec))
+    return Pipeline(spec, geometry, decode_options(spec))
 
 
 def average_options(spec: ModelSpec) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -13,14 +14,12 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv
 from facelandmarks.formats.pts import from_pts, to_pts
 from facelandmarks.formats.supervision import to_supervision
-from facelandmarks.images import load_image
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
@@ -315,7 +314,25 @@ class Landmarks:
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
         """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
+        from facelandmarks.draw import draw_landmarks  # they load OpenCV, which results do without
+        from facelandmarks.images import load_image
+
         return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme)
+
+
+NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
+
+
+def image_record(
+    image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None
+) -> dict[str, Any]:
+    r"""Return the record of one image; without `faces` it could not be read, and `error` says why.
+
+    Bytes of a path that are not UTF-8 become `\xff`, as text that every file can hold.
+    """
+    found = faces.to_dict() if faces is not None else NOT_READ
+    path = os.fsencode(image).decode("utf-8", "backslashreplace")
+    return {"image": path, "model": model, **found, "error": error}
 
 
 def _at(array: NDArray[np.float32] | None, rows: Any) -> Any:

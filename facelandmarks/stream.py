@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from facelandmarks._threads import in_order, in_own_thread
-from facelandmarks.engines.base import usable_cpus
+from facelandmarks._threads import in_order, in_own_thread, usable_cpus
 from facelandmarks.results import Crops, Decoded
 
 if TYPE_CHECKING:

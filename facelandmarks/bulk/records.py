@@ -6,25 +6,14 @@ from typing import Any, Literal
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats.csv import rows_of
-from facelandmarks.results import Landmarks
+from facelandmarks.results import Landmarks, image_record
 
 Record = dict[str, Any]
 Row = dict[str, Any]
-NOT_READ: Mapping[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
-
-
-def record_of(image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None) -> Record:
-    r"""Return the record of one image; without `faces` it could not be read, and `error` says why.
-
-    Bytes of a path that are not UTF-8 become `\xff`, as text that every file can hold.
-    """
-    found = faces.to_dict() if faces is not None else NOT_READ
-    path = os.fsencode(image).decode("utf-8", "backslashreplace")
-    return {"image": path, "model": model, **found, "error": error}
 
 
 def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
-    """Tell whether this is what `record_of` makes of the image, to the last digit."""
+    """Tell whether this is what `image_record` makes of the image, to the last digit."""
     error = record.get("error")
     try:
         faces = Landmarks.from_dict(record) if error is None else None
@@ -32,7 +21,7 @@ def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: s
         return False
     if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
         return False
-    return record == record_of(image, model, faces, error)
+    return record == image_record(image, model, faces, error)
 
 
 def status_of(record: Mapping[str, Any]) -> Literal["ok", "no_face", "failed"]:

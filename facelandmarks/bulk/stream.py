@@ -6,14 +6,14 @@ from contextlib import closing
 
 import cv2
 
+from facelandmarks._threads import usable_cpus
 from facelandmarks.boxes import CONVENTIONS
-from facelandmarks.bulk.records import Record, Row, record_of, to_rows
+from facelandmarks.bulk.records import Record, Row, to_rows
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import usable_cpus
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found
 from facelandmarks.model import Model
-from facelandmarks.results import Crops
+from facelandmarks.results import Crops, image_record
 from facelandmarks.rotations import UPRIGHT
 from facelandmarks.stream import stream
 
@@ -113,8 +113,8 @@ def _records(model: Model, images: Iterable[Path], find: Find, batch_size: int, 
     with closing(done):
         for batch in done:
             yield [
-                record_of(image, model.spec.name, None, found)
+                image_record(image, model.spec.name, None, found)
                 if isinstance(found, str)
-                else record_of(image, model.spec.name, model.result(found, decoded), None)
+                else image_record(image, model.spec.name, model.result(found, decoded), None)
                 for (image, found), decoded in batch
             ]

@@ -71,13 +71,15 @@ def load_detector(
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 
-        return CompactDetector(weights=weights, engine=engine, threads=threads, cache_dir=cache_dir)  # type: ignore[arg-type]
+        return CompactDetector(weights=weights, engine=engine, threads=threads)  # type: ignore[arg-type]
     from facelandmarks.detection.blazeface import SPECS, BlazeFaceDetector
 
     return BlazeFaceDetector(SPECS[name], weights=weights, engine=engine, threads=threads, access=access)
 
 
 def _is_here(name: str, access: "Access") -> bool:
+    if not (access.folder / FILES[name]).is_file():
+        return False
     from facelandmarks.weights.cache import Place
     from facelandmarks.weights.fetch import cached
     from facelandmarks.weights.manifest import get_record

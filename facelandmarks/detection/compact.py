@@ -16,10 +16,8 @@ from facelandmarks.detection.base import Detections
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError
-from facelandmarks.weights.cache import Folder, cache_folder
-from facelandmarks.weights.load import load_builtin
-from facelandmarks.weights.manifest import get_record
-from facelandmarks.weights.packed import load_packed
+from facelandmarks.weights.cache import Folder
+from facelandmarks.weights.load import find_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 Boxes = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
-ASSET = "compact_detector.npz"
+ASSET = "compact.onnx"
 # The lowest hundredth without a detection on the 64 photos without a face, whose highest score is 0.5199. Of the 128
 # labelled faces of the validation scenes 127 are found at it, 126 at 0.53.
 THRESHOLD = 0.52
@@ -50,11 +48,9 @@ class CompactDetector:
     threshold
         Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
     weights
-        A file of packed weights in place of those of the package.
+        Another file of the same kind, in place of the one in the package.
     engine, device, threads
         What runs the network, as in `facelandmarks.load_model`.
-    cache_dir
-        Folder that keeps what engines other than PyTorch need; None as the environment says.
     """
 
     name = "compact"
@@ -68,11 +64,10 @@ class CompactDetector:
         engine: str = "auto",
         device: str = "cpu",
         threads: int | None = None,
-        cache_dir: Folder = None,
     ) -> None:
         self.threshold = threshold
         settings = EngineSettings(device=device, threads=threads)
-        self.engine = make_engine(network_source(weights, cache_dir), choose_engine(engine, settings), settings)
+        self.engine = make_engine(network_source(weights), choose_engine(engine, settings), settings)
 
     def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
         """Find the faces, best first; see `Detector`."""
@@ -96,13 +91,14 @@ class CompactDetector:
         return boxes_of(outputs[cells], centres[cells], strides[cells]), scores[cells]
 
 
-def network_source(weights: Folder, cache_dir: Folder) -> Source:
-    """The network with its weights: the package's, or a packed file."""
+def network_source(weights: Folder) -> Source:
+    """Return the network with its weights: those of the package, or of a file of that kind."""
+    found = find_weights(ASSET, weights)
 
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, load_builtin(ASSET) if weights is None else load_packed(weights), "the compact detector")
+        load_state(network, found.state(), "the compact detector")
 
     return Source(
         stem=Path(ASSET).stem,
@@ -112,8 +108,9 @@ def network_source(weights: Folder, cache_dir: Folder) -> Source:
         std=MIDDLE,
         size=None,
         fill=fill,
-        digest=get_record(ASSET).sha256 if weights is None else None,
-        folder=cache_folder(cache_dir),
+        digest=found.sha256,
+        folder=found.folder,
+        graph=found.graph,
     )
 
 

@@ -1,6 +1,5 @@
 """What every engine offers."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -44,8 +43,3 @@ class PointsEngine(Protocol):
 
     def points_of(self, spec: ModelSpec) -> ToPoints | None:
         """Return flip test, average and decoding of a record; None: `Engine.run` and arrays are faster."""
-
-
-def usable_cpus() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -51,7 +51,7 @@ def onnxruntime_engine(source: "Source", settings: EngineSettings) -> "Engine":
     from facelandmarks.engines.graph import obtain_graph
     from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(obtain_graph(source), settings, source.digest)
+    return OnnxRuntimeEngine(source.graph or obtain_graph(source), settings, source.digest)
 
 
 def openvino_engine(source: "Source", settings: EngineSettings) -> "Engine":
@@ -59,7 +59,7 @@ def openvino_engine(source: "Source", settings: EngineSettings) -> "Engine":
     from facelandmarks.engines.graph import obtain_graph
     from facelandmarks.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(obtain_graph(source), settings, source.digest)
+    return OpenVinoEngine(source.graph or obtain_graph(source), settings, source.digest)
 
 
 def torch_engine(source: "Source", settings: EngineSettings) -> "Engine":

@@ -36,6 +36,8 @@ class Source:
         SHA-256 of the file of weights; None if unknown.
     folder
         Where its graph is kept; None if it is not.
+    graph
+        A file that is the graph already, as for built-in models.
     """
 
     stem: str
@@ -47,6 +49,7 @@ class Source:
     fill: Callable[["nn.Module"], None]
     digest: str | None
     folder: Path | None
+    graph: Path | None = None
 
 
 def filled_network(source: Source) -> "nn.Module":

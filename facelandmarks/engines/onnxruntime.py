@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._threads import PerProcess
-from facelandmarks.engines.base import EngineInfo, usable_cpus
+from facelandmarks._threads import PerProcess, usable_cpus
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.errors import DeviceError, MissingDependencyError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Image files -> upright arrays of the depth they are stored in; and PIL images, as Pillow gives those for files.
 
-OpenCV decodes JPEG, PNG, WebP, BMP and 16-bit colours, Pillow the rest: among it JPEG 2000, where a damaged file
+OpenCV decodes JPEG, PNG, WebP, BMP, PNM and 16-bit TIFF, Pillow the rest: among it JPEG 2000, where a damaged file
 crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same image under
 every version, from a path as from bytes.
 """
@@ -143,7 +143,7 @@ def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
         if image.mode != "I":
             # Pillow warns if a transparent palette becomes RGB in one step.
             image = image.convert("RGBA") if "transparency" in image.info else image
-            return np.array(image.convert("RGB"))
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
         grey = np.array(image)  # Pillow's older name for 16-bit grey
     except Exception as error:  # pixels are read as late as here, and plugins raise errors of a dozen classes
         raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""What JPEG, PNG and 16-bit TIFF and PNM files say about themselves: size, orientation, whether they are complete.
+"""What JPEG, PNG, PNM and 16-bit TIFF files say about themselves: size, orientation, whether they are complete.
 
 OpenCV decodes these, but must not judge them: it reads a cut JPEG as a half-grey image without a word, allocates what
 a header claims, and turns some formats upright in some of its versions only. JPEG and PNG have to be walked to their
@@ -19,7 +19,7 @@ _JPEG_WITHOUT_LENGTH = frozenset({0x01, 0xD8})
 _JPEG_EXIF, _JPEG_END = 0xE1, 0xD9
 _EXIF_PREFIX = b"Exif\0\0"
 _PNG_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
-_PPM16 = re.compile(rb"P6" + 2 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"(?:\s|#[^\n]*\n)+65535\s")
+_PNM = re.compile(rb"P[56]" + 2 * rb"(?:\s|#[^\n]*\n)+(\d{1,9})" + rb"(?:\s|#[^\n]*\n)+(?:255|65535)\s")
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_SAMPLES = 256, 257, 258, 274, 277
 
@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Header | None:
             return _png(data)
     except (struct.error, IndexError) as error:
         raise ValueError(_CUT) from error
-    if found := _PPM16.match(data):  # Pillow reads these in a loop of Python
+    if found := _PNM.match(data):  # Pillow reads 16 bits in a loop of Python; OpenCV does not scale other whites
         return Header("PNM", int(found[1]), int(found[2]), data)
     return _tiff16(data)
 

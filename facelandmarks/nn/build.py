@@ -10,6 +10,7 @@ from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.compact_detector import CompactDetectorNet
 from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention
+from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
 from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
 from facelandmarks.nn.rtmcc import RTMPose
@@ -29,9 +30,15 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 }
 
 
+FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
+
+
 def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
     """Return a network with fresh weights; `name` is a `ModelSpec.network`."""
-    return NETWORKS[name](**options)
+    network = NETWORKS[name](**options)
+    if name in FOLDED:
+        fuse_batch_norms(network.eval())
+    return network
 
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

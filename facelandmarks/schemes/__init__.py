@@ -1,7 +1,8 @@
-"""Schemes (point layouts), and conversions between them."""
+"""Point layouts (schemes), and conversions between them, which are read when they are first used."""
 
-from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
-from facelandmarks.schemes.convert import CONVERSIONS, convert, get_conversion
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from facelandmarks.schemes.scheme import (
     AFLW19,
     ANIME28,
@@ -21,6 +22,10 @@ from facelandmarks.schemes.scheme import (
     check_points,
     get_scheme,
 )
+
+if TYPE_CHECKING:
+    from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
+    from facelandmarks.schemes.tables import CONVERSIONS, convert, get_conversion
 
 __all__ = [
     "AFLW19",
@@ -49,3 +54,10 @@ __all__ = [
     "get_conversion",
     "get_scheme",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "conversions" if name in ("KINDS", "Conversion", "Kind", "Point", "Residuals") else "tables"
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -25,7 +25,12 @@ class Published:
     record: FileRecord
     path: Path
     sha256: str
-    folder: Path  # for what is made from it
+    folder: Path | None  # for what is made from it; None: nothing is
+
+    @property
+    def graph(self) -> Path | None:
+        """Return the file of a built-in model, which engines other than PyTorch open as it is."""
+        return verified_asset(self.record) if self.record.asset else None
 
     def state(self) -> "State":
         """Read the tensors: float32 arrays under the names of `facelandmarks.nn`.
@@ -40,10 +45,10 @@ class Published:
         from facelandmarks.weights.checkpoint import read_checkpoint
 
         if self.record.asset:
-            return load_builtin(self.record.name)
+            return read_checkpoint(verified_asset(self.record), self.record.dialect)
         if DIALECTS[self.record.dialect].format != "torch":
             return read_checkpoint(self.path, self.record.dialect)
-        copy = Place(self.folder, self.record.name).converted(self.sha256, CONVERSION)
+        copy = Place(self.path.parent, self.record.name).converted(self.sha256, CONVERSION)
         if is_good_copy(copy):
             return read_checkpoint(copy.file, "safetensors")
         state = read_checkpoint(self.path, self.record.dialect)
@@ -61,6 +66,7 @@ class Given:
 
     source: Source
     folder: None = None
+    graph: None = None
 
     @property
     def sha256(self) -> str | None:
@@ -80,7 +86,7 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
         return Given(given)
     record = get_record(name)
     if record.asset and record.sha256 is not None:
-        return Published(record, ASSETS / name, record.sha256, access.folder)
+        return Published(record, ASSETS / name, record.sha256, None)
     from facelandmarks.weights.fetch import obtain
 
     path = obtain(record, access)
@@ -88,19 +94,17 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
     return Published(record, path, pin.sha256 if pin else sha256_of(path), path.parent)
 
 
-def load_builtin(name: str) -> "State":
-    """Read a packed file of the wheel, float32 arrays by name; one that the manifest does not mean is refused."""
-    from facelandmarks.weights.packed import load_packed
-
-    path = ASSETS / name
+def verified_asset(record: FileRecord) -> Path:
+    """Return the path of a built-in model, or raise `ChecksumError` if it is missing or damaged."""
+    path = ASSETS / record.name
     if not path.is_file():
         raise ChecksumError(f"{path} is missing from this installation: please install the package again")
-    digest, expected = sha256_of(path), get_record(name).sha256
-    if digest != expected:
+    digest = sha256_of(path)
+    if digest != record.sha256:
         raise ChecksumError(
-            f"{path} is damaged: its SHA-256 is {digest}, not {expected}. Please install the package again"
+            f"{path} is damaged: its SHA-256 is {digest}, not {record.sha256}. Please install the package again"
         )
-    return load_packed(path)
+    return path
 
 
 def read_given(source: Source) -> "State":
@@ -109,9 +113,9 @@ def read_given(source: Source) -> "State":
     Parameters
     ----------
     source
-        Path of a checkpoint (`torch.save` in either format, safetensors, or a packed file of this package), or tensors
-        or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or ours, each also
-        with `module.` in front, and in an outer "state_dict".
+        Path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in model), or
+        tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or ours,
+        each also with `module.` in front, and in an outer "state_dict".
 
     Raises
     ------

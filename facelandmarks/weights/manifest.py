@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -47,7 +47,7 @@ HRNET_OFFICIAL = (
 )
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
-        "packed": Dialect("packed", suffix=".npz"),
+        "packed": Dialect("packed", suffix=".onnx"),
         "safetensors": Dialect("safetensors", suffix=".safetensors"),
         "mmpose0x": Dialect("torch", (UNWRAP, *MMPOSE_0X)),
         "mmpose1x": Dialect("torch", (UNWRAP,)),
@@ -75,7 +75,7 @@ class FileRecord:
     training_data: tuple[str, ...]  # keys of the manifest's table
     papers: tuple[str, ...]  # keys of the manifest's table
     source: Mapping[str, str | None]  # `repository`, `commit` and `config` that describe the model
-    published: tuple[Mapping[str, Any], ...]  # accuracy: the keys of `PUBLISHED`; values by subset
+    published: tuple[Mapping[str, Any], ...]  # accuracy: the keys in `field_rules`; values by subset
     notes: tuple[str, ...]  # other facts for users
     asset: bool = False  # whether the file lies inside the package
     same_tensors: tuple[str, ...] = ()  # SHA-256 of files with the same weights in another container: as good
@@ -170,32 +170,36 @@ def _object(fields: Mapping[str, Accepts], optional: frozenset[str] = frozenset(
     )
 
 
-SOURCE = dict.fromkeys(("repository", "commit", "config"), _or_null(_text))
-PAGE = {"url": _text, "note": _text}
-PUBLISHED: Mapping[str, Accepts] = {
-    **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
-    "values": lambda value: isinstance(value, dict),
-    "protocol": _or_null(_text),
-}
-# For each field of a record: the expected value, for messages, and the test of a value.
-FIELDS: Mapping[str, tuple[str, Accepts]] = {
-    "dialect": (f"one of {', '.join(DIALECTS)}", lambda value: value in [*DIALECTS]),
-    "urls": ("a list of addresses", _list_of(_text)),
-    "pages": ("a list of objects with a url", _list_of(_object(PAGE, optional=frozenset({"note"})))),
-    "bytes": ("a whole number above 0, or null", _or_null(lambda value: type(value) is int and value > 0)),
-    "sha256": ("64 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{64}"))),
-    "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{6,63}"))),
-    "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", lambda value: value in (None, *PREFIX_TRUST)),
-    "git_blob_sha1": ("40 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{40}"))),
-    "licence": ("a text", _text),
-    "training_data": ("a list of names", _list_of(_text)),
-    "papers": ("a list of names", _list_of(_text)),
-    "source": ("an object of repository, commit and config", _object(SOURCE)),
-    "published": ("a list of rows", _list_of(_object(PUBLISHED))),
-    "notes": ("a list of texts", _list_of(_text)),
-    "asset": ("true or false", lambda value: isinstance(value, bool)),
-    "same_tensors": ("a list of 64 small hexadecimal digits each", _list_of(_matches(r"[0-9a-f]{64}"))),
-}
+@cache
+def field_rules() -> Mapping[str, tuple[str, Accepts]]:
+    """Return for each field of a record what is expected, for messages, and the test of a value."""
+    source = dict.fromkeys(("repository", "commit", "config"), _or_null(_text))
+    page = {"url": _text, "note": _text}
+    published: Mapping[str, Accepts] = {
+        **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
+        "values": lambda value: isinstance(value, dict),
+        "protocol": _or_null(_text),
+    }
+    return {
+        "dialect": (f"one of {', '.join(DIALECTS)}", lambda value: value in [*DIALECTS]),
+        "urls": ("a list of addresses", _list_of(_text)),
+        "pages": ("a list of objects with a url", _list_of(_object(page, optional=frozenset({"note"})))),
+        "bytes": ("a whole number above 0, or null", _or_null(lambda value: type(value) is int and value > 0)),
+        "sha256": ("64 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{64}"))),
+        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{6,63}"))),
+        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", lambda value: value in (None, *PREFIX_TRUST)),
+        "git_blob_sha1": ("40 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{40}"))),
+        "licence": ("a text", _text),
+        "training_data": ("a list of names", _list_of(_text)),
+        "papers": ("a list of names", _list_of(_text)),
+        "source": ("an object of repository, commit and config", _object(source)),
+        "published": ("a list of rows", _list_of(_object(published))),
+        "notes": ("a list of texts", _list_of(_text)),
+        "asset": ("true or false", lambda value: isinstance(value, bool)),
+        "same_tensors": ("a list of 64 small hexadecimal digits each", _list_of(_matches(r"[0-9a-f]{64}"))),
+    }
+
+
 OPTIONAL = {"asset", "same_tensors"}
 
 
@@ -237,10 +241,11 @@ def record_problem(name: str, fields: Any) -> str | None:
         return str(error)
     if not isinstance(fields, dict):
         return "expected an object"
-    different = sorted((fields.keys() - FIELDS.keys()) | (FIELDS.keys() - OPTIONAL - fields.keys()))
+    rules = field_rules()
+    different = sorted((fields.keys() - rules.keys()) | (rules.keys() - OPTIONAL - fields.keys()))
     if different:
-        return f"{different[0]} is {'missing' if different[0] in FIELDS else 'unknown'}"
-    for field, (expected, accepts) in FIELDS.items():
+        return f"{different[0]} is {'missing' if different[0] in rules else 'unknown'}"
+    for field, (expected, accepts) in rules.items():
         if field in fields and not accepts(fields[field]):
             return f"{field} must be {expected}, not {fields[field]!r}"
     return None

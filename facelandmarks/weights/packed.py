@@ -1,65 +1,55 @@
-"""Read the packed weights that ship in the wheel: an `.npz` of small arrays, read without pickle and without torch.
+"""Read the tensors of a built-in model: one ONNX file with int8 initializers and a float32 scale per output channel.
 
-Each tensor is stored under its own name, as float16 (float32 where float16 would lose it) or as int8; an int8 tensor
-has beside it `NAME.scale`, float32, one number for each entry along its first axis, and stands for `int8 * scale`.
-`examples/train_compact/packed_writer.py` writes such files.
+ONNX Runtime opens such a file as it is; its graph expands the weights (Cast, Mul), normalises pixels, and decodes. The
+initializers have the names of the PyTorch module with its batch norms folded; an int8 tensor `NAME` stands for
+`NAME * NAME.scale`. Names without a dot are not the network's. `examples/train_compact/export.py` writes such files.
 """
 
 import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import CheckpointError
+from facelandmarks.errors import CheckpointError, MissingDependencyError
 
-Array = NDArray[Any]
 SCALE = ".scale"
-MOST_UNPACKED = 1 << 30  # bytes
-# What NumPy raises depends on where a file is broken; TypeError: a bare .npy array is not an archive.
-BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
-BROKEN_CONTENT = (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError)
 
 
 def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
-    """Read the tensors of a packed file, by name, all float32.
+    """Read the tensors of a built-in model, by name, all float32.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, cut or damaged, or holds anything but packed weights.
+        If the file is missing, damaged, or holds anything but float32 and scaled int8 tensors.
+    MissingDependencyError
+        If onnx is not installed.
     """
     try:
-        # Opened here: NumPy leaves a broken archive open.
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            size = sum(info.file_size for info in file.zip.infolist())
-            if size > MOST_UNPACKED:
-                raise CheckpointError(f"{path} would unpack to {size} bytes, more than the {MOST_UNPACKED} allowed")
-            stored = {name: file[name] for name in file.files}
-    except CheckpointError:
-        raise
-    except BROKEN_FILE + BROKEN_CONTENT as error:
-        raise CheckpointError(f"cannot read the packed weights {path}: {error}; reinstall the package") from error
-    stranger = next((name for name, value in stored.items() if not isinstance(value, np.ndarray)), None)
-    if stranger is not None:  # NumPy gives the bytes of what is not an array
-        raise CheckpointError(f"{path} does not hold packed weights: {stranger!r} is not an array")
-    scales = {name + SCALE for name, value in stored.items() if value.dtype == np.int8}
-    return {name: _to_float(path, name, stored) for name in stored if name not in scales}
-
-
-def _to_float(path: str | os.PathLike[str], name: str, stored: Mapping[str, Array]) -> NDArray[np.float32]:
-    array = stored[name]
-    if array.dtype in (np.float16, np.float32):
-        return array.astype(np.float32)
-    if array.dtype != np.int8 or array.ndim == 0:
-        raise CheckpointError(f"{path}: expected {name} as float16, float32 or int8, found {array.dtype} {array.shape}")
-    scale = stored.get(name + SCALE)
-    if scale is None or scale.shape != array.shape[:1] or scale.dtype != np.float32:
-        found = "nothing" if scale is None else f"{scale.dtype} {scale.shape}"
-        raise CheckpointError(f"{path}: expected {name}{SCALE} as float32 {array.shape[:1]}, found {found}")
-    scaled: NDArray[np.float32] = array.astype(np.float32) * scale.reshape(-1, *[1] * (array.ndim - 1))
-    return scaled
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise MissingDependencyError(f"reading {path} into PyTorch needs onnx: pip install onnx") from error
+    try:
+        graph = onnx.load_model(os.fspath(path), load_external_data=False).graph
+        stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if "." in tensor.name}
+    except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error}") from error
+    found = {}
+    for name, array in stored.items():
+        if name.removesuffix(SCALE) in stored and name.endswith(SCALE):
+            continue
+        scale = stored.get(name + SCALE)
+        if array.dtype == np.int8 and scale is not None and scale.dtype == np.float32:
+            if scale.shape != (array.shape[0], *[1] * (array.ndim - 1)):
+                raise CheckpointError(
+                    f"{path}: {name}{SCALE} has shape {scale.shape}, which does not fit {array.shape}"
+                )
+            found[name] = array.astype(np.float32) * scale
+        elif array.dtype == np.float32 and scale is None:
+            found[name] = array
+        else:
+            raise CheckpointError(f"{path}: expected {name} as float32, or int8 with a scale; found {array.dtype}")
+    if not found:
+        raise CheckpointError(f"{path} holds no weights")
+    return found

@@ -15,11 +15,10 @@ import facelandmarks as fl
 from facelandmarks._files import Journal
 from facelandmarks.bulk import RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
 from facelandmarks.bulk.inputs import is_many
-from facelandmarks.bulk.records import record_of
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
-from facelandmarks.results import Landmarks
+from facelandmarks.results import Landmarks, image_record
 
 needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 
@@ -145,7 +144,7 @@ def test_a_model_that_needs_boxes_is_refused_at_once(model, pictures, monkeypatc
 
 def test_names_that_are_no_utf8_are_written_all_the_same():
     for path, text in ((os.fsdecode(b"a\xff.jpg"), "a\\xff.jpg"), ("å.jpg", "å.jpg")):
-        assert record_of(path, "m", None, "why")["image"] == text
+        assert image_record(path, "m", None, "why")["image"] == text
 
 
 def run(model, pictures, out, **options):

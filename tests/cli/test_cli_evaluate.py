@@ -17,6 +17,7 @@ from paths import EXAMPLES
 
 from facelandmarks import api
 from facelandmarks.cli.evaluate import main
+from facelandmarks.engines.choose import ENGINES
 from facelandmarks.evaluation import rows
 from facelandmarks.evaluation.datasets import RELEASES
 from facelandmarks.model import Model
@@ -74,7 +75,7 @@ def publish_row(monkeypatch, value, count=6):
     (cell, *_) = plain.protocol.cells
     named = rows.replace(plain.protocol, cells=(rows.replace(cell, key="full"),))
     row = rows.Row("compact_300w", named, "a test", MappingProxyType({"full": value}))
-    monkeypatch.setattr("facelandmarks.evaluation.plan.published_rows", lambda spec: [row])
+    monkeypatch.setattr("facelandmarks.evaluation.rows.published_rows", lambda spec: [row])
 
 
 @pytest.mark.parametrize(
@@ -143,10 +144,10 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert main(["--render", str(files["json"]), "--markdown", str(again)]) == 2
     assert "exists" in capsys.readouterr().err
     assert main(["--render", str(files["md"])]) == 2
-    assert "is no report of facelandmarks-eval" in capsys.readouterr().err
+    assert "report.md is not a report" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("engine", api.ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch, engine):
     """Which there are only `load_model` knows; what it says of the one that runs is kept."""
     asked, load_model = [], api.load_model
@@ -167,9 +168,11 @@ def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch
 
 
 def test_an_engine_that_is_none(options, capsys):
-    assert main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"])
     error = capsys.readouterr().err
-    assert all(engine in error for engine in api.ENGINES)
+    assert stopped.value.code == 2
+    assert all(engine in error for engine in ENGINES)
 
 
 def test_json_on_stdout_is_all_of_it(options, capsys):
@@ -247,11 +250,11 @@ def test_the_list_names_data_sets_terms_and_rows(capsys):
 WRONG = [
     ((), "give --dataset and --data-root"),
     (("--dataset", "300w"), "give --dataset and --data-root"),
-    (("--dataset", "300w", "--data-root", ".", "--weights", "a.pth"), "--weights goes with one --model, got 0"),
-    (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "--predictions goes without"),
+    (("--dataset", "300w", "--data-root", ".", "--weights", "a.pth"), "got 0 models"),
+    (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "leave out models"),
     (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no data set '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact"), "no model 'compact'"),
-    (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no subset 'half'"),
+    (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no 300w subset 'half'"),
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
     (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
@@ -276,8 +279,8 @@ def test_help_and_list_load_no_torch():
 
 
 def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(options, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("facelandmarks.evaluation.charts.find_spec", lambda name: None)
-    monkeypatch.setattr("facelandmarks.cli.evaluate.measure_models", lambda *given: pytest.fail("measured"))
+    monkeypatch.setattr("facelandmarks.evaluation.html.find_spec", lambda name: None)
+    monkeypatch.setattr("facelandmarks.cli.evaluate.evaluate", lambda *args, **options: pytest.fail("measured"))
     assert main([*options, "--html", str(tmp_path / "page.html")]) == 4
     assert "facelandmarks-zoo[report]" in capsys.readouterr().err
 

@@ -12,8 +12,7 @@ from paths import DOCS
 
 import facelandmarks as fl
 from facelandmarks import _files as files
-from facelandmarks.cli import images
-from facelandmarks.cli.predict import main
+from facelandmarks.cli.predict import distinct, main
 
 BOX = "180,91,264,175"
 SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())
@@ -219,11 +218,11 @@ def test_results_are_ordinary_files(folder):
 
 
 def test_names_that_clash_are_told_apart():
-    assert images.distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
+    assert distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
 
 
 def test_own_weights_detector_and_offline(folder, capsys):
-    own = Path(fl.__file__).parent / "assets" / "compact_300w.npz"
+    own = Path(fl.__file__).parent / "assets" / "compact_300w.onnx"
     arguments = ["../pictures/face.png", "--json", "out.json", "--weights", str(own), "--detector", "compact"]
     assert main([*arguments, "--offline"]) == 0
     assert read("out.json")["images"][0]["detector"] == "compact"

@@ -26,7 +26,7 @@ def names():
 def test_drawn_video_and_lines(clips, capsys):
     assert main([str(clips / "crossing.mp4"), "--draw", "out.mp4", "--out", "clip.jsonl", "--frames", "6"]) == 0
     assert names() == ["clip.jsonl", "out.mp4"]
-    assert "6 frames, 2 faces, to be seen in 6 of them -> out.mp4, clip.jsonl" in capsys.readouterr().out
+    assert "6 frames, 2 faces in 6 of them -> out.mp4, clip.jsonl" in capsys.readouterr().out
     capture = cv2.VideoCapture("out.mp4")
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(29.97, abs=1e-3)
     lines = [json.loads(line) for line in Path("clip.jsonl").read_text().splitlines()]
@@ -44,7 +44,7 @@ def test_lines_on_stdout(clips, capsys):
     assert main([str(clips / "still_noise.mp4"), "--out", "-", "--frames", "3", "--no-smoothing"]) == 0
     out, err = capsys.readouterr()
     assert [json.loads(line)["frame"] for line in out.splitlines()] == [0, 1, 2]
-    assert "3 frames, 1 face," in err
+    assert "3 frames, 1 face in 3" in err
     assert not names()
 
 
@@ -85,13 +85,13 @@ def test_what_is_no_video_leaves_nothing(clips, capsys, name):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--draw", "out.gif"], "name ends in"),
+        (["--draw", "out.gif"], "--draw out.gif: "),
         (["--draw", "no/out.mp4"], "no such folder: no"),
-        (["--out", "clip.txt"], "written as .jsonl"),
-        (["--bbox", "1,2,3,4"], "are for pictures"),
-        (["--json", "clip.json"], "are for pictures"),
-        (["--rotations", "0,90"], "is for pictures"),
-        (["other.mp4"], "one video at a time"),
+        (["--out", "clip.txt"], "--out clip.txt: "),
+        (["--bbox", "1,2,3,4"], "--bbox and"),
+        (["--json", "clip.json"], "and --json"),
+        (["--rotations", "0,90"], "--rotations is"),
+        (["other.mp4"], "got 2 inputs"),
     ],
 )
 def test_wrong_usage(clips, capsys, options, why):
@@ -127,6 +127,6 @@ def test_numbers_are_checked(option, capsys):
 def test_what_is_a_video(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kinds = {name: module_for(build_parser().parse_args([name])) for name in ("a.MP4", "0", "a.jpg", "12.png")}
-    assert kinds == {"a.MP4": "predict_video", "0": "predict_video", "a.jpg": "images", "12.png": "images"}
+    assert kinds == {"a.MP4": "video", "0": "video", "a.jpg": "predict", "12.png": "predict"}
     Path("0").touch()
-    assert module_for(build_parser().parse_args(["0"])) == "images"
+    assert module_for(build_parser().parse_args(["0"])) == "predict"

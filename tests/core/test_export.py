@@ -57,7 +57,7 @@ def test_the_conventions_are_in_both_files(tmp_path):
     assert json.loads({item.key: item.value for item in graph.metadata_props}["facelandmarks"]) == said
     assert said["input"]["shape"] == ["n", 128, 128, 3]
     assert said["outputs"] == [output.name for output in graph.graph.output]
-    assert said["weights"]["sha256"] == get_record("compact_300w.npz").sha256
+    assert said["weights"]["sha256"] == get_record("compact_300w.onnx").sha256
     assert "W / scale" in said["crop"]["in_words"]
     assert len(said["scheme"]["landmarks"]) == 68
 

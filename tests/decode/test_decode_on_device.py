@@ -151,5 +151,7 @@ def test_every_model(name: str) -> None:
     direct, mirrored = outputs_like(name)
     found, expected = bind(spec, CPU), bind_on_arrays(spec)
     averaged = expected.average(direct, mirrored)
-    np.testing.assert_allclose(found.average(torch.from_numpy(direct), torch.from_numpy(mirrored)), averaged, rtol=2e-7, atol=4e-7)
+    np.testing.assert_allclose(
+        found.average(torch.from_numpy(direct), torch.from_numpy(mirrored)), averaged, rtol=2e-7, atol=4e-7
+    )
     check_twins(found.decode, expected.decode, averaged)

@@ -175,8 +175,8 @@ def test_what_is_no_picture(detector: CompactDetector, image: np.ndarray) -> Non
 
 
 def test_missing_weights() -> None:
-    with pytest.raises(CheckpointError, match=r"nowhere\.npz"):
-        CompactDetector(weights="nowhere.npz")
+    with pytest.raises(CheckpointError, match=r"nowhere\.onnx"):
+        CompactDetector(weights="nowhere.onnx")
 
 
 def test_suppression_keeps_the_best_of_each_cluster() -> None:

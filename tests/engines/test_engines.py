@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, crops, models):
 
 
 def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models):
-    state = {"state_dict": _state("compact_300w.npz")}
+    state = {"state_dict": _state("compact_300w.onnx")}
     model = fl.load_model(engine="onnxruntime", device="cpu", weights=state, cache_dir=tmp_path)
     np.testing.assert_array_equal(model.forward(crops), models["onnxruntime"].forward(crops))
     assert not list(tmp_path.iterdir())
@@ -268,22 +268,22 @@ def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_digest_of_the_weights_is_known(models, name):
-    assert models[name].engine_info().weights == load_manifest().files["compact_300w.npz"].sha256
+    assert models[name].engine_info().weights == load_manifest().files["compact_300w.onnx"].sha256
 
 
 def test_the_digest_of_a_file_that_a_user_brings(tmp_path):
-    own, cache = tmp_path / "own.npz", tmp_path / "cache"
-    own.write_bytes((ASSETS / "compact_300w.npz").read_bytes())
+    own, cache = tmp_path / "own.onnx", tmp_path / "cache"
+    own.write_bytes((ASSETS / "compact_300w.onnx").read_bytes())
     model = fl.load_model(engine="onnxruntime", device="cpu", weights=own, cache_dir=cache)
     assert model.engine_info().weights == hashlib.sha256(own.read_bytes()).hexdigest()
     assert not cache.exists()  # no graph is kept
-    tensors = fl.load_model(engine="torch", device="cpu", weights=_state("compact_300w.npz"), cache_dir=cache)
+    tensors = fl.load_model(engine="torch", device="cpu", weights=_state("compact_300w.onnx"), cache_dir=cache)
     assert tensors.engine_info().weights is None
 
 
 def test_a_file_of_weights_that_is_missing(tmp_path):
-    with pytest.raises(fl.CheckpointError, match=r"gone\.npz"):
-        fl.load_model(device="cpu", weights=tmp_path / "gone.npz")
+    with pytest.raises(fl.CheckpointError, match=r"gone\.onnx"):
+        fl.load_model(device="cpu", weights=tmp_path / "gone.onnx")
 
 
 TELEMETRY = """
@@ -309,16 +309,16 @@ def test_onnxruntime_sends_nothing_home(tmp_path, own):
 
 
 def _state(name):
-    from facelandmarks.weights.load import load_builtin
+    from facelandmarks.weights.load import find_weights
 
-    return load_builtin(name)
+    return find_weights(name).state()
 
 
 def test_a_graph_goes_when_its_weights_go(tmp_path):
     from facelandmarks.weights.cache import Place
 
     fl.load_model(engine="onnxruntime", device="cpu", cache_dir=tmp_path)
-    belongings = Place(tmp_path, "compact_300w.npz").belongings()
+    belongings = Place(tmp_path, "compact_300w.onnx").belongings()
     assert set(graphs(tmp_path)) <= set(belongings)
 
 

@@ -81,7 +81,7 @@ def test_first_form_that_is_there_is_read(releases, tmp_path):
     (tmp_path / "images").symlink_to(releases[0] / "wflw" / "WFLW_images")
     first = next(read("wflw", tmp_path, "test", allow_partial=True))
     assert first.box is not None  # of the JSON; the CSV has none
-    assert first.image.parent.parent.name == "images"
+    assert first.image.parent.parent.name == "predict"
 
 
 def test_attributes_pick_the_subsets_of_wflw(releases):
@@ -126,12 +126,10 @@ def test_part_of_300w_needs_leave(releases, tmp_path):
 def test_a_face_of_300w_without_picture(releases, tmp_path):
     shutil.copytree(releases[0] / "300w" / "ibug", tmp_path / "ibug")
     (tmp_path / "ibug" / "image_003_1.jpg").unlink()
-    with pytest.raises(
-        DatasetError, match=r"1 of 2 faces have no picture beside their \.pts, first .*image_003_1\.pts"
-    ):
+    with pytest.raises(DatasetError, match=r"1 of 2 faces have no image beside their \.pts, first .*image_003_1\.pts"):
         read("300w", tmp_path, "challenge")
     assert [face.name for face in read("300w", tmp_path, "challenge", allow_partial=True)] == ["ibug/image_092_01.jpg"]
-    alone = list(read("300w", tmp_path, "challenge", pictures=False, allow_partial=True))
+    alone = list(read("300w", tmp_path, "challenge", images=False, allow_partial=True))
     assert [face.image is None for face in alone] == [True, False]
 
 
@@ -159,7 +157,7 @@ def test_pictures_of_cofw_come_out_of_its_file(releases, name):
     faces = faces_of(releases, name, "original", "test")
     for face, picture in zip(faces, cofw_pictures(3), strict=True):
         np.testing.assert_array_equal(face.image, picture)
-    bare = faces_of(releases, name, "original", "test", pictures=False)
+    bare = faces_of(releases, name, "original", "test", images=False)
     assert [face.image for face in bare] == [None] * 3
     np.testing.assert_array_equal(faces[1].occluded, releases[1][name]["test"][1].flags == 1)
     np.testing.assert_array_equal(faces[1].box, releases[1][name]["test"][1].box - 1)

@@ -11,9 +11,8 @@ import pytest
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, landmark_region, read
-from facelandmarks.evaluation.datasets.coco import read_coco
-from facelandmarks.evaluation.datasets.hrnet_csv import read_hrnet_csv
-from facelandmarks.evaluation.datasets.pts import read_pts
+from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv
+from facelandmarks.evaluation.datasets.text import read_pts
 from facelandmarks.images import load_image
 
 
@@ -57,7 +56,7 @@ def test_every_dialect_of_pts(annotations):
 
 
 def test_a_file_without_points_is_refused(annotations):
-    with pytest.raises(DatasetError, match=r"empty_no_points\.pts holds 0 points, its header says 68"):
+    with pytest.raises(DatasetError, match=r"empty_no_points\.pts, 0 points, its header says 68"):
         read_pts(annotations / "pts_dialects" / "empty_no_points.pts")
 
 
@@ -85,7 +84,7 @@ def test_public_300w_lists_agree(annotations, tmp_path):
     unpacked(annotations / "300w_lists" / "spiga_300wpublic_test.json.xz", tmp_path / "300wpublic" / "test.json")
     for subset in ("full", "common", "challenge"):
         pfld, spiga = (
-            {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, subset, form=form, pictures=False)}
+            {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, subset, form=form, images=False)}
             for form in ("pfld", "spiga")
         )
         assert (len(pfld),) == RELEASES["300w"].faces[subset]
@@ -97,9 +96,9 @@ def test_public_300w_lists_agree(annotations, tmp_path):
 
 def test_private_300w_list_is_half_indoor(annotations, tmp_path):
     unpacked(annotations / "300w_lists" / "spiga_300wprivate_test.json.xz", tmp_path / "300wprivate" / "test.json")
-    faces = list(read("300w", tmp_path, "test", pictures=False))
+    faces = list(read("300w", tmp_path, "test", images=False))
     assert len(faces) == 600
-    halves = [list(read("300w", tmp_path, subset, pictures=False)) for subset in ("indoor", "outdoor")]
+    halves = [list(read("300w", tmp_path, subset, images=False)) for subset in ("indoor", "outdoor")]
     assert [len(half) for half in halves] == [300, 300]
     boxes = np.array([face.box for face in faces])
     tight = np.array([[*face.points.min(0), *face.points.max(0)] for face in faces])
@@ -109,7 +108,7 @@ def test_private_300w_list_is_half_indoor(annotations, tmp_path):
 def test_one_face_of_300w_in_three_forms(annotations, tmp_path):
     """MMPose's sample and the .pts are counted from 1, SPIGA's file from 0."""
     unpacked(annotations / "300w_lists" / "spiga_300wprivate_test.json.xz", tmp_path / "300wprivate" / "test.json")
-    listed = {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, "test", pictures=False)}
+    listed = {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, "test", images=False)}
     for face in mmpose_faces(annotations, "300w", 68, counts_from=1):
         np.testing.assert_allclose(face.points, listed[face.name].points, rtol=0, atol=1e-9)
 
@@ -147,7 +146,7 @@ def test_folders_of_300w(shared, folder, subset):
 def test_folders_and_list_of_300w_hold_the_same_faces(shared, annotations, tmp_path):
     """The pictures of the folders were cut out and made smaller: undone, the points are those of the list."""
     unpacked(annotations / "300w_lists" / "pfld_test_689.txt.xz", tmp_path / "list.txt")
-    listed = {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, "full", pictures=False)}
+    listed = {face.name.rpartition("/")[2]: face for face in read("300w", tmp_path, "full", images=False)}
     root = shared / "data" / "300w_test"
     index = {row["file"]: row for row in csv.DictReader((root / "index.csv").read_text().splitlines())}
     compared = 0
@@ -168,7 +167,7 @@ def test_subsets_of_wflw(annotations, tmp_path):
     unpacked(annotations / "wflw" / "list_68pt_rect_attr_test.txt.xz", tmp_path / "list_68pt_rect_attr_test.txt")
     counts = {}
     for subset in ("test", "pose", "expression", "illumination", "makeup", "occlusion", "blur"):
-        faces = list(read("wflw68", tmp_path, subset, pictures=False))
+        faces = list(read("wflw68", tmp_path, subset, images=False))
         assert all(subset in face.subsets for face in faces)
         counts[subset] = len(faces)
     assert counts == {
@@ -185,7 +184,7 @@ def test_subsets_of_wflw(annotations, tmp_path):
 def test_faces_of_wflw_in_two_forms(annotations, tmp_path):
     """60 of the 68 points are points of the 98 as they stand, in MMPose's file, too."""
     unpacked(annotations / "wflw" / "list_68pt_rect_attr_test.txt.xz", tmp_path / "list_68pt_rect_attr_test.txt")
-    listed = list(read("wflw68", tmp_path, "test", pictures=False))
+    listed = list(read("wflw68", tmp_path, "test", images=False))
     for face in mmpose_faces(annotations, "wflw", 98):
         of_picture = [other for other in listed if other.name.split("#")[0].endswith(face.name)]
         same = [int((np.abs(o.points[:, None] - face.points).sum(-1).min(1) < 1e-9).sum()) for o in of_picture]
@@ -262,7 +261,7 @@ def cofw68(annotations, tmp_path_factory):
 
 
 def test_cofw68(cofw68):
-    faces = list(read("cofw68", cofw68, "test", pictures=False))
+    faces = list(read("cofw68", cofw68, "test", images=False))
     assert len(faces) == 507
     # The first file counts its first point at (58.00626102, 31.04355995), and the box of face 2 at 183, 49, 118 x 124.
     np.testing.assert_allclose(faces[0].points[0], [57.00626102, 30.04355995], atol=1e-8)

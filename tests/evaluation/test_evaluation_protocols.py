@@ -4,9 +4,8 @@ import pytest
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES
-from facelandmarks.evaluation.plan import at_hand, plan_rows
 from facelandmarks.evaluation.protocols import PROTOCOLS
-from facelandmarks.evaluation.rows import UNREACHABLE, plain_row, published_rows, rows_of
+from facelandmarks.evaluation.rows import UNREACHABLE, at_hand, plain_row, plan_rows, published_rows, rows_of
 from facelandmarks.evaluation.scoring import METRICS, RULES
 from facelandmarks.pipeline import choose
 from facelandmarks.weights.manifest import load_manifest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facelandmarks.evaluation import metrics
-from facelandmarks.evaluation.scoring import Faces, interval, judge, measure
+from facelandmarks.evaluation.scoring import Faces, interval, judge, score
 from facelandmarks.schemes import get_scheme
 
 TOLERANCE = 1e-6
@@ -37,7 +37,7 @@ def test_nme_of_mmpose(shared, dataset):
     truth = arrays[f"{key}/db_gt"]
     sizes = metrics.point_pair(truth, get_scheme(pair).normaliser) if pair else arrays[f"{key}/box_size"]
     faces = faces_of(arrays[f"{key}/pred"][..., :2], truth, arrays[f"{key}/db_mask"], sizes)
-    assert measure(faces, "NME", "mmpose") == pytest.approx(document["datasets"][key]["metrics"]["NME"], abs=TOLERANCE)
+    assert score(faces, "NME", "mmpose") == pytest.approx(document["datasets"][key]["metrics"]["NME"], abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("part", ["upper", "lower", "full"])
@@ -48,7 +48,7 @@ def test_numbers_of_deepfashion(shared, part):
     key = f"ds_deepfashion_{part}"
     sizes = arrays[f"{key}/bbox_xywh"][:, 2:].max(1)
     faces = faces_of(arrays[f"{key}/pred"][..., :2], arrays[f"{key}/db_gt"], arrays[f"{key}/db_mask"], sizes)
-    found = {name: measure(faces, name, "mmpose") for name in ("PCK@0.2", "AUC", "EPE")}
+    found = {name: score(faces, name, "mmpose") for name in ("PCK@0.2", "AUC", "EPE")}
     assert found["PCK@0.2"] == pytest.approx(wanted["PCK"], abs=TOLERANCE)
     assert found["AUC"] == pytest.approx(wanted["AUC"], abs=TOLERANCE)
     assert found["EPE"] == pytest.approx(wanted["EPE"], rel=TOLERANCE)
@@ -63,35 +63,35 @@ def test_numbers_of_the_official_program(shared, count):
     truth = arrays[f"gt_{count}"]
     sizes = metrics.point_pair(truth, get_scheme(scheme).normaliser) if scheme else arrays["box_size_19"]
     faces = faces_of(arrays[f"pred_{count}"], truth, sizes=sizes)
-    assert measure(faces, "NME", "hrnet_official") == pytest.approx(wanted["nme"], abs=TOLERANCE)
-    assert measure(faces, "FR@0.10", "hrnet_official") == wanted["fr_010"]
+    assert score(faces, "NME", "hrnet_official") == pytest.approx(wanted["nme"], abs=TOLERANCE)
+    assert score(faces, "FR@0.10", "hrnet_official") == wanted["fr_010"]
 
 
 @pytest.mark.parametrize("scoring", ["mmpose", "hrnet_official", "plain"])
 def test_a_point_that_is_no_number_spoils_a_mean(some, scoring):
     some.points[3, 2] = np.nan
-    assert np.isnan(measure(some, "NME", scoring))
+    assert np.isnan(score(some, "NME", scoring))
     others = faces_of(*(np.delete(array, 3, axis=0) for array in (some.points, some.truth, some.visible, some.sizes)))
-    assert measure(some, "NME", scoring, skip_missed=True) == measure(others, "NME", scoring)
+    assert score(some, "NME", scoring, skip_missed=True) == score(others, "NME", scoring)
 
 
 @pytest.mark.parametrize("scoring", ["hrnet_official", "plain"])
 def test_missed_faces_are_failures(some, scoring):
-    before = measure(some, "FR@0.10", scoring)
+    before = score(some, "FR@0.10", scoring)
     some.points[np.flatnonzero(metrics.face_errors(metrics.distances(some.points, some.truth)) < 4)[:2]] = np.nan
-    assert measure(some, "FR@0.10", scoring, skip_missed=True) == pytest.approx(before + 2 / 20)
+    assert score(some, "FR@0.10", scoring, skip_missed=True) == pytest.approx(before + 2 / 20)
 
 
 def test_no_face_gives_no_number(some):
     some.points[:] = np.nan
     for scoring in ("mmpose", "hrnet_official", "plain"):
-        assert np.isnan(measure(some, "NME", scoring, skip_missed=True))
+        assert np.isnan(score(some, "NME", scoring, skip_missed=True))
     assert interval(some) is None
 
 
 def test_the_interval_holds_the_mean(some):
     low, high = interval(some)
-    assert low < measure(some, "NME", "plain") < high
+    assert low < score(some, "NME", "plain") < high
 
 
 def test_what_passes():

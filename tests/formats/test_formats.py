@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError, UnknownModelError
-from facelandmarks.evaluation.datasets.pts import read_pts
+from facelandmarks.evaluation.datasets.text import read_pts
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import to_coco
 from facelandmarks.results import Landmarks
@@ -283,7 +283,14 @@ def test_pts_of_endless_many_points_are_refused():
         Landmarks.from_pts(["version: 1\nn_points: " + "9" * 5000 + "\n{\n}"], "ibug68", (9, 9))
 
 
-@pytest.mark.parametrize("change", [("68", "67"), ("{", ""), ("version: 1", ""), ("}", "1 2 }"), (".", "x.")])
+@pytest.mark.parametrize("change", [("{", ""), ("version: 1", ""), ("n_points: 68\n", ""), ("\n{\n", " { ")])
+def test_dialects_of_pts_are_read(change):
+    faces = made("ibug68", 1)
+    found = Landmarks.from_pts([faces.to_pts()[0].replace(*change, 1)], "ibug68", faces.image_size)
+    assert_same(found, faces, scores=False)
+
+
+@pytest.mark.parametrize("change", [("68", "67"), ("}", "1 2 }"), (".", "x."), ("version", "vision"), ("{", "[")])
 def test_other_pts_files_are_refused(change):
     (text,) = made("ibug68", 1).to_pts()
     with pytest.raises(InvalidOptionError):

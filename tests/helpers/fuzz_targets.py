@@ -87,28 +87,6 @@ def _png_sums(data: bytes, rng: np.random.Generator) -> bytes:
     return b"".join(parts) + data[position:]
 
 
-FIELDS = {
-    "Points": np.arange(136.0).reshape(68, 2),
-    "Occ": np.zeros((1, 68), np.uint8),
-    "nameList": np.array([["0/a.jpg"], ["2/b.jpg"]], object),
-    "single": np.ones((2, 3), np.float32),
-}
-
-
-def mat5() -> Target:
-    """MATLAB up to version 7, plain and compressed."""
-    from scipy.io import savemat
-
-    from facelandmarks.evaluation.datasets.matlab import load_mat
-
-    corpus = []
-    for compressed in (False, True):
-        buffer = io.BytesIO()
-        savemat(buffer, FIELDS, do_compression=compressed)
-        corpus.append((f"compressed_{compressed}.mat", buffer.getvalue()))
-    return Target(corpus, in_file(".mat", lambda path: load_mat(path, "Points", "Occ", "nameList")))
-
-
 def _write_chunked(path: Path) -> None:
     """Compressed in chunks, with checksums: other code of the HDF5 library than plain arrays."""
     import h5py
@@ -184,7 +162,7 @@ def packed() -> Target:
 
     state = {f"layer{n}.weight": np.random.default_rng(n).normal(size=(4, 3, 1, 1)) for n in range(6)}
     data = saved_by(lambda path: save_packed(path, state))
-    return Target([("a.npz", data)], in_file(".npz", read_given))
+    return Target([("a.onnx", data)], in_file(".onnx", read_given))
 
 
 def tflite() -> Target:
@@ -223,10 +201,8 @@ def annotations() -> Target:
     """Lists, points and JSON as the data sets publish them; which reader by the name of the file."""
     import json
 
-    from facelandmarks.evaluation.datasets.coco import read_coco
-    from facelandmarks.evaluation.datasets.hrnet_csv import read_hrnet_csv
-    from facelandmarks.evaluation.datasets.lists import read_list
-    from facelandmarks.evaluation.datasets.pts import read_pts
+    from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv
+    from facelandmarks.evaluation.datasets.text import read_list, read_pts
 
     rng = np.random.default_rng(3)
     points = rng.uniform(0, 100, (19, 2))
@@ -281,7 +257,6 @@ def misbehaving() -> Target:
 
 TARGETS: Mapping[str, Callable[[], Target]] = {
     "images": images,
-    "mat5": mat5,
     "mat73": mat73,
     "checkpoint": checkpoint,
     "safetensors": safetensors,

@@ -178,8 +178,7 @@ def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
 
 def predictions() -> Target:
     """What `facelandmarks-eval --resume` keeps."""
-    from facelandmarks.evaluation.store import PredictionStore
-    from facelandmarks.evaluation.stream import Prediction
+    from facelandmarks.evaluation.predict import Prediction, PredictionStore
 
     settings = {"model": "compact_300w", "version": "1", "threads": None}
 

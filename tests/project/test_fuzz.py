@@ -5,7 +5,7 @@ from fuzz import run
 from fuzz_mutations import INTERESTING, mutated
 from fuzz_targets import TARGETS
 
-NEEDS = {"images": "PIL.Image", "mat5": "scipy.io", "mat73": "h5py", "graph": "onnxruntime"}
+NEEDS = {"images": "PIL.Image", "mat73": "h5py", "graph": "onnxruntime"}
 CASES = 200
 
 

@@ -13,10 +13,10 @@ CHECK = """
 import facelandmarks
 from pathlib import Path
 from facelandmarks.weights.manifest import manifest_path
-from facelandmarks.weights.load import load_builtin
+from facelandmarks.weights.load import find_weights
 assert Path(facelandmarks.__file__).is_relative_to({root!r}), facelandmarks.__file__
 assert manifest_path().is_relative_to({root!r}), manifest_path()
-print(len(load_builtin("compact_300w.npz")) > 100, manifest_path().relative_to({root!r}).as_posix())
+print(len(find_weights("compact_300w.onnx").state()) > 50, manifest_path().relative_to({root!r}).as_posix())
 """
 
 
@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert wheel.name.startswith("facelandmarks_zoo-")
     assert wheel.stat().st_size < LARGEST
     names = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("weights_manifest.json", "py.typed", "assets/compact_300w.npz", "assets/compact_detector.npz"):
+    for name in ("weights_manifest.json", "py.typed", "assets/compact_300w.onnx", "assets/compact.onnx"):
         assert f"facelandmarks/{name}" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"facelandmarks"}
     entry_points = next(name for name in names if name.endswith("entry_points.txt"))

@@ -85,7 +85,7 @@ def test_frames_of_another_size_are_fitted(tmp_path):
     assert next(read_video(tmp_path / "clip.mp4")).image.shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize(("name", "why"), [("clip.xyz", "name ends in"), ("no/clip.mp4", "No such file")])
+@pytest.mark.parametrize(("name", "why"), [("clip.xyz", "clip.xyz: .*.mp4, .m4v"), ("no/clip.mp4", "No such file")])
 def test_a_writer_that_cannot_open_says_so_at_once(tmp_path, name, why):
     with pytest.raises(VideoError, match=why):
         VideoWriter(tmp_path / name, 30, 64, 48)
@@ -93,7 +93,7 @@ def test_a_writer_that_cannot_open_says_so_at_once(tmp_path, name, why):
 
 
 def test_a_writer_that_opencv_refuses_says_so_at_once(tmp_path):
-    with pytest.raises(VideoError, match="OpenCV has no writer for 0 x 0"):
+    with pytest.raises(VideoError, match="0 x 0"):
         VideoWriter(tmp_path / "clip.mp4", 30, 0, 0)
     assert not list(tmp_path.iterdir())
 
@@ -113,12 +113,17 @@ def test_a_file_that_lost_frames_is_an_error(tmp_path):
     writer = VideoWriter(tmp_path / "clip.mp4", 30, 64, 48)
     writer.write(grey(1), 0.0)
     writer.written += 1  # as if the disk had been full
-    with pytest.raises(VideoError, match="could not be written whole"):
+    with pytest.raises(VideoError, match="1 of 2 frames"):
         writer.close()
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("bad_empty.mp4", "is empty"), ("bad_text.mp4", "it is no video"), ("none.mp4", "no such file")]
+    ("name", "why"),
+    [
+        ("bad_empty.mp4", "is empty"),
+        ("bad_text.mp4", "bad_text.mp4: .* not a video"),
+        ("none.mp4", "no such file: .*none.mp4"),
+    ],
 )
 def test_what_is_no_video_is_refused_before_the_first_frame(shared, name, why):
     with pytest.raises(VideoError, match=why):
@@ -140,20 +145,20 @@ def test_a_list_of_other_files_is_no_video(tmp_path, text, suffix, before):
     write(other, np.arange(3) / 25, 25)
     path = tmp_path / f"list{suffix}"
     path.write_bytes(before + text.format(other=other).encode())
-    with pytest.raises(VideoError, match="list of other files"):
+    with pytest.raises(VideoError, match=f"list{suffix} is a list"):
         Video(path)
 
 
 def test_a_cut_file_gives_its_frames_and_a_warning(shared):
-    with pytest.warns(TruncatedVideoWarning, match="after 16 of 90 frames"):
+    with pytest.warns(TruncatedVideoWarning, match="16 of 90 frames"):
         assert len(list(read_video(shared / "data" / "clips" / "bad_truncated.mp4"))) == 16
 
 
-def test_ones_own_pictures_are_frames():
+def test_plain_images_are_frames():
     frames = list(as_frames([grey(1), grey(2)], 25))
     assert [(f.index, f.time) for f in frames] == [(0, 0.0), (1, 0.04)]
     assert isinstance(frames[0], Frame)
-    with pytest.raises(InvalidOptionError, match="rate must be"):
+    with pytest.raises(InvalidOptionError, match="got 0"):
         as_frames([], 0)
 
 

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import threading
 from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 from video_clips import make_clip, photos
@@ -21,11 +24,11 @@ from facelandmarks.video import (
     draw_tracked,
     jitter,
     lag,
+    motion,
     read_video,
     track,
 )
-from facelandmarks.video import assign as assignment
-from facelandmarks.video.motion import Motion
+from facelandmarks.video.motion import Motion, assign
 
 
 @pytest.fixture(scope="module")
@@ -168,13 +171,13 @@ def test_faces_are_detected_only_now_and_then(shared, model):
     assert frames[-1].faces.box_scores[0] > 0.5
 
 
-def test_a_video_of_one_picture_and_of_none(shared, model):
+def test_a_video_of_one_frame_and_of_none(shared, model):
     clip = make_clip([(photos(shared)[0], lambda t: (160, 120, 0.8))], [0.0])
     assert [frame.ids.tolist() for frame in track(clip, model)] == [[1]]
     assert list(track([], model, rate=30)) == []
 
 
-def test_pictures_without_faces_stay(model):
+def test_frames_without_faces_stay(model):
     frames = list(track([np.full((60, 80, 3), 127, np.uint8)] * 4, model, rate=25))
     assert [(f.time, len(f.faces), f.faces.points.shape) for f in frames] == [
         (index / 25, 0, (0, 68, 2)) for index in range(4)
@@ -187,28 +190,28 @@ def test_wrong_arguments_are_refused(model):
     grey = np.full((60, 80, 3), 127, np.uint8)
     with pytest.raises(InvalidOptionError, match=r"track\(read_video\('clip.mp4'\), model\)"):
         track("clip.mp4", model)
-    with pytest.raises(InvalidOptionError, match="give rate="):
+    with pytest.raises(InvalidOptionError, match="rate="):
         list(track([grey], model))
     with pytest.raises(InvalidOptionError, match="detect_every"):
         track([], model, detect_every=0)
     with pytest.raises(InvalidOptionError, match="keep_lost"):
         track([], model, keep_lost=float("nan"))
-    with pytest.raises(InvalidOptionError, match="times must rise"):
+    with pytest.raises(InvalidOptionError, match="frame 1 is at"):
         list(track([Frame(0, 0.0, grey), Frame(1, 0.0, grey)], model))
     assert not issubclass(InvalidOptionError, InvalidBoxError)
 
 
 def test_without_scipy_nothing_is_begun(model, monkeypatch):
-    monkeypatch.setattr(assignment, "find_spec", lambda name: None)
+    monkeypatch.setattr(motion, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[video\]"):
         track([], model)
 
 
 def test_as_many_pairs_as_can_be_are_found():
     costs = np.array([[0.1, 0.2], [0.15, 9.0]])
-    assert assignment.assign(costs, 1.0) == [(0, 1), (1, 0)]
-    assert assignment.assign(np.array([[2.0]]), 1.0) == []
-    assert assignment.assign(np.zeros((0, 3)), 1.0) == []
+    assert assign(costs, 1.0) == [(0, 1), (1, 0)]
+    assert assign(np.array([[2.0]]), 1.0) == []
+    assert assign(np.zeros((0, 3)), 1.0) == []
 
 
 @pytest.mark.parametrize("rate", [10, 30, 60])
@@ -223,6 +226,89 @@ def test_motion_foresees_a_steady_way(rate):
     np.testing.assert_allclose(motion.box(2.3), box(2.3), atol=0.5)
     # Longer than it may go on: there it stays.
     np.testing.assert_array_equal(motion.box(5.0), motion.box(9.0))
+
+
+class Recording:
+    """A model that notes which threads run it."""
+
+    def __init__(self, model):
+        self.model, self.spec, self.scheme = model, model.spec, model.scheme
+        self.threads, self.detectors = set(), []
+
+    def detector(self, name):
+        self.detectors.append(name)
+        return self.model.detector(name)
+
+    def predict(self, *args, **options):
+        self.threads.add(threading.get_ident())
+        return self.model.predict(*args, **options)
+
+
+def test_frames_are_read_ahead_and_the_network_has_a_thread_of_its_own(shared, model):
+    readers, left = set(), []
+
+    def frames():
+        for frame in make_clip([(photos(shared)[0], lambda t: (160, 120, 0.8))], np.arange(6) / 25):
+            readers.add(threading.get_ident())
+            left.append(frame.index)
+            yield frame
+
+    recording = Recording(model)
+    tracked = track(frames(), recording, detector="compact")
+    assert next(tracked).ids.tolist() == [1]
+    tracked.close()
+    assert len(left) <= 4  # one held back, one in the network, one read ahead
+    assert recording.detectors == ["compact"]  # the model's own
+    assert len(readers) == len(recording.threads) == 1
+    assert len(readers | recording.threads | {threading.get_ident()}) == 3
+    assert not [thread for thread in threading.enumerate() if thread.ident in readers | recording.threads]
+
+
+def test_an_error_comes_after_the_frames_before_it(shared, model):
+    def frames():
+        yield from make_clip([(photos(shared)[0], lambda t: (160, 120, 0.8))], np.arange(4) / 25)
+        raise ZeroDivisionError
+
+    tracked = track(frames(), model)
+    assert [next(tracked).index for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(tracked)
+
+
+class EndlessCamera:
+    """A camera that shows a grey wall."""
+
+    def __init__(self, source):
+        self.known = {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_WIDTH: 80.0, cv2.CAP_PROP_FRAME_HEIGHT: 60.0}
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def get(self, what):
+        return self.known.get(what, 0.0)
+
+    def set(self, *_):
+        return True
+
+    def grab(self):
+        return True
+
+    def retrieve(self):
+        return True, np.full((60, 80, 3), 127, np.uint8)
+
+    def release(self):
+        pass
+
+
+def test_ctrl_c_ends_a_camera_and_keeps_the_file(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", EndlessCamera)
+    before = signal.getsignal(signal.SIGINT)
+    press = lambda frame: signal.raise_signal(signal.SIGINT) if frame.index == 2 else None  # noqa: E731
+    summary = annotate(0, model, out=tmp_path / "a.jsonl", progress=press)
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(summary.frames))
+    assert 3 <= summary.frames <= 7
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_annotate_makes_both_files(shared, model, tmp_path):
@@ -276,9 +362,9 @@ def test_importing_loads_no_torch():
     assert done.stdout.strip() == "set()"
 
 
-def test_own_pictures_give_what_frames_give(shared, model):
+def test_plain_images_give_what_frames_give(shared, model):
     clip = make_clip([(photos(shared)[0], lambda t: (160, 120, 0.8))], np.arange(3) / 25)
-    pictures = [frame.image for frame in clip]
-    by_rate = [frame.faces.points for frame in track(pictures, model, rate=25)]
-    by_frames = [frame.faces.points for frame in track(as_frames(pictures, 25), model)]
+    images = [frame.image for frame in clip]
+    by_rate = [frame.faces.points for frame in track(images, model, rate=25)]
+    by_frames = [frame.faces.points for frame in track(as_frames(images, 25), model)]
     np.testing.assert_array_equal(by_rate, by_frames)

@@ -11,14 +11,15 @@ from facelandmarks.errors import CheckpointError, ChecksumError
 from facelandmarks.nn.build import build_network
 from facelandmarks.weights import load, manifest
 from facelandmarks.weights.checkpoint import load_state
+from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import MODELS
 
-LIMITS = {"compact_300w.npz": 5_000_000, "compact_detector.npz": 1_000_000}
+LIMITS = {"compact_300w.onnx": 4_500_000, "compact.onnx": 1_000_000}
 
 
 def test_the_manifest_lists_the_files_of_the_package():
     records = {name: record for name, record in manifest.load_manifest().files.items() if record.asset}
-    assert set(records) == {path.name for path in load.ASSETS.glob("*.npz")} == set(LIMITS)
+    assert set(records) == {path.name for path in load.ASSETS.glob("*.onnx")} == set(LIMITS)
     for name, record in records.items():
         content = (load.ASSETS / name).read_bytes()
         assert len(content) == record.bytes <= LIMITS[name]
@@ -26,7 +27,7 @@ def test_the_manifest_lists_the_files_of_the_package():
 
 
 def test_every_model_has_a_file_and_every_file_a_user():
-    files = {spec.weights for spec in MODELS.values()} | {"compact_detector.npz", YUNET_FILE}
+    files = {spec.weights for spec in MODELS.values()} | {"compact.onnx", YUNET_FILE}
     assert files == set(manifest.load_manifest().files)
 
 
@@ -51,19 +52,20 @@ def test_the_manifest_is_found_in_a_checkout_and_in_a_package(tmp_path, monkeypa
 
 
 def test_damaged_and_missing_weights_are_refused(tmp_path, monkeypatch):
-    content = bytearray((load.ASSETS / "compact_300w.npz").read_bytes())
+    content = bytearray((load.ASSETS / "compact_300w.onnx").read_bytes())
+    record = get_record("compact_300w.onnx")
     content[len(content) // 2] ^= 1
     monkeypatch.setattr(load, "ASSETS", tmp_path)
     with pytest.raises(ChecksumError, match="missing"):
-        load.load_builtin("compact_300w.npz")
-    (tmp_path / "compact_300w.npz").write_bytes(content)
+        load.verified_asset(record)
+    (tmp_path / "compact_300w.onnx").write_bytes(content)
     with pytest.raises(ChecksumError, match="damaged"):
-        load.load_builtin("compact_300w.npz")
+        load.verified_asset(record)
 
 
 def test_misfits_are_named():
     spec = MODELS["compact_300w"]
-    tensors = load.load_builtin(spec.weights)
+    tensors = load.find_weights(spec.weights).state()
     network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     first = next(iter(tensors))
@@ -77,7 +79,7 @@ def test_misfits_are_named():
 
 def test_loaded_tensors_are_in_the_network():
     spec = MODELS["compact_300w"]
-    tensors = load.load_builtin(spec.weights)
+    tensors = load.find_weights(spec.weights).state()
     network = build_network(spec.network, {"landmarks": 68})
     load_state(network, tensors, spec.name)
     state = network.state_dict()

@@ -252,8 +252,8 @@ def test_files_of_mmpose_1x_pass_the_table_of_0x():
 
 
 def test_packed(tmp_path):
-    save_packed(tmp_path / "file.npz", {"a.bias": np.ones(2, np.float32)})
-    np.testing.assert_array_equal(read_checkpoint(tmp_path / "file.npz", "packed")["a.bias"], 1)
+    save_packed(tmp_path / "file.onnx", {"a.bias": np.ones(2, np.float32)})
+    np.testing.assert_array_equal(read_checkpoint(tmp_path / "file.onnx", "packed")["a.bias"], 1)
 
 
 def test_safetensors(tmp_path):

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 import facelandmarks as fl
 from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network
-from facelandmarks.weights.load import load_builtin, read_given
+from facelandmarks.weights.load import find_weights, read_given
 
 MODEL = "hrnetv2_w18_aflw"
 TO_0X = (("head.conv_layers.", "keypoint_head.final_layer."), ("head.final_layer.", "keypoint_head.final_layer.3."))
@@ -62,9 +62,9 @@ def test_safetensors(state, tmp_path):
 
 
 def test_packed_files(tmp_path):
-    own = load_builtin("compact_300w.npz")
-    save_packed(tmp_path / "own.npz", own)
-    assert read_given(tmp_path / "own.npz").keys() == own.keys()
+    own = find_weights("compact_300w.onnx").state()
+    save_packed(tmp_path / "own.onnx", own)
+    assert read_given(tmp_path / "own.onnx").keys() == own.keys()
     points = fl.load_model("compact_300w", weights=own, device="cpu").predict(
         np.zeros((99, 99, 3), np.uint8), (9, 9, 90, 90)
     )

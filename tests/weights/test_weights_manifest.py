@@ -22,7 +22,7 @@ from facelandmarks.weights.manifest import (
 )
 from facelandmarks.zoo import MODELS
 
-DETECTORS = {YUNET_FILE, "compact_detector.npz"}
+DETECTORS = {YUNET_FILE, "compact.onnx"}
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_own_records_keep_to_the_rules(tmp_path, monkeypatch):
     own.write_text(json.dumps(bad))
     with pytest.raises(CheckpointError, match=r"own\.json: 'a\.pth': .*plain http"):
         load_manifest()
-    for name, asset in (("compact_300w.npz", False), ("b.pth", True)):
+    for name, asset in (("compact_300w.onnx", False), ("b.pth", True)):
         own.write_text(json.dumps({**good(), "files": {name: {**good()["files"]["a.pth"], "asset": asset}}}))
         with pytest.raises(CheckpointError, match="file of the package"):
             load_manifest()

@@ -1,4 +1,4 @@
-"""facelandmarks-predict of a video: faces with numbers, drawn and as lines of JSON."""
+"""facelandmarks-predict for a video: numbered faces, drawn and as lines of JSON."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, load_chosen_model
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, counted, load_chosen_model
 from facelandmarks.cli.predict import UPRIGHT, is_camera
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ STDOUT = Path("-")
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command. `args` has the options of `facelandmarks-predict`, `out`, and those of `add_arguments`."""
+    """Run facelandmarks-predict for a video or a camera; return the exit code."""
     source, draw, out = args.images[0], args.draw, args.out
     if draw is None and out is None:
         stem = f"camera{source}" if is_camera(source) else source.stem
@@ -33,38 +33,34 @@ def run(args: argparse.Namespace) -> int:
     for warning in caught:
         complain(warning.message)
     if not args.quiet:
-        written = [str(path) for path in (draw, out) if path not in (None, STDOUT)]
-        arrow = f" -> {', '.join(written)}" if written else ""
-        print(describe(summary, str(source)) + arrow, file=sys.stderr if out == STDOUT else sys.stdout)
+        faces = counted(len(summary.ids), "face") if summary.ids else "no face"
+        seen = f" in {summary.with_faces} of them" if summary.ids else ""
+        written = ", ".join(str(path) for path in (draw, out) if path not in (None, STDOUT))
+        print(
+            f"{source}: {summary.frames} frames, {faces}{seen}" + (f" -> {written}" if written else ""),
+            file=sys.stderr if out == STDOUT else sys.stdout,
+        )
     return SOME_FAILED if cut else DONE
 
 
 def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -> str | None:
-    """What is wrong with the options taken together, or None."""
+    """Say what is wrong with the options for a video taken together, or None."""
     if len(args.images) > 1:
         return f"one video at a time, got {len(args.images)} inputs"
     if args.bbox or args.json:
-        return "--bbox and --json are for pictures; a video's results go to --out FILE.jsonl and --draw FILE.mp4"
+        return "--bbox and --json are for images; the results of a video go to --out FILE.jsonl and --draw FILE.mp4"
     if args.rotations != UPRIGHT:
-        return "--rotations is for pictures: the faces of a video are looked for as it is shown"
+        return "--rotations is for images: a video is searched as it is shown"
     from facelandmarks.video.write import CODECS
 
     if draw is not None and draw.suffix.lower() not in CODECS:
-        return f"--draw {draw}: a video's name ends in {', '.join(CODECS)}"
+        return f"--draw {draw}: the name of a video ends in {', '.join(CODECS)}"
     if out is not None and out != STDOUT and out.suffix.lower() != ".jsonl":
         return f"--out {out}: the landmarks of a video are written as .jsonl, one line a frame"
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
     if args.images[0].resolve() in {path.resolve() for path in files}:
         return f"{args.images[0]} is the input: results must go elsewhere"
-    return check_outputs(files, args.force, None)
-
-
-def describe(summary: "Summary", name: str) -> str:
-    """One line for people."""
-    if not summary.ids:
-        return f"{name}: {summary.frames} frames, no face"
-    faces = f"{len(summary.ids)} face{'s' * (len(summary.ids) > 1)}"
-    return f"{name}: {summary.frames} frames, {faces}, to be seen in {summary.with_faces} of them"
+    return check_outputs(files, args.force)
 
 
 def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
@@ -75,7 +71,7 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
     from facelandmarks.video.track import STANDARD
 
     source = int(str(args.images[0])) if is_camera(args.images[0]) else args.images[0]
-    with Video(source) as video:  # whether it can be read, before a model is loaded
+    with Video(source) as video:  # an error here comes before a model is loaded
         total = video.info.count
     model = load_chosen_model(args)
     hidden = args.quiet or not sys.stderr.isatty()
