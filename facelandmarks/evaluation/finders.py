@@ -48,9 +48,12 @@ class DetectedBoxes:
     def __call__(self, image: NDArray[np.uint8], sample: Sample) -> Region | None:
         """Return the region of the face in the model's convention, or None."""
         given = self._detector.convention
-        boxes = self._detector.detect(image).boxes.astype(np.float64)
-        index = matching(convert_boxes(boxes, given, "tight"), sample.points)
-        return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
+        found = self._detector.detect(image)
+        index = matching(convert_boxes(found.boxes.astype(np.float64), given, "tight"), sample.points)
+        if index is None:
+            return None
+        face = found[index : index + 1]
+        return Region(convert_boxes(face.boxes.astype(np.float64), given, self._convention), points=face.points)
 
 
 class GivenPredictions:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import Journal
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.datasets import Sample
+from facelandmarks.evaluation.datasets import Sample, get_release
 from facelandmarks.evaluation.protocols import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.images import load_image
 from facelandmarks.model import Model
 from facelandmarks.results import Crops
+from facelandmarks.schemes import convert, get_scheme
 from facelandmarks.stream import stream
 
 SCHEMA = "facelandmarks-evaluation-points/1"
@@ -82,7 +83,8 @@ def predict_faces(
     finder
         Finds faces in place of the annotated regions.
     """
-    missed = np.full((len(model.scheme), 2), np.nan, np.float32)
+    scheme = get_scheme(get_release(protocol.dataset).scheme)
+    missed = np.full((len(scheme), 2), np.nan, np.float32)
 
     def prepare(face: tuple[str, Sample]) -> tuple[tuple[str, Sample, Prediction], Crops | None]:
         key, sample = face
@@ -95,11 +97,16 @@ def predict_faces(
         made = Prediction(missed, face_size(sample, protocol, annotated))
         if region is None:
             return (key, sample, made), None
-        return (key, sample, made), model.prepare(image, region.box, center=region.center, scale=region.scale)
+        crops = model.prepare(
+            image, region.box, detector_points=region.points, center=region.center, scale=region.scale
+        )
+        return (key, sample, made), crops
 
     for batch in stream(model, samples, prepare, batch=batch_size, workers=workers, ahead=batch_size):
         yield [
-            (key, sample, Prediction(decoded.points[0], made.size) if len(decoded) else made)
+            (key, sample, Prediction(convert(decoded.points[0], model.scheme, scheme), made.size))
+            if len(decoded)
+            else (key, sample, made)
             for (key, sample, made), decoded in batch
         ]
 

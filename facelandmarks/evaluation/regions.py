@@ -19,12 +19,14 @@ Numbers = NDArray[np.float64]
 class Region:
     """What `Model.prepare` is given: a box (1, 4), or center and scale (1, 2) each; the others are None.
 
-    In pixels of the image, as upstream counts them (`Protocol.counts_from`).
+    In pixels of the image, as upstream counts them (`Protocol.counts_from`). With a detected box come the detector's
+    points (1, 5, 2), if it has any.
     """
 
     box: Numbers | None = None
     center: Numbers | None = None
     scale: Numbers | None = None
+    points: NDArray[np.float32] | None = None
 
 
 def place(sample: Sample, protocol: Protocol, convention: str, width: int, height: int) -> Region:

@@ -9,6 +9,7 @@ from typing import Any
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, check_subset, get_release
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
+from facelandmarks.schemes import CONVERSIONS
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
@@ -64,15 +65,25 @@ def rows_of(dataset: str) -> list[Row]:
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
     """Return a row without published numbers.
 
+    Points of another scheme are converted where all of the data set's have something to be made of; the row says so.
+
     Raises
     ------
     InvalidOptionError
-        If the model has another scheme than the data set.
+        If the model has another scheme than the data set, and they cannot be converted.
     """
-    scheme = get_release(dataset).scheme
-    if spec.scheme != scheme:
+    scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
+    if spec.scheme == scheme:
+        return Row(spec.name, protocol)
+    conversion = CONVERSIONS.get((spec.scheme, scheme))
+    if conversion is None or "unavailable" in conversion.kinds:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
-    return Row(spec.name, plain_protocol(dataset, subsets))
+    counts = ", ".join(f"{conversion.kinds.count(kind)} {kind}" for kind in dict.fromkeys(conversion.kinds))
+    note = (
+        f"the model's {spec.scheme} points are converted to {scheme} ({counts}): the error also holds what differs "
+        "between the definitions of the points, and does not compare with that of models trained on them"
+    )
+    return Row(spec.name, replace(protocol, note=note))
 
 
 def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:
