@@ -47,7 +47,7 @@ def load_packed(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
                 )
             found[name] = array.astype(np.float32) * scale
         elif array.dtype == np.float32 and scale is None:
-            found[name] = array
+            found[name] = array.copy()  # onnx gives read-only views
         else:
             raise CheckpointError(f"{path}: expected {name} as float32, or int8 with a scale; found {array.dtype}")
     if not found:
