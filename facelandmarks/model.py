@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, check_boxes, check_count, tight_boxes
+from facelandmarks.boxes import Boxes, check_boxes, check_count
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
@@ -33,6 +33,7 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
 
+Regions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 BATCH = 64  # crops in one call of the network
 DEVICE_BATCH = 256  # the same where points come back instead of heatmaps
 STANDARD = Find()
@@ -306,23 +307,20 @@ class Model:
             depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
         return Decoded(self.to_image(points, crops), scores, depth)
 
-    def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
-        """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is.
+    def regions_after(self, points: Floats) -> Regions | None:
+        """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
+        geometry, named = self._pipeline.geometry, self.scheme.named
+        if not isinstance(geometry, Rotated):
+            return None
+        return geometry.regions_after(points, points[:, named["eye_left_outer"]], points[:, named["eye_right_outer"]])
 
-        Notes
-        -----
-        Source: MediaPipe 0.10.21, `modules/face_landmark/face_landmark_landmarks_to_roi.pbtxt`.
-        """
+    def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
+        """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is."""
         seen = self.infer(crops)
-        boxes = tight_boxes(seen.points)
-        boxes[:, 2:] = np.maximum(boxes[:, 2:], 0)  # upstream looks for the largest coordinate from 0 on
-        eyes = [seen.points[:, self.scheme.named[f"eye_{side}_outer"]] for side in ("left", "right")]
-        faces = seen.scores.mean(axis=1) >= (self.spec.confirm_below or 0)
-        center, scale = (
-            np.where(faces[:, None], *pair)
-            for pair in zip(geometry.regions(boxes), (crops.center, crops.scale), strict=True)
-        )
-        rotation = np.where(faces, geometry.rotations(*eyes), crops.rotation)
+        center, scale, rotation = self.regions_after(seen.points) or (crops.center, crops.scale, crops.rotation)
+        no_face = seen.scores.mean(axis=1) < (self.spec.confirm_below or 0)
+        center[no_face], scale[no_face] = crops.center[no_face], crops.scale[no_face]
+        rotation[no_face] = crops.rotation[no_face]
         return Crops(geometry.cut(pixels, center, scale, rotation), center, scale, rotation)
 
     def infer(self, crops: Crops) -> Decoded:

@@ -67,6 +67,19 @@ class Rotated:
         rotations: NDArray[np.float64] = np.where(np.isfinite(angle), -angle, 0).astype(np.float64)
         return rotations
 
+    def regions_after(
+        self, points: NDArray[np.floating], left: NDArray[np.floating], right: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return center, scale and rotation of the regions of landmarks (N, K, 2), with the eyes at `left` and `right`.
+
+        Notes
+        -----
+        Source: MediaPipe 0.10.21, `modules/face_landmark/face_landmark_landmarks_to_roi.pbtxt`.
+        """
+        # Upstream looks for the largest coordinate from 0 on.
+        boxes = np.concatenate([points.min(1), np.maximum(points.max(1), 0)], axis=1)
+        return *self.regions(boxes), self.rotations(left, right)
+
     def cut(
         self,
         image: NDArray[np.uint8],
