@@ -92,8 +92,10 @@ def average_mesh(
 
     x and its mirror image add up to the crop's width: to 191.99 of 192 pixels in the mean of 445 faces.
     """
-    back = mirrored[:, :-1].reshape(len(mirrored), -1, 3)[:, exchange] * np.array([-1, 1, 1], np.float32)
+    back = mirrored[:, :-1].reshape(len(mirrored), mirrored.shape[1] // 3, 3)[:, exchange] * np.array(
+        [-1, 1, 1], np.float32
+    )
     back[..., 0] += np.float32(input_size[0])
-    together = np.concatenate([back.reshape(len(mirrored), -1), mirrored[:, -1:]], axis=1)
+    together = np.concatenate([back.reshape(len(mirrored), mirrored.shape[1] - 1), mirrored[:, -1:]], axis=1)
     averaged: NDArray[np.float32] = (direct + together) * np.float32(0.5)
     return averaged

@@ -132,7 +132,7 @@ def decode_points(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
 
 def decode_mesh(outputs: Tensor) -> Decoded:
     """See `decode.vectors.decode_mesh`."""
-    places = outputs[:, :-1].reshape(outputs.shape[0], -1, 3)
+    places = outputs[:, :-1].reshape(outputs.shape[0], outputs.shape[1] // 3, 3)
     scores = outputs[:, -1:].sigmoid().expand(-1, places.shape[1])
     return places[..., :2], scores, places[..., 2]
 
@@ -179,7 +179,9 @@ def average_points(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_siz
 
 def average_mesh(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
     """See `decode.flip.average_mesh`."""
-    x, y, z = mirrored[:, :-1].reshape(mirrored.shape[0], -1, 3).index_select(1, exchange).unbind(dim=-1)
+    x, y, z = (
+        mirrored[:, :-1].reshape(mirrored.shape[0], mirrored.shape[1] // 3, 3).index_select(1, exchange).unbind(dim=-1)
+    )
     places = torch.stack([input_size[0] - x, y, z], dim=-1).flatten(1)
     return (direct + torch.cat([places, mirrored[:, -1:]], dim=1)) * 0.5
 

@@ -41,7 +41,7 @@ def decode_mesh(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDAr
     -----
     Source: MediaPipe 0.10.21, `modules/face_landmark` (`TensorsToFaceLandmarks`, `TensorsToFloats` with a sigmoid).
     """
-    places = outputs[:, :-1].reshape(len(outputs), -1, 3)
+    places = outputs[:, :-1].reshape(len(outputs), outputs.shape[1] // 3, 3)
     with np.errstate(over="ignore"):  # the score is 0 then
         scores = 1 / (1 + np.exp(-outputs[:, -1:]))
     return places[..., :2], np.repeat(scores, places.shape[1], axis=1), places[..., 2]
