@@ -26,8 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
 from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
-from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.weights.packed import load_packed
+from facelandmarks.weights.checkpoint import load_packed, load_state
 
 SIZES = {256: 24, 320: 16, 448: 8}  # canvas side in pixels, a multiple of the largest stride: canvases a step
 SIZE_SHARES = (0.35, 0.45, 0.20)

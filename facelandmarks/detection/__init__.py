@@ -29,7 +29,7 @@ def load_detector(
     weights: "Weights | None" = None,
     preferred: str | None = None,
 ) -> "Detector":
-    """Load the detector of that name.
+    """Return the detector of that name.
 
     Parameters
     ----------
@@ -37,14 +37,12 @@ def load_detector(
         `"compact"` is the one in the wheel. `"yunet"`, and MediaPipe's `"blazeface_short"` and `"blazeface_full"`, are
         fetched if they are not in the cache. `"auto"` is the preferred one if that is in the cache already, else YuNet
         if that is, else the one in the wheel: it never uses the network.
-    engine
-        Runs the network, always on the CPU (`facelandmarks.engines.choose`). YuNet is run by OpenCV.
-    threads
-        CPU threads of that engine.
+    engine, threads
+        Engine of the network, always on the CPU (`facelandmarks.engines.choose`); YuNet is run by OpenCV.
     cache_dir
         Folder of the cache; None as the environment says.
     weights
-        A file in place of the published one; for all but `"auto"`.
+        A file in place of the published one, for all but `"auto"`.
     preferred
         What `"auto"` takes first.
 
@@ -66,12 +64,16 @@ def load_detector(
             raise InvalidOptionError("weights need the name of their detector; 'auto' may be any")
         choices = (preferred, "yunet") if preferred else ("yunet",)
         name = next((choice for choice in choices if _is_here(choice, access)), DEFAULT_DETECTOR)
-    if name == "yunet":
-        return _load_yunet(weights, access)
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 
         return CompactDetector(weights=weights, engine=engine, threads=threads)  # type: ignore[arg-type]
+    if name == "yunet":
+        from facelandmarks.detection.yunet import YuNetDetector
+        from facelandmarks.weights.fetch import obtain
+        from facelandmarks.weights.manifest import get_record
+
+        return YuNetDetector(obtain(get_record(YUNET_FILE), access) if weights is None else weights)  # type: ignore[arg-type]
     from facelandmarks.detection.blazeface import SPECS, BlazeFaceDetector
 
     return BlazeFaceDetector(SPECS[name], weights=weights, engine=engine, threads=threads, access=access)
@@ -85,11 +87,3 @@ def _is_here(name: str, access: "Access") -> bool:
     from facelandmarks.weights.manifest import get_record
 
     return cached(get_record(FILES[name]), Place(access.folder, FILES[name])) is not None
-
-
-def _load_yunet(weights: "Weights | None", access: "Access") -> "Detector":
-    from facelandmarks.detection.yunet import YuNetDetector
-    from facelandmarks.weights.fetch import obtain
-    from facelandmarks.weights.manifest import get_record
-
-    return YuNetDetector(obtain(get_record(YUNET_FILE), access) if weights is None else weights)  # type: ignore[arg-type]

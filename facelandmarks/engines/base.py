@@ -16,14 +16,14 @@ ToPoints = Callable[[NDArray[np.uint8]], tuple[Floats, Floats, Floats | None]]
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What really runs: engine and its version, device, number type, threads, SHA-256 of the weights if known."""
+    """What really runs."""
 
     engine: str
     version: str
     device: str
     dtype: str
     threads: int
-    weights: str | None = None
+    weights: str | None = None  # their SHA-256, if known
 
 
 class Engine(Protocol):

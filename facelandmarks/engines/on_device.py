@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facelandmarks.decode.on_device import bind
+from facelandmarks.engines.base import Floats
 from facelandmarks.zoo.spec import ModelSpec
 
 WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and allocate memory
@@ -29,10 +30,8 @@ class PointsOnDevice:
         self._spec, self._after = spec, bind(spec, device)
         self._graphs = _Graphs(self._packed, device) if cuda_graphs else None
 
-    def __call__(
-        self, pixels: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return what `pipeline.Pipeline.decode` does, for crops (N, H, W, 3), N at least 1."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats | None]:
+        """Return points, scores and depth of crops, see `ToPoints`."""
         crops = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._device.type == "cuda":
             crops = crops.pin_memory()  # copies from other memory wait for the device

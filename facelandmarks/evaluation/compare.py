@@ -20,10 +20,6 @@ class Comparison:
 
     Attributes
     ----------
-    first, second
-        Names of the forms.
-    faces
-        Number of faces of each.
     common
         Number of faces of the first that are in the second.
     points, boxes, centers, scales
@@ -69,15 +65,7 @@ class Comparison:
 
 
 def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
-    """Compare the first form that is found with each other one.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such data set or subset.
-    DatasetError
-        If fewer than two forms are found.
-    """
+    """Compare the first form that is found with each other one; `DatasetError` if fewer than two forms are found."""
     forms = {}
     for form in FORMS[get_release(name).name]:
         if subset not in FORMS[name][form].places:

@@ -30,10 +30,7 @@ def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:
 class DetectedBoxes:
     """Finds annotated faces with a detector of the model; `name` says which one it really is.
 
-    Raises
-    ------
-    InvalidOptionError
-        If no detector finds boxes of the model's convention.
+    `InvalidOptionError` if no detector finds boxes of the model's convention.
     """
 
     def __init__(self, model: Model, detector: str = "auto") -> None:
@@ -66,10 +63,8 @@ class GivenPredictions:
     path
         JSON: `{"images": [{"image": path, "faces": [{"points": [[x, y], ..]}]}]}`, in pixels, (0, 0) the centre of the
         top-left one.
-    landmarks
-        Number of points of a face.
-    protocol
-        The rules that faces are scored by.
+    landmarks, protocol
+        Number of points of a face, and the rules that faces are scored by.
 
     Raises
     ------

@@ -48,13 +48,7 @@ li { margin: .2rem 0; }
 
 
 def to_html(card: Card) -> str:
-    """Return the page.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
+    """Return the page; `MissingDependencyError` if matplotlib is not installed."""
     title = "facelandmarks: published and measured"
     command, versions = escape(" ".join(card["command"])), escape(versions_of_card(card))
     parts = [

@@ -78,17 +78,7 @@ Subsets = tuple[dict[str, Measured], dict[str, DatasetError]]
 
 
 def measure_row(row: Row, predict: Predict, store: PredictionStore, settings: Settings, progress: Progress) -> Subsets:
-    """Measure every subset of a row.
-
-    Parameters
-    ----------
-    predict
-        Gives the points of faces.
-    store
-        Keeps them.
-    progress
-        Called with the number of faces done since its last call.
-    """
+    """Measure every subset of a row; `progress` is called with the number of faces done since its last call."""
     measured, missing = {}, {}
     for subset in subsets_of(row, settings):
         try:

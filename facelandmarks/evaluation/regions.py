@@ -32,17 +32,8 @@ class Region:
 def place(sample: Sample, protocol: Protocol, convention: str, width: int, height: int) -> Region:
     """Return the region of a face by its protocol.
 
-    Parameters
-    ----------
-    convention
-        What the model's boxes hold (`ModelSpec.box_convention`).
-    width, height
-        Of the image, pixels.
-
-    Raises
-    ------
-    DatasetError
-        If the annotations lack what the rule needs.
+    The model's boxes hold `convention`; width and height of the image are in pixels. `DatasetError` if the annotations
+    lack what the rule needs.
     """
     points, size = sample.points + protocol.counts_from, (width, height)
     # Where the annotation has no center and scale, they are made as those of the derived lists were made.

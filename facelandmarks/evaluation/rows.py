@@ -63,14 +63,9 @@ def rows_of(dataset: str) -> list[Row]:
 
 
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
-    """Return a row without published numbers.
+    """Return a row without published numbers; points of another scheme are converted, and the row says so.
 
-    Points of another scheme are converted where all of the data set's have something to be made of; the row says so.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the model has another scheme than the data set, and they cannot be converted.
+    `InvalidOptionError` if points of the data set have nothing in the model's scheme to be made of.
     """
     scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
     if spec.scheme == scheme:
@@ -125,12 +120,8 @@ def plan_rows(
 
     Parameters
     ----------
-    dataset
-        A key of `RELEASES`.
     models
         Names of models; empty: all that have a published row.
-    protocol
-        Only rows of this protocol.
     subsets
         What to measure; a model without a published row of any of them gets a plain row.
     given

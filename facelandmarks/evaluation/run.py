@@ -245,13 +245,7 @@ def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None
 
 
 def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
-    """Open the predictions that a model has made for a row before, if they are kept.
-
-    Raises
-    ------
-    InvalidOptionError
-        If they were made with other settings.
-    """
+    """Open the predictions that a model has made for a row before, if they are kept."""
     settings_of_points = {
         "model": spec.name,
         "weights": run["weights"]["sha256"],

@@ -28,8 +28,6 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "blazeface_short": BlazeFaceShort,
     "blazeface_full": BlazeFaceFull,
 }
-
-
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
 
 

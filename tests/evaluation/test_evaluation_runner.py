@@ -167,7 +167,7 @@ def test_predictions_of_other_settings_are_not_taken(resumed, tmp_path, capsys):
     head, *rest = file.read_text().splitlines(keepends=True)
     file.write_text(json.dumps({**json.loads(head), "weights": "other"}) + "\n" + "".join(rest))
     assert evaluate(tmp_path, *resumed) == (2, None)
-    assert "is of another run: weights 'other', now" in capsys.readouterr().err
+    assert "weights 'other', now" in capsys.readouterr().err
     for content in (b"nothing of the kind\n", b"\xff\n", head.encode() + b'{"face": "\xff"}\n'):
         file.write_bytes(content)
         assert evaluate(tmp_path, *resumed) == (2, None)

@@ -184,5 +184,5 @@ def test_parse_json_raises_value_errors_only():
 def test_a_report_that_is_none(tmp_path, capsys):
     (tmp_path / "a.json").write_text("[" * 100_000)
     assert main(["--render", str(tmp_path / "a.json")]) == 2
-    assert "is no report of facelandmarks-eval" in capsys.readouterr().err
+    assert "a.json is not a report" in capsys.readouterr().err
     assert issubclass(InvalidOptionError, ValueError)

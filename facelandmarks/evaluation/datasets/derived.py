@@ -21,18 +21,9 @@ def coco_form(
     occlusion: bool = False,
     counts_from: int = 0,
 ) -> Form:
-    """Return the form of MMPose's files.
+    """Return the form of MMPose's files: names by subset, in `annotations/` or in the root.
 
-    Parameters
-    ----------
-    files
-        Name of the file by subset, in `annotations/` or in the root.
-    folders, counts_from
-        See `Form`.
-    points
-        Number of points of a face.
-    occlusion
-        Whether a flag of 1 says that the point is hidden. If not, all points have it, and it says nothing.
+    `occlusion` says that a flag of 1 means a hidden point; otherwise all points have that flag, and it says nothing.
     """
 
     def load(request: Request) -> Faces:
@@ -43,13 +34,7 @@ def coco_form(
 
 
 def read_coco(path: Path, points: int, *, occlusion: bool = False, counts_from: int = 0) -> Faces:
-    """Read the faces of one COCO file, in the order of its annotations.
-
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, or an annotation lacks something.
-    """
+    """Read the faces of one COCO file, in order; `DatasetError` for other files and incomplete annotations."""
     try:
         document = parse_json(read_text(path))
         names = {image["id"]: str(image["file_name"]) for image in document["images"]}
@@ -98,18 +83,9 @@ def hrnet_form(
     box_size: bool = False,
     counts_from: int = 0,
 ) -> Form:
-    """Return the form of the official HRNet repository's files.
+    """Return the form of the official HRNet repository's files: names by subset, in the root or in `annotations/`.
 
-    Parameters
-    ----------
-    files
-        Name of the file by subset, in the root or in `annotations/`.
-    folders, counts_from
-        See `Form`.
-    points
-        Number of points of a face.
-    box_size
-        Whether the lists have the column `box_size` (AFLW).
+    `box_size` says whether the lists have that column (AFLW).
     """
 
     def load(request: Request) -> Faces:
@@ -121,10 +97,7 @@ def hrnet_form(
 def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_from: int = 0) -> Faces:
     """Read the faces of one list: image, scale, box_size if there is one, centre, points; columns go by position.
 
-    Raises
-    ------
-    DatasetError
-        Naming file and line, for rows of another length and numbers that are not finite.
+    `DatasetError` names file and line, for rows of another length and numbers that are not finite.
     """
     try:
         rows = list(enumerate(csv.reader(read_text(path).splitlines()), 1))[1:]  # the first names the columns
@@ -155,10 +128,7 @@ def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_fr
 def read_spiga(path: Path, points: int) -> Faces:
     """Read the faces of one of SPIGA's files, counted from 0: `imgpath`, `bbox` (x, y, width, height), `landmarks`.
 
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, or a face lacks something.
+    `DatasetError` for other files and incomplete faces.
     """
     samples = []
     try:

@@ -41,22 +41,7 @@ class Found:
 
 
 def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) -> Found:
-    """Return the files that `read` would read.
-
-    Parameters
-    ----------
-    name, root, subset
-        As for `read`.
-    forms
-        Keys of `FORMS[name]`, of which the first one found is taken; empty: all, in their order.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such data set, subset or form.
-    DatasetError
-        If none of the files is there.
-    """
+    """Return the files that `read` would read: of the first form found, of `forms` or of all. Errors as for `read`."""
     release, root = get_release(name), Path(root)
     check_subset(release, subset)
     known = FORMS[name]

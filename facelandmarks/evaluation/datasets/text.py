@@ -55,19 +55,9 @@ class Row:
 
 
 def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
-    """Read a list: x and y of the points, further numbers, and the name of the image, which may hold blanks.
+    """Read a list: x and y of `points` points, `extras` further numbers, and the name of the image, with its blanks.
 
-    Parameters
-    ----------
-    points
-        Number of points of a row.
-    extras
-        Number of numbers between the points and the name.
-
-    Raises
-    ------
-    DatasetError
-        Naming file and line, for rows of another length and numbers that are not finite.
+    `DatasetError` names file and line, for rows of another length and numbers that are not finite.
     """
     count = 2 * points + extras
     rows = []
@@ -86,10 +76,7 @@ def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
 def read_pts(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Read the points of a face and which of them are visible, as `facelandmarks.formats.pts.parse_pts` gives them.
 
-    Raises
-    ------
-    DatasetError
-        Naming the file, and the line if one is wrong.
+    `DatasetError` names the file, and the line if one is wrong.
     """
     try:
         return parse_pts(read_text(path))

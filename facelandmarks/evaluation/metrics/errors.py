@@ -27,13 +27,7 @@ _SIDES: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
 
 
 def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
-    """Return Euclidean distances (N, K) in pixels between points and truth, both (N, K, 2).
-
-    Raises
-    ------
-    InvalidOptionError
-        If the shapes differ, or are not (N, K, 2).
-    """
+    """Return Euclidean distances (N, K) in pixels; `InvalidOptionError` unless both shapes are one (N, K, 2)."""
     given, wanted = np.asarray(points, np.float64), np.asarray(truth, np.float64)
     if given.shape != wanted.shape or given.ndim != 3 or given.shape[-1] != 2:
         raise InvalidOptionError(
@@ -55,15 +49,7 @@ def point_pair(truth: Floats, pair: tuple[int, int]) -> Floats:
 def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
     """Return the size (N,) in pixels of boxes (N, 4), in their precision.
 
-    Parameters
-    ----------
-    rule
-        `longer` side (AFLW, DeepFashion), `diagonal`, or `root_area`, the root of width times height.
-
-    Raises
-    ------
-    InvalidOptionError
-        For an unknown rule.
+    The rule is `longer` side (AFLW, DeepFashion), `diagonal`, or `root_area`, the root of width times height.
     """
     side = lookup(_SIDES, rule, "size of a box")
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -73,17 +59,8 @@ def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
 def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
     """Return distances (N, K) as fractions of one size a face.
 
-    Parameters
-    ----------
-    lengths
-        From `distances`, pixels.
-    sizes
-        (N,) pixels: from `point_pair`, `box_sides`, or the data set.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a face lacks a finite positive size; the first one is named.
+    Sizes (N,) in pixels are from `point_pair`, `box_sides`, or the data set. `InvalidOptionError` names the first face
+    without a finite positive size.
     """
     divisors = np.asarray(sizes, np.float64)
     if divisors.shape != lengths.shape[:1]:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, hint_at
 from facelandmarks.schemes import Scheme
 
 Errors = NDArray[np.float64]
@@ -30,7 +30,7 @@ def mean_error(errors: Errors, valid: Mask | None = None, average: Average = "po
         For an unknown average.
     """
     if average not in get_args(Average):
-        raise InvalidOptionError(f"no average {average!r}; there are: {', '.join(get_args(Average))}")
+        raise InvalidOptionError(f"no average {average!r}; {hint_at(average, get_args(Average))}")
     values = errors[_counted(errors, valid)] if average == "points" else face_errors(errors, valid)
     return float(values.mean()) if values.size else float("nan")
 
