@@ -18,18 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The results of an evaluation.
+    """The results of an evaluation."""
 
-    Attributes
-    ----------
-    card
-        A JSON document with every number, and everything needed to measure it again.
-    source
-        The file that the report was read from, if any.
-    """
-
-    card: Card
-    source: Path | None = None
+    card: Card  # a JSON document with every number, and everything needed to measure it again
+    source: Path | None = None  # the file that it was read from, if any
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -234,15 +234,14 @@ def test_built_in_models_do_not_import_torch(cache, photo, name, tmp_path, monke
     subprocess.run([sys.executable, "-c", COMMAND, name, tmp_path / "photo.png"], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_eight_bit_weights_leave_activations_alone(models, cache, name):
-    """OpenVINO would round them too, which shows on noise: points would move by several pixels of the crop."""
+def test_openvino_rounds_no_activations_of_eight_bit_models(models, cache):
+    """Left to itself it does: here points move by 0.03 px, scores by 0.09, outputs of the detector by 0.015."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), dtype=np.uint8)
-    points = [models[engine].engine.run(pixels)[..., :2] * 128 for engine in ("torch", name)]
-    np.testing.assert_allclose(points[1], points[0], atol=0.01)
-    detectors = [load_detector("compact", engine=engine, cache_dir=cache).engine for engine in ("torch", name)]
-    outputs = [engine.run(pixels) for engine in detectors]
-    np.testing.assert_allclose(outputs[1], outputs[0], atol=1e-3)
+    expected, found = (models[name].engine.run(pixels) for name in GRAPHS)
+    np.testing.assert_allclose(found[..., :2] * 128, expected[..., :2] * 128, atol=1e-3)
+    np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-4)
+    expected, found = (load_detector("compact", engine=name, cache_dir=cache).engine.run(pixels) for name in GRAPHS)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 SMALL = {"stem": (4, 4), "widths": (8, 8), "blocks": (1, 1), "neck": 4}

@@ -13,8 +13,7 @@ from facelandmarks._files import parse_json
 from facelandmarks.cli.evaluate import main
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.evaluation.datasets.derived import read_coco, read_spiga
-from facelandmarks.evaluation.finders import GivenPredictions
-from facelandmarks.evaluation.predict import PredictionStore
+from facelandmarks.evaluation.predict import GivenPredictions, PredictionStore
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.weights.cache import Place, read_pin
 from facelandmarks.weights.manifest import NAME, check_manifest, manifest_path, read_document

@@ -9,28 +9,47 @@ import numpy as np
 
 from facelandmarks._files import parse_json
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.records import SCALE_UNIT, Faces, Form, Request, Sample
+from facelandmarks.evaluation.datasets.records import SCALE_UNIT, Faces, Form, Sample
 from facelandmarks.evaluation.datasets.text import malformed, read_text, to_numbers
 
 
 def coco_form(
-    files: Mapping[str, str],
-    folders: tuple[str, ...],
-    points: int,
-    *,
-    occlusion: bool = False,
-    counts_from: int = 0,
+    files: Mapping[str, str], folders: tuple[str, ...], points: int, *, occlusion: bool = False, counts_from: int = 0
 ) -> Form:
     """Return the form of MMPose's files: names by subset, in `annotations/` or in the root.
 
     `occlusion` says that a flag of 1 means a hidden point; otherwise all points have that flag, and it says nothing.
     """
+    return Form(
+        {subset: (f"annotations/{name}", name) for subset, name in files.items()},
+        lambda request: read_coco(request.found, points, occlusion=occlusion, counts_from=counts_from),
+        counts_from,
+        folders,
+    )
 
-    def load(request: Request) -> Faces:
-        return read_coco(request.found, points, occlusion=occlusion, counts_from=counts_from)
 
-    places = {subset: (f"annotations/{name}", name) for subset, name in files.items()}
-    return Form(places, load, counts_from, folders)
+def derived_forms(
+    name: str,
+    stems: Mapping[str, str],
+    folders: tuple[str, ...],
+    points: int,
+    *,
+    box_size: bool = False,
+    counts_from: int = 0,
+) -> dict[str, Form]:
+    """Return the forms of MMPose's and HRNet's files, `face_landmarks_NAME_STEM`, with stems by subset.
+
+    `box_size` says whether HRNet's lists have that column (AFLW).
+    """
+    files = {subset: f"face_landmarks_{name}_{stem}" for subset, stem in stems.items()}
+    hrnet = Form(
+        {subset: (f"{file}.csv", f"annotations/{file}.csv") for subset, file in files.items()},
+        lambda request: read_hrnet_csv(request.found, points, box_size=box_size, counts_from=counts_from),
+        counts_from,
+        folders,
+    )
+    documents = {subset: f"{file}.json" for subset, file in files.items()}
+    return {"mmpose": coco_form(documents, folders, points, counts_from=counts_from), "hrnet": hrnet}
 
 
 def read_coco(path: Path, points: int, *, occlusion: bool = False, counts_from: int = 0) -> Faces:
@@ -75,30 +94,8 @@ def _coco_sample(
     )
 
 
-def hrnet_form(
-    files: Mapping[str, str],
-    folders: tuple[str, ...],
-    points: int,
-    *,
-    box_size: bool = False,
-    counts_from: int = 0,
-) -> Form:
-    """Return the form of the official HRNet repository's files: names by subset, in the root or in `annotations/`.
-
-    `box_size` says whether the lists have that column (AFLW).
-    """
-
-    def load(request: Request) -> Faces:
-        return read_hrnet_csv(request.found, points, box_size=box_size, counts_from=counts_from)
-
-    return Form({subset: (name, f"annotations/{name}") for subset, name in files.items()}, load, counts_from, folders)
-
-
 def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_from: int = 0) -> Faces:
-    """Read the faces of one list: image, scale, box_size if there is one, centre, points; columns go by position.
-
-    `DatasetError` names file and line, for rows of another length and numbers that are not finite.
-    """
+    """Read the faces of one list: image, scale, box_size if there is one, centre, points; columns go by position."""
     try:
         rows = list(enumerate(csv.reader(read_text(path).splitlines()), 1))[1:]  # the first names the columns
     except csv.Error as error:
@@ -126,23 +123,14 @@ def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_fr
 
 
 def read_spiga(path: Path, points: int) -> Faces:
-    """Read the faces of one of SPIGA's files, counted from 0: `imgpath`, `bbox` (x, y, width, height), `landmarks`.
-
-    `DatasetError` for other files and incomplete faces.
-    """
+    """Read the faces of one of SPIGA's files, counted from 0; boxes are x, y, width, height."""
     samples = []
     try:
         for face in parse_json(read_text(path)):
             x, y, width, height = (float(value) for value in face["bbox"])
-            samples.append(
-                Sample(
-                    name=face["imgpath"],
-                    image=Path(face["imgpath"]),
-                    points=np.array(face["landmarks"], np.float64).reshape(points, 2),
-                    visible=np.ones(points, bool),
-                    box=np.array([x, y, x + width, y + height]),
-                )
-            )
+            truth, box = np.array(face["landmarks"], np.float64), np.array([x, y, x + width, y + height])
+            name, seen = face["imgpath"], np.ones(points, bool)
+            samples.append(Sample(name, Path(name), truth.reshape(points, 2), seen, box=box))
     except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is not an annotation file of SPIGA's: {error!r}") from error
     return len(samples), iter(samples)

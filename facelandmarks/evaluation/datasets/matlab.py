@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from facelandmarks.errors import DatasetError, MissingDependencyError
 
 # What SciPy and h5py raise depends on where a file is broken.
-_BROKEN = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, MemoryError),
-    *(ArithmeticError, zlib.error, struct.error),
-)
+_BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError)
+_BROKEN += (AttributeError, MemoryError, ArithmeticError, zlib.error, struct.error)
 _MOST_NUMBERS = 1 << 28  # of one array: a header may claim any size without holding it
 
 
