@@ -106,7 +106,7 @@ def load_model(
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings, built_in=load_manifest().files[spec.weights].asset)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
-    detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir)
+    detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)
 
 
