@@ -32,13 +32,14 @@ USE = """\
 | for a product | licence of the source | what is known besides |
 | --- | --- | --- |
 | MediaPipe's face mesh and detectors: `mediapipe_face_mesh`, `mediapipe_face_mesh_attention`, `blazeface_short`, \
-`blazeface_full` | Apache-2.0: that of mediapipe 0.10.21, whose wheel holds the files | {said}. The files themselves name no \
-licence; the photos that they were trained on are Google's own, and nothing is published about them |
-| YuNet: `yunet` | MIT: that of the model's folder in opencv_zoo | trained on WIDER FACE, whose data card says CC BY-NC-ND 4.0 |
+`blazeface_full` | Apache-2.0: that of mediapipe 0.10.21, whose wheel holds the files | {said}. The files themselves \
+name no licence; the photos that they were trained on are Google's own, and nothing is published about them |
+| YuNet: `yunet` | MIT: that of the model's folder in opencv_zoo | trained on WIDER FACE, whose data card says \
+CC BY-NC-ND 4.0 |
 
 This is what is published, and no legal opinion. Every other file, the built-in models included, was trained on data
-that binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of these
-terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
+that binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of
+these terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
 ([adding a model](adding_a_model.md)). Pictures of people may be bound by privacy law as well.
 """
 
