@@ -1,0 +1,208 @@
+"""The built-in detector: our own small network, shipped in the wheel.
+
+Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, so that faces are found from
+about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.detection.base import Detections
+from facelandmarks.engines.choose import EngineSettings
+from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
+from facelandmarks.errors import InvalidImageError, InvalidOptionError
+from facelandmarks.weights.manifest import ASSETS
+
+Floats = NDArray[np.float32]
+
+ASSET = "compact.onnx"
+THRESHOLD = 0.45
+SMALL_ONLY = 0.15  # what only the small look sees must score this much more
+SUPPORT = 0.3  # least score at which the large look sees it too
+# The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
+# much is added for each halving of a box's side below 64 pixels as the network sees it, and taken off above.
+SIZE_BONUS = 0.05
+LEAST_SIDE = 8  # pixels: below, nothing more is added
+MOST_BONUS = 3 * SIZE_BONUS
+MULTIPLE = 64  # of the network's input; the largest stride
+LONG_SIDE = 640  # pixels: larger images are made smaller
+LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
+SECOND = 3  # times smaller is the second look; whole, so that shrinking is cheap
+ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
+MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
+SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
+PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
+PART_LARGER = 2.5
+MOST_CELLS = 1000  # looked at in one image
+SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
+
+
+class CompactDetector:
+    """The built-in face detector.
+
+    Parameters
+    ----------
+    threshold
+        Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
+    weights
+        A model file in place of that of the package.
+    threads
+        CPU threads.
+    """
+
+    name = "compact"
+    convention = "compact"
+
+    def __init__(
+        self,
+        threshold: float = THRESHOLD,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        self.threshold = threshold
+        path = ASSETS / ASSET if weights is None else weights
+        self.engine = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu", threads=threads))
+
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
+    ) -> Detections:
+        """Find faces.
+
+        Parameters
+        ----------
+        image
+            uint8 RGB (H, W, 3), any size from 1x1 on; never modified.
+        min_score
+            Least score of a face; None is the detector's own threshold.
+        min_face
+            Longer side of the smallest face that need be found: a fraction of the image's longer side if below 1, else
+            pixels. The larger it is, the less work is done. None finds what the detector can find.
+        """
+        check(image)
+        threshold = self.threshold if min_score is None else min_score
+        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
+
+    def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
+        """Return the cells of each look, the largest first, from a score on.
+
+        They are float32 (M, 15): score, box, the points' x, the points' y, in pixels of the image. Cells of faces whose
+        middle is outside are left out.
+        """
+        height, width = image.shape[:2]
+        seen = resized(image, size_of_look(width, height, min_face))
+        looks = [self._cells(seen, (width, height), threshold)]
+        if max(seen.shape[:2]) > ALONE:
+            third = resized(seen, (max(1, seen.shape[1] // SECOND), max(1, seen.shape[0] // SECOND)))
+            looks.append(self._cells(third, (width, height), threshold))
+        return looks
+
+    def _cells(self, seen: NDArray[np.uint8], size: tuple[int, int], threshold: float) -> Floats:
+        outputs = self.engine.run(padded(seen)[None])[0]
+        cells: Floats = outputs[:, outputs[0] >= threshold - MOST_BONUS].T
+        sides = np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
+        cells[:, 0] = (cells[:, 0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
+        along = np.array([0, 1, 0, 1] + 5 * [0] + 5 * [1])
+        cells[:, 1:] = (cells[:, 1:] + 0.5) / np.divide(seen.shape[1::-1], size)[along] - 0.5
+        middle = (cells[:, 1:3] + cells[:, 3:5]) / 2
+        inside = ((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)
+        cells = cells[inside & (cells[:, 0] >= threshold)]
+        return cells[np.argsort(-cells[:, 0], kind="stable")[:MOST_CELLS]]
+
+
+def size_of_look(width: int, height: int, min_face: float | None = None) -> tuple[int, int]:
+    """Choose the size (width, height) at which an image is looked at.
+
+    Raises
+    ------
+    InvalidOptionError
+        If `min_face` is not positive.
+    """
+    long_side, largest = max(width, height), LONG_SIDE
+    if min_face is not None:
+        if not min_face > 0:
+            raise InvalidOptionError(f"min_face must be positive, got {min_face}")
+        fraction = min(min_face if min_face < 1 else min_face / long_side, 1.0)
+        largest = min(largest, whole(round(SURE_SIDE / fraction)))
+    for wanted in range(largest, 0, -MULTIPLE):
+        scale = min(wanted / long_side, MOST_ENLARGED)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if whole(size[0]) * whole(size[1]) <= LARGEST_AREA:
+            break
+    return size
+
+
+def whole(side: int) -> int:
+    """Return the next multiple that the network takes."""
+    return -(-side // MULTIPLE) * MULTIPLE
+
+
+def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the image at a size (width, height)."""
+    if size == image.shape[1::-1]:
+        return image
+    flags = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+    result: NDArray[Any] = cv2.resize(image, size, interpolation=flags)
+    return result
+
+
+def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the image with black below and to the right, so that both sides are multiples."""
+    height, width = image.shape[:2]
+    if (height, width) == (whole(height), whole(width)):
+        return image
+    result = np.zeros((whole(height), whole(width), 3), np.uint8)
+    result[:height, :width] = image
+    return result
+
+
+def merge(looks: list[Floats], threshold: float) -> Detections:
+    """Choose the faces among the cells (M, 15) of each look, the largest look first.
+
+    What only the small look sees is a face only with a higher score: it is there that hands and animals are faces.
+    """
+    cells = looks[0]
+    if len(looks) > 1:
+        small = looks[1]
+        common, either = areas_of(small[:, 1:5], cells[:, 1:5])
+        lonely = ~(common > SAME_FACE * either).any(1)
+        cells = np.concatenate([cells, small[small[:, 0] >= threshold + SMALL_ONLY * lonely]])
+    cells = cells[cells[:, 0] >= threshold]
+    cells = cells[suppress(cells[:, 1:5], cells[:, 0])]
+    return Detections(cells[:, 1:5], cells[:, 0], np.stack([cells[:, 5:10], cells[:, 10:]], 2))
+
+
+def areas_of(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Return the areas (N, M) that boxes (N, 4) and boxes (M, 4) have in common, and those of their unions."""
+    a, b = first.T[:, :, None], second.T[:, None]
+    wide = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    high = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    common = wide.clip(0) * high.clip(0)
+    return common, (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
+
+
+def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
+    """Return the indices, best first, of the boxes that show neither the same face as a better one nor a part of it."""
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes[order]
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    common, either = areas_of(boxes, boxes)
+    same = common > SAME_FACE * either
+    part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
+    dropped, kept = np.zeros(len(order), bool), []
+    for index, goes in enumerate(same | part):  # row by row: what the box drops
+        if not dropped[index]:
+            kept.append(index)
+            dropped |= goes
+    return order[kept]
+
+
+def check(image: NDArray[Any]) -> None:
+    """Refuse what is not uint8 RGB (H, W, 3)."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InvalidImageError(f"expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}")
