@@ -243,6 +243,9 @@ class Recording:
         self.threads.add(threading.get_ident())
         return self.model.predict(*args, **options)
 
+    def regions_after(self, points):
+        return self.model.regions_after(points)
+
 
 def test_frames_are_read_ahead_and_the_network_has_a_thread_of_its_own(shared, model):
     readers, left = set(), []
