@@ -1,73 +1,85 @@
-"""Pictures with faces, as records, and random canvases made of them.
+"""Images with and without faces for the detector's training, decoded once into a memory-mapped cache.
 
-`DATA` holds `scenes/` (whole photos, `scenes.csv` with tight boxes and a column `val`), `300w/` and `ytf68/` as
-`pack.py` reads them, and `detection/`: `scenes_yunet.csv` (YuNet's boxes of the scenes from 0.3 on), `yunet/*.onnx` and
-`noface/images/`.
+`DATA` holds
 
-Labels are `tight` boxes: the smallest box around the 68 points, no forehead. Where only YuNet's box is known it is
-converted; detections of which YuNet is unsure are neither faces nor background. A face is kept as an outline, so that
-its box can be turned with the picture: the 68 points where they are known, else the ellipse inside its box.
+- `faces_pack/`: `photos/` (`photos_yunet.csv`: YuNet's boxes and five points; `use` = 1 marks faces, other rows are
+  neither faces nor background; `human_boxes.csv`), `crops/` (`crops.csv`), `noface/` (`index.csv`, `kind` hard: YuNet
+  saw something),
+- `scenes/` (`scenes.csv`), `300w/` and `ytf68/` as `pack.py` reads them,
+- `detection/`: `scenes_yunet.csv` (YuNet's boxes of the scenes from 0.3 on), `yunet/*.onnx`, `noface/images/`.
+
+Nothing with `val` = 1 is read. Labels are `tight` boxes: the smallest box around the 68 points, no forehead. Boxes of
+YuNet and of people are converted. A face is kept as an outline, so that its box can be turned with the image: the 68
+points where they are known, else the ellipse inside its box.
 """
 
 import csv
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from augment import Rng, add_noise, chance, recolour
 from pack import listed_duplicates, read_pts
 
 SURE = 0.6  # YuNet's score from which an unlabelled detection counts as a face
-HELD_OUT_EVERY = 4  # of the photos without a face, by sorted name
+HELD_OUT_EVERY = 4  # of the images of `detection/noface`, by sorted name
 OUTLINE = 68
-LEAST_SIDE = 9.0  # pixels of the canvas: smaller faces are neither faces nor background
-FILLED = 0.75  # a photo is not made smaller than this share of the tile's side; finer grids give the small faces
-LEAST_VISIBLE = 0.55  # share of a face's box inside its tile, below which it is neither
+HUMAN_WEIGHT = 2.0  # of a face that a person has labelled too
+POINT_NAMES = tuple(f"{p}_{a}" for p in ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left") for a in "xy")
+# How far the human boxes of `mask_*` lie beyond tight ones (left, top, right, bottom; fractions of the side): medians
+# over the 989 of them that YuNet finds too.
+HUMAN_MARGINS = np.array([-0.020, 0.073, 0.032, 0.093])
 
 
 @dataclass
 class Photo:
-    """A picture and everything that is known of its faces."""
+    """An image and everything known about its faces."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
     faces: np.ndarray  # (F, 68, 2) float32 outlines in pixels
     unsure: np.ndarray  # (U, 68, 2) outlines of what may be a face
-
-
-@dataclass
-class Pool:
-    """Photos by their kind; a kind is drawn with its weight."""
-
-    photos: dict[str, list[Photo]]
-    weights: dict[str, float]
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))  # (F, 5, 2), NaN if unknown
+    weights: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # (F,) how much a face counts
+    share: float = 1.0  # how often it is drawn, among its kind
 
 
 def tight_from_yunet(boxes: np.ndarray) -> np.ndarray:
-    """YuNet's boxes (N, 4) xyxy as tight ones; the coefficients are the data's README's."""
+    """Convert YuNet's boxes (N, 4) xyxy to tight ones; the coefficients are those of the data's README."""
     w, h = (boxes[:, 2] - boxes[:, 0]) / 0.978, (boxes[:, 3] - boxes[:, 1]) / 1.298
     x, y = boxes[:, 0] - 0.013 * w, boxes[:, 1] + 0.305 * h
     return np.stack([x, y, x + w, y + h], 1)
 
 
+def tight_from_human(boxes: np.ndarray) -> np.ndarray:
+    """Convert the human boxes (N, 4) xyxy of the masked faces to tight ones."""
+    size = (boxes[:, 2:] - boxes[:, :2]) / (1 + HUMAN_MARGINS[:2] + HUMAN_MARGINS[2:])
+    return boxes + np.tile(size, 2) * HUMAN_MARGINS * [1, 1, -1, -1]
+
+
 def outlines_of(boxes: np.ndarray) -> np.ndarray:
-    """The ellipses (N, 68, 2) inside boxes (N, 4)."""
+    """Return the ellipses (N, 68, 2) inside boxes (N, 4)."""
     angle = np.linspace(0, 2 * np.pi, OUTLINE, endpoint=False)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     return (middle[:, None] + half[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)).astype(np.float32)
 
 
 def boxes_around(outlines: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) around outlines (N, P, 2)."""
+    """Return boxes (N, 4) around outlines (N, P, 2)."""
     if not len(outlines):
         return np.zeros((0, 4), np.float32)
     return np.concatenate([outlines.min(1), outlines.max(1)], 1).astype(np.float32)
 
 
+def five_of(outlines: np.ndarray) -> np.ndarray:
+    """Return YuNet's five points (N, 5, 2) from 68 points (N, 68, 2)."""
+    eyes = [outlines[:, 36:42].mean(1), outlines[:, 42:48].mean(1)]
+    return np.stack([*eyes, outlines[:, 30], outlines[:, 48], outlines[:, 54]], 1).astype(np.float32)
+
+
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    """Return intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     common = (high - low).clip(0).prod(-1)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (a, b)]
@@ -87,232 +99,143 @@ def numbers(row: dict[str, str], *names: str) -> list[float]:
     return [float(row[name]) for name in names]
 
 
+def detections(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return YuNet's rows (N, 15): x1, y1, x2, y2, score, five points."""
+    return np.array(rows, np.float64).reshape(-1, 15)
+
+
 def with_extras(image: np.ndarray, known: np.ndarray, found: np.ndarray) -> Photo:
-    """A photo of known outlines (F, 68, 2) and YuNet's detections (N, 5): x1, y1, x2, y2, score."""
+    """Make a photo of known 68 points (F, 68, 2) and YuNet's detections (N, 15) of other faces."""
     boxes = tight_from_yunet(found[:, :4])
     extra = iou(boxes, boxes_around(known)).max(1, initial=0) < 0.3
-    sure = found[:, 4] >= SURE
-    faces = np.concatenate([known.reshape(-1, OUTLINE, 2), outlines_of(boxes[extra & sure])]).astype(np.float32)
-    return Photo(image, faces, outlines_of(boxes[extra & ~sure]))
+    sure = extra & (found[:, 4] >= SURE)
+    known = known.reshape(-1, OUTLINE, 2).astype(np.float32)
+    points = np.concatenate([five_of(known), found[sure, 5:].reshape(-1, 5, 2)]).astype(np.float32)
+    faces = np.concatenate([known, outlines_of(boxes[sure])])
+    return Photo(image, faces, outlines_of(boxes[extra & ~sure]), points, np.ones(len(faces), np.float32))
 
 
-def load_scenes(data: Path, val: bool) -> dict[str, Photo]:
-    """Whole photos by name; with the labelled faces first in `faces`."""
+def with_humans(image: np.ndarray, found: np.ndarray, use: np.ndarray, human: np.ndarray, share: float) -> Photo:
+    """Make a photo of YuNet's detections (N, 15), which of them count (N,), and human boxes (M, 4)."""
+    boxes, human = tight_from_yunet(found[:, :4]), tight_from_human(human)
+    overlap = iou(boxes, human)
+    alone = overlap.max(0, initial=0) < 0.4  # faces that YuNet missed, heavily masked ones most of all
+    agreed = overlap.max(1, initial=0) >= 0.4
+    use = use | agreed
+    count = int(alone.sum())
+    points = np.concatenate([found[use, 5:].reshape(-1, 5, 2), np.full((count, 5, 2), np.nan)]).astype(np.float32)
+    weights = np.concatenate([np.where(agreed[use], HUMAN_WEIGHT, 1.0), np.full(count, HUMAN_WEIGHT)])
+    faces = outlines_of(np.concatenate([boxes[use], human[alone]]))
+    return Photo(image, faces, outlines_of(boxes[~use]), points, weights.astype(np.float32), share)
+
+
+def load_pack(folder: Path, shares: dict[str, float]) -> Iterator[Photo]:
+    """Yield the training photos of `faces_pack/photos`; `shares` says how often each group is drawn."""
+    found: dict[str, list[list[float]]] = defaultdict(list)
+    use: dict[str, list[bool]] = defaultdict(list)
+    human: dict[str, list[list[float]]] = defaultdict(list)
+    for row in read_rows(folder / "photos_yunet.csv"):
+        found[row["file"]].append(numbers(row, "x1", "y1", "x2", "y2", "score", *POINT_NAMES))
+        use[row["file"]].append(row["use"] == "1")
+    for row in read_rows(folder / "human_boxes.csv"):
+        human[row["file"]].append(numbers(row, "x1", "y1", "x2", "y2"))
+    for row in read_rows(folder / "index.csv"):
+        name = row["file"]
+        if row["val"] == "0":
+            yield with_humans(
+                read_rgb(folder / "images" / name),
+                detections(found[name]),
+                np.array(use[name], bool),
+                np.array(human[name]).reshape(-1, 4),
+                shares.get(row["group"], 1.0),
+            )
+
+
+def load_large(data: Path) -> Iterator[Photo]:
+    """Yield the training crops of `faces_pack/crops`, with their neighbours by YuNet.
+
+    Those of HELEN and LFPW are left out: which photo they come from is not told, so it may be a validation one.
+    """
+    folder, yunet = data / "faces_pack" / "crops", make_yunet(data)
+    for row in read_rows(folder / "crops.csv"):
+        if row["val"] == "1" or row["file"].startswith(("helen_", "lfpw_")):
+            continue
+        image = read_rgb(folder / "images" / row["file"])
+        own = detections([[*numbers(row, "x1", "y1", "x2", "y2"), 1.0, *numbers(row, *POINT_NAMES)]])
+        others = run_yunet(yunet, image)
+        others = others[iou(others[:, :4], own[:, :4])[:, 0] < 0.3]
+        found = np.concatenate([own, others])
+        yield with_humans(image, found, found[:, 4] >= SURE, np.zeros((0, 4)), 1.0)
+
+
+def load_scenes(data: Path) -> Iterator[Photo]:
+    """Yield the whole photos without a validation face, their labelled faces first."""
     yunet: dict[str, list[list[float]]] = defaultdict(list)
     for row in read_rows(data / "detection" / "scenes_yunet.csv"):
-        yunet[row["file"]].append(numbers(row, "x1", "y1", "x2", "y2", "score"))
+        names = [name for name in row if name.endswith(("_x", "_y"))]
+        yunet[row["file"]].append(numbers(row, "x1", "y1", "x2", "y2", "score", *names))
     crops = {row["file"].removesuffix(".jpg"): row for row in read_rows(data / "300w" / "index.csv")}
     points: dict[str, list[np.ndarray]] = defaultdict(list)
     rows = read_rows(data / "scenes" / "scenes.csv")
     held = {row["photo"] for row in rows if row["val"] == "1"}
     for row in rows:
-        if (row["photo"] in held) == val:
+        if row["photo"] not in held:
             points[row["photo"]].append(scene_points(data, row, crops[row["face"]]))
-    return {
-        name: with_extras(read_rgb(data / "scenes" / name), np.stack(known), np.array(yunet[name]).reshape(-1, 5))
-        for name, known in points.items()
-    }
+    for name, known in points.items():
+        yield with_extras(read_rgb(data / "scenes" / name), np.stack(known), detections(yunet[name]))
 
 
 def scene_points(data: Path, row: dict[str, str], crop: dict[str, str]) -> np.ndarray:
-    """The 68 points of a labelled face in pixels of its scene, by way of the original photo."""
+    """Return the 68 points of a labelled face in pixels of its scene, by way of the original photo."""
     original = (read_pts(data / "300w" / f"{row['face']}.pts") + 0.5) / numbers(crop, "scale_x", "scale_y") - 0.5
     original += numbers(crop, "crop_x", "crop_y")
     shrink = np.divide(numbers(row, "width", "height"), numbers(row, "orig_width", "orig_height"))
     return ((original + 0.5) * shrink - 0.5).astype(np.float32)
 
 
-def load_crops(data: Path) -> list[Photo]:
-    """The training faces of 300-W with their surroundings; none of a photo that holds a validation face."""
+def load_crops(data: Path) -> Iterator[Photo]:
+    """Yield the training faces of 300-W with their surroundings; none of a photo that holds a validation face."""
     rows = read_rows(data / "300w" / "index.csv")
     held_photos = {row["orig_md5"] for row in rows if row["val"] == "1"}
     held_faces = {row["file"].removesuffix(".jpg") for row in rows if row["val"] == "1" or "/train/" not in row["file"]}
     left_out = held_faces | listed_duplicates(data, held_faces)
     yunet = make_yunet(data)
-    photos = []
     for row in rows:
         name = row["file"].removesuffix(".jpg")
-        if name in left_out or row["orig_md5"] in held_photos:
-            continue
-        image = read_rgb(data / "300w" / row["file"])
-        known = read_pts(data / "300w" / f"{name}.pts")[None]
-        photos.append(with_extras(image, known, run_yunet(yunet, image)))
-    return photos
+        if name not in left_out and row["orig_md5"] not in held_photos:
+            image = read_rgb(data / "300w" / row["file"])
+            yield with_extras(image, read_pts(data / "300w" / f"{name}.pts")[None], run_yunet(yunet, image))
 
 
-def load_frames(data: Path) -> list[Photo]:
-    """The training frames of YouTube Faces, cropped close around one face."""
-    photos = []
+def load_frames(data: Path) -> Iterator[Photo]:
+    """Yield the training frames of YouTube Faces, cropped close around one face."""
     for row in read_rows(data / "ytf68" / "ytf68.csv"):
         if row["split"] == "train":
             points = np.array([numbers(row, f"x{i}", f"y{i}") for i in range(68)], np.float32)
-            photos.append(Photo(read_rgb(data / "ytf68" / row["file"]), points[None], points[:0].reshape(0, 68, 2)))
-    return photos
+            yield with_extras(read_rgb(data / "ytf68" / row["file"]), points[None], detections([]))
 
 
-def load_empty(data: Path, held_out: bool, everything: bool = False) -> list[Photo]:
-    """Photos without a face: those held out, the others, or all."""
+def load_faceless(data: Path, kind: str) -> Iterator[Photo]:
+    """Yield the training photos without a face, `plain` or `hard`."""
     none = np.zeros((0, OUTLINE, 2), np.float32)
-    paths = sorted((data / "detection" / "noface" / "images").iterdir())
-    held = [i % HELD_OUT_EVERY == HELD_OUT_EVERY - 1 for i in range(len(paths))]
-    chosen = [path for path, is_held in zip(paths, held, strict=True) if everything or is_held == held_out]
-    return [Photo(read_rgb(path), none, none) for path in chosen]
+    folder = data / "faces_pack" / "noface"
+    paths = [folder / r["file"] for r in read_rows(folder / "index.csv") if r["kind"] == kind and r["val"] == "0"]
+    if kind == "plain":
+        older = sorted((data / "detection" / "noface" / "images").iterdir())
+        paths += [path for i, path in enumerate(older) if i % HELD_OUT_EVERY != HELD_OUT_EVERY - 1]
+    for path in paths:
+        yield Photo(read_rgb(path), none, none)
 
 
 def make_yunet(data: Path) -> cv2.FaceDetectorYN:
-    return cv2.FaceDetectorYN.create(
-        str(next((data / "detection" / "yunet").glob("*.onnx"))), "", (320, 320), 0.3, 0.3, 5000
-    )
+    model = next((data / "detection" / "yunet").glob("*.onnx"))
+    return cv2.FaceDetectorYN.create(str(model), "", (320, 320), 0.3, 0.3, 5000)
 
 
 def run_yunet(yunet: cv2.FaceDetectorYN, image: np.ndarray) -> np.ndarray:
-    """Detections (N, 5) x1, y1, x2, y2, score from 0.3 on of an RGB picture."""
+    """Return detections (N, 15), x1, y1, x2, y2, score and five points, from 0.3 on of an RGB image."""
     yunet.setInputSize((image.shape[1], image.shape[0]))
     found = yunet.detect(np.ascontiguousarray(image[..., ::-1]))[1]
     if found is None:
-        return np.zeros((0, 5))
-    return np.column_stack([found[:, :2], found[:, :2] + found[:, 2:4], found[:, 14]])
-
-
-def load_training(data: Path, all_empty: bool) -> Pool:
-    photos = {
-        "scene": list(load_scenes(data, val=False).values()),
-        "crop": load_crops(data),
-        "frame": load_frames(data),
-        "empty": load_empty(data, held_out=False, everything=all_empty),
-    }
-    return Pool(photos, {"scene": 0.42, "crop": 0.34, "frame": 0.06, "empty": 0.18})
-
-
-def view_matrix(rng: Rng, photo: Photo, width: int, height: int, turned: bool) -> np.ndarray:
-    """The 2x3 matrix from photo to tile: a random face at a random size and place, or any part of the photo."""
-    high, wide = photo.image.shape[:2]
-    angle = np.deg2rad(rng.uniform(-32, 32) if turned else rng.normal(0, 4))
-    if len(photo.faces) and not chance(rng, 0.06):
-        box = boxes_around(photo.faces[rng.integers(len(photo.faces))][None])[0]
-        anchor, side = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max()
-        largest = 0.95 * min(width, height)
-        target = np.exp(rng.uniform(np.log(min(11, largest / 2)), np.log(largest)))
-        scale = np.clip(target / side, FILLED * min(width / wide, height / high), 3.0)
-    else:
-        anchor = rng.uniform(0, 1, 2) * (wide, high)
-        scale = max(width / wide, height / high) * np.exp(rng.uniform(-0.4, 1.1))
-    stretch = np.exp(rng.uniform(-0.1, 0.1))
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    mirror = -1.0 if chance(rng, 0.5) else 1.0
-    linear = np.array([[cos * stretch * mirror, -sin], [sin * mirror, cos / stretch]])
-    place = rng.uniform(0.12, 0.88, 2) * (width, height)
-    return np.column_stack([linear, place - linear @ anchor])
-
-
-def shrunk(image: np.ndarray, scale: float) -> tuple[np.ndarray, float]:
-    """The picture made smaller by area where bilinear sampling alone would skip pixels, and the factor."""
-    if scale > 0.6:
-        return image, 1.0
-    factor = max(scale * 1.2, 0.03)
-    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), factor
-
-
-def backdrop(rng: Rng, pool: Pool, width: int, height: int) -> np.ndarray:
-    """What shows beside a photo that does not fill its tile (height, width, 3): another photo, a colour, or black."""
-    kind = rng.choice(3, p=[0.5, 0.25, 0.25])
-    if kind == 0:
-        photos = pool.photos["empty"]
-        image = photos[rng.integers(len(photos))].image
-        top, left = rng.integers(image.shape[0] // 2), rng.integers(image.shape[1] // 2)
-        return cv2.resize(image[top:, left:], (width, height), interpolation=cv2.INTER_AREA)
-    colour = rng.integers(0, 256, 3) if kind == 1 else np.zeros(3)
-    return np.broadcast_to(colour.astype(np.uint8), (height, width, 3)).copy()
-
-
-def view(rng: Rng, pool: Pool, photo: Photo, width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A tile (height, width, 3), its faces (N, 4) and the boxes (M, 4) that are neither face nor background."""
-    matrix = view_matrix(rng, photo, width, height, chance(rng, 0.35))
-    small, factor = shrunk(photo.image, float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
-    real = np.array(small.shape[1::-1]) / photo.image.shape[1::-1] if factor != 1.0 else np.ones(2)
-    from_small = np.column_stack([matrix[:, :2] / real, matrix[:, 2] + matrix[:, :2] @ (0.5 / real - 0.5)])
-    if len(photo.faces):
-        border, tile = cv2.BORDER_TRANSPARENT, backdrop(rng, pool, width, height)
-    else:
-        border, tile = cv2.BORDER_REFLECT_101, None
-    tile = cv2.warpAffine(small, from_small, (width, height), tile, flags=cv2.INTER_LINEAR, borderMode=border)
-    move = [boxes_around(o @ matrix[:, :2].T + matrix[:, 2]) for o in (photo.faces, photo.unsure)]
-    faces, unsure = (boxes[visible(boxes, width, height) > 0.02] for boxes in move)
-    clear = (visible(faces, width, height) >= LEAST_VISIBLE) & ((faces[:, 2:] - faces[:, :2]).max(1) >= LEAST_SIDE)
-    doubtful = np.concatenate([faces[~clear], unsure])
-    for box in faces[clear]:
-        if chance(rng, 0.15):
-            hide(rng, pool, tile, box)
-    return tile, faces[clear], np.clip(doubtful, 0, np.float32([width, height, width, height]))
-
-
-def hide(rng: Rng, pool: Pool, tile: np.ndarray, box: np.ndarray) -> None:
-    """Put something in front of a part of a face, in place: strands of one colour, or a patch of another photo."""
-    high, wide = tile.shape[:2]
-    x1, y1, x2, y2 = box
-    side = max(x2 - x1, y2 - y1)
-    if chance(rng, 0.4):
-        colour = rng.integers(0, 90, 3).tolist()
-        for _ in range(int(rng.integers(2, 9))):
-            top, bottom = rng.uniform(x1, x2, 2) + rng.normal(0, 0.08 * side)
-            ends = np.round([(top, y1 - 0.4 * side), (bottom, y2 + 0.2 * side)]).astype(int).tolist()
-            cv2.line(tile, *ends, colour, max(1, round(side * rng.uniform(0.01, 0.06))), cv2.LINE_AA)
-        return
-    kind = "empty" if chance(rng, 0.6) else "crop"
-    other = pool.photos[kind][rng.integers(len(pool.photos[kind]))].image
-    size = np.maximum(2, rng.uniform(0.15, 0.55, 2) * side).astype(int)
-    left, top = (rng.uniform((x1, y1), (x2, y2)) - size / 2).astype(int)
-    area = tile[max(0, top) : min(high, top + size[1]), max(0, left) : min(wide, left + size[0])]
-    if area.size:
-        start = [rng.integers(n - n // 3) for n in other.shape[:2]]
-        part = other[
-            start[0] : start[0] + max(2, other.shape[0] // 3), start[1] : start[1] + max(2, other.shape[1] // 3)
-        ]
-        area[:] = cv2.resize(part, area.shape[1::-1])
-
-
-def visible(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Share (N,) of each box that lies in the tile."""
-    inside = np.minimum(boxes[:, 2:], (width, height)) - np.maximum(boxes[:, :2], 0)
-    return inside.clip(0).prod(1) / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1e-6)
-
-
-def cuts(rng: Rng, size: int, tiles: int) -> list[int]:
-    """Borders of `tiles` tiles along a side, away from equal by at most a quarter tile."""
-    even = np.arange(1, tiles) * size / tiles
-    return [0, *(even + rng.uniform(-0.25, 0.25, tiles - 1) * size / tiles).astype(int).tolist(), size]
-
-
-def degrade(rng: Rng, canvas: np.ndarray) -> np.ndarray:
-    """Out of focus, small, or compressed."""
-    kind = rng.choice(4, p=[0.6, 0.12, 0.13, 0.15])
-    size = canvas.shape[1::-1]
-    if kind == 1:
-        return cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.4, 1.6))
-    if kind == 2:
-        small = [int(side * rng.uniform(0.4, 0.9)) for side in size]
-        return cv2.resize(cv2.resize(canvas, small, interpolation=cv2.INTER_AREA), size)
-    if kind == 3:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))]
-        return cv2.imdecode(cv2.imencode(".jpg", canvas, quality)[1], cv2.IMREAD_COLOR)
-    return canvas
-
-
-def canvas_of(rng: Rng, pool: Pool, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A canvas (size, size, 3), its faces (N, 4) and its boxes without a verdict (M, 4): a grid of random views."""
-    canvas = np.empty((size, size, 3), np.uint8)
-    tiles = int(rng.choice([1, 2, 3, 5], p=[0.36, 0.32, 0.2, 0.12]))
-    columns, rows = cuts(rng, size, tiles), cuts(rng, size, tiles)
-    kinds, weights = zip(*pool.weights.items(), strict=True)
-    faces, unsure = [], []
-    for x, right in pairwise(columns):
-        for y, bottom in pairwise(rows):
-            photos = pool.photos[kinds[rng.choice(len(kinds), p=weights)]]
-            tile, found, doubtful = view(rng, pool, photos[rng.integers(len(photos))], right - x, bottom - y)
-            canvas[y:bottom, x:right] = tile
-            faces.append(found + np.float32([x, y, x, y]))
-            unsure.append(doubtful + np.float32([x, y, x, y]))
-    canvas = recolour(rng, degrade(rng, canvas))
-    canvas = add_noise(rng, canvas) if chance(rng, 0.12) else canvas
-    return canvas, np.concatenate(faces), np.concatenate(unsure)
+        return detections([])
+    return np.column_stack([found[:, :2], found[:, :2] + found[:, 2:4], found[:, 14], found[:, 4:14]]).astype(float)

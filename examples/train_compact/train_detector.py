@@ -1,11 +1,12 @@
 """Train the built-in face detector.
 
-    python train_detector.py DATA RUN [--samples 120000 | --minutes 60] [--threads 1]
+    python detector_cache.py DATA CACHE
+    python train_detector.py CACHE RUN [--minutes 120] [--init WEIGHTS] [--threads 1]
 
-`DATA` is described in `detector_data.py`. `RUN/last.pt` holds everything needed to go on: call the same command again
-after a stop. `RUN/log.csv` has a row an evaluation: samples, minutes, loss, samples a second, recall in percent of the
-faces of the validation scenes at thresholds 0.5, 0.4 and 0.3, and the two highest scores on the held-out photos without
-a face. With `--minutes` the learning rate follows the clock, else the number of samples.
+`RUN/last.pt` holds everything needed to go on: call the same command again after a stop. `RUN/log.csv` has a row a
+save: samples, minutes, mean loss, samples a second, seconds spent waiting for canvases, and the share of faceless
+photos in which the averaged network sees a face at 0.5 (measured now and then). The learning rate follows the minutes.
+Convolutions run in bfloat16, weights and losses stay float32.
 """
 
 import argparse
@@ -19,47 +20,70 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from detector_data import Photo, Pool, boxes_around, canvas_of, iou, load_empty, load_scenes, load_training
+from canvases import FACELESS, Drawer, canvas_of
+from detector_cache import Pool, read
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
-from training import Run, average_decay, normalise
+from training import Run, average_decay
 
-from facelandmarks.nn.compact_detector import CompactDetectorNet, boxes_of, cells_of
-from facelandmarks.weights.checkpoint import load_state
+from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, cells_of, points_of
 from facelandmarks.weights.packed import load_packed
 
-SIZES = {256: 24, 320: 16, 448: 8}  # canvas side in pixels, a multiple of the largest stride: canvases a step
-SIZE_SHARES = (0.35, 0.45, 0.20)
+# Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
+SIZES = {256: (24, 0.33), 320: (16, 0.30), 448: (8, 0.19), 512: (6, 0.10), 640: (4, 0.08)}
 NEAR = 1.5  # strides: a face is learnt by cells this near its middle
 SIDE_RANGE = (0.9, 12.0)  # strides: longer sides of the faces that a level may learn
 MOST_CELLS = 9  # that learn one face
 BOX_WEIGHT = 2.0
-WARM_STEPS = 150
+POINT_WEIGHT = 2.0
+POINT_KNEE = 0.05  # of the face's side: errors below are squared
+WARM_STEPS = 200
+FIRED = 8.0  # how much more often a faceless photo is drawn whose score reaches 1
 
 
 @dataclass
 class Batch:
     canvases: Tensor  # (N, S, S, 3) uint8 RGB
     faces: Tensor  # (F, 4) xyxy in pixels
+    points: Tensor  # (F, 5, 2), NaN where unknown
+    weights: Tensor  # (F,)
     face_of: Tensor  # (F,) which canvas
-    unsure: Tensor  # (U, 4)
-    unsure_of: Tensor  # (U,)
+    doubts: Tensor  # (D, 5) regions and how much their background counts
+    doubt_of: Tensor  # (D,)
 
 
 class Canvases(Dataset[Batch]):
-    """Batch number `i` of the run: everything in it follows from the seed and `i` alone."""
+    """Batch number `i` of the run: it follows from the seed, `i` and how often each faceless photo is drawn.
 
-    def __init__(self, pool: Pool, seed: int) -> None:
-        self.pool, self.seed = pool, seed
+    `shares` holds tensors in shared memory, one for each kind of faceless photo, which the training may change.
+    """
+
+    def __init__(self, pool: Pool, shares: dict[str, Tensor], seed: int) -> None:
+        self.drawer, self.shares, self.seed = Drawer(pool), shares, seed
 
     def __getitem__(self, index: int) -> Batch:
+        for kind, shares in self.shares.items():
+            self.drawer.cumulated[kind] = np.cumsum(shares.numpy())
         rng = np.random.default_rng((self.seed, index))
-        size = int(rng.choice(list(SIZES), p=SIZE_SHARES))
-        made = [canvas_of(rng, self.pool, size) for _ in range(SIZES[size])]
-        boxes = [torch.from_numpy(np.concatenate([m[kind] for m in made]).astype(np.float32)) for kind in (1, 2)]
-        owners = [torch.repeat_interleave(torch.tensor([len(m[kind]) for m in made])) for kind in (1, 2)]
-        return Batch(torch.from_numpy(np.stack([m[0] for m in made])), boxes[0], owners[0], boxes[1], owners[1])
+        size = int(rng.choice(list(SIZES), p=[share for _, share in SIZES.values()]))
+        made = [canvas_of(rng, self.drawer, size) for _ in range(SIZES[size][0])]
+
+        def joined(name: str) -> Tensor:
+            return torch.from_numpy(np.concatenate([getattr(view, name) for view in made]).astype(np.float32))
+
+        def owners(name: str) -> Tensor:
+            return torch.repeat_interleave(torch.tensor([len(getattr(view, name)) for view in made]))
+
+        return Batch(
+            torch.from_numpy(np.stack([view.pixels for view in made])),
+            joined("faces"),
+            joined("points"),
+            joined("weights"),
+            owners("faces"),
+            joined("doubts"),
+            owners("doubts"),
+        )
 
 
 class From(Sampler[int]):
@@ -74,8 +98,13 @@ class From(Sampler[int]):
             self.start += 1
 
 
+def network_input(canvases: Tensor) -> Tensor:
+    """Return canvases uint8 (N, H, W, 3) as the network takes them."""
+    return canvases.permute(0, 3, 1, 2).float().div_(BRIGHTEST).contiguous(memory_format=torch.channels_last)
+
+
 def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU of boxes (..., 4) with boxes (..., 4), and what CIoU takes off it: for distance and for another shape."""
+    """Return IoU of boxes (..., 4) with boxes (..., 4), and what CIoU takes off it: for distance and for another shape."""
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     common = (high - low).clamp(min=0).prod(-1)
     side_a, side_b = (a[..., 2:] - a[..., :2]).clamp(min=1e-3), (b[..., 2:] - b[..., :2]).clamp(min=1e-3)
@@ -96,7 +125,7 @@ def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def assign(
     scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, faces: Tensor, face_of: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Which cells learn which face, as in task-aligned learning (TOOD, ICCV 2021) among the cells near its middle.
+    """Choose which cells learn which face, as in task-aligned learning (TOOD, ICCV 2021) among the cells near its middle.
 
     `scores` (N, L), `boxes` (N, L, 4). Returns the canvas, the cell and the face of each pair (P,); a cell learns at
     most one face.
@@ -120,77 +149,111 @@ def assign(
     return face_of[face[keep]], cell[keep], face[keep]
 
 
+def background(batch: Batch, centres: Tensor) -> Tensor:
+    """Return how much each cell (N, L) counts if it is background."""
+    inside = ((centres >= batch.doubts[:, None, :2]) & (centres <= batch.doubts[:, None, 2:4])).all(-1)
+    weight = torch.where(inside, batch.doubts[:, None, 4], torch.ones(()))
+    result = torch.ones(len(batch.canvases), len(centres))
+    return result.scatter_reduce_(0, batch.doubt_of[:, None].expand_as(weight), weight, "amin")
+
+
 def loss_of(outputs: Tensor, batch: Batch, strides: tuple[int, ...]) -> Tensor:
-    """Quality focal loss (Li et al., NeurIPS 2020) of the scores, whose target is the IoU, and CIoU of the boxes."""
+    """Return quality focal loss (Li et al., NeurIPS 2020) of the scores, CIoU of the boxes, Huber loss of the points.
+
+    The target of a score is the IoU of its box.
+    """
     size = batch.canvases.shape[1]
     centres, cell_strides = cells_of(size, size, strides)
     boxes = boxes_of(outputs, centres, cell_strides)
     logits = outputs[..., 0]
-    target, weight = torch.zeros_like(logits), torch.ones_like(logits)
-    for canvas, box in zip(batch.unsure_of.tolist(), batch.unsure, strict=True):
-        weight[canvas][((centres >= box[:2]) & (centres <= box[2:])).all(1)] = 0
+    target, weight = torch.zeros_like(logits), background(batch, centres)
+    shape_loss = outputs.sum() * 0
     if len(batch.faces):
         canvas, cell, face = assign(logits.sigmoid(), boxes, centres, cell_strides, batch.faces, batch.face_of)
         overlap, penalty = pair_iou(boxes[canvas, cell], batch.faces[face])
-        quality = overlap.detach().clamp(0.05, 1)
-        target[canvas, cell], weight[canvas, cell] = quality, 1.0
-        box_loss = ((1 - overlap + penalty) * quality.sqrt()).sum()
-    else:
-        box_loss = outputs.sum() * 0
+        quality, counts = overlap.detach().clamp(0.05, 1), batch.weights[face]
+        target[canvas, cell], weight[canvas, cell] = quality, counts
+        share = quality.sqrt() * counts
+        far = point_loss(outputs[canvas, cell], boxes[canvas, cell].detach(), batch.faces[face], batch.points[face])
+        shape_loss = (share * (BOX_WEIGHT * (1 - overlap + penalty) + POINT_WEIGHT * far)).sum()
     focal = (target - logits.sigmoid()).abs() ** 2
     score_loss = (weight * focal * F.binary_cross_entropy_with_logits(logits, target, reduction="none")).sum()
-    return (score_loss * 2 + BOX_WEIGHT * box_loss) / max(len(batch.faces), 8) / 2
+    return (score_loss * 2 + shape_loss) / max(len(batch.faces), 8) / 2
+
+
+def point_loss(outputs: Tensor, boxes: Tensor, faces: Tensor, points: Tensor) -> Tensor:
+    """Return the mean Huber loss (P,) of five points, in sides of the face; zero where they are unknown."""
+    known = points.isfinite()
+    side = (faces[:, 2:] - faces[:, :2]).amax(1)[:, None, None]
+    # NaN times zero is NaN in the gradient too, so the unknown points are replaced before any arithmetic.
+    apart = (points_of(outputs, boxes) - torch.where(known, points, torch.zeros(()))) / side
+    apart = torch.where(known, apart, torch.zeros(()))
+    return F.huber_loss(apart, torch.zeros_like(apart), reduction="none", delta=POINT_KNEE).mean((1, 2)) / POINT_KNEE
 
 
 @torch.no_grad()
-def scan(net: CompactDetectorNet, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (M, 4) and scores (M,) of the hundred best cells of a photo, before suppression."""
-    high, wide = (-(-side // 64) * 64 for side in image.shape[:2])
-    padded = np.zeros((1, high, wide, 3), np.uint8)
-    padded[0, : image.shape[0], : image.shape[1]] = image
-    outputs = net(normalise(torch.from_numpy(padded)))[0]
-    best = outputs[:, 0].topk(100)
-    centres, strides = cells_of(high, wide, net.strides)
-    boxes = boxes_of(outputs[best.indices], centres[best.indices], strides[best.indices])
-    return boxes.numpy(), best.values.sigmoid().numpy()
+def highest_score(net: CompactDetectorNet, image: np.ndarray) -> float:
+    """Return the highest score of a photo, seen as it is."""
+    high, wide = (-(-side // net.strides[-1]) * net.strides[-1] for side in image.shape[:2])
+    padded = torch.zeros(1, high, wide, 3, dtype=torch.uint8)
+    padded[0, : image.shape[0], : image.shape[1]] = torch.from_numpy(np.array(image))
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = net(network_input(padded))
+    return float(outputs[..., 0].float().max().sigmoid())
 
 
-def evaluate(net: CompactDetectorNet, scenes: list[Photo], empty: list[Photo]) -> list[float]:
-    """Recall in percent at thresholds 0.5, 0.4, 0.3, and the two highest scores on photos without a face."""
+def mine(net: CompactDetectorNet, pool: Pool, shares: dict[str, Tensor]) -> float:
+    """Draw the faceless photos more often in which the network sees a face; returns the share of those at 0.5."""
     net.eval()
-    found: list[np.ndarray] = []
-    for photo in scenes:
-        boxes, scores = scan(net, photo.image)
-        found.append(((iou(boxes_around(photo.faces), boxes) >= 0.5) * scores).max(1))
-    best = np.concatenate(found)
-    alarms = sorted(float(scan(net, photo.image)[1].max()) for photo in empty)
-    return [*(round(100 * float((best >= t).mean()), 2) for t in (0.5, 0.4, 0.3)), *(round(a, 3) for a in alarms[-2:])]
+    fired = []
+    for kind in FACELESS:
+        scores = torch.tensor([highest_score(net, photo.image) for photo in pool.photos[kind]])
+        shares[kind].copy_(1 + FIRED * scores**2)
+        fired.append(scores >= 0.5)
+    return float(torch.cat(fired).float().mean())
+
+
+def start_from(net: CompactDetectorNet, path: Path) -> None:
+    """Copy what fits of another network's packed weights; smaller tensors fill the first channels.
+
+    Weights from before the network took pixels as 0..2 expected them as -1..1: the first batch norm makes up for it.
+    """
+    given = {name: torch.from_numpy(value) for name, value in load_packed(path).items()}
+    first = given["stem.0.0.weight"]
+    given["stem.0.1.running_mean"] = given["stem.0.1.running_mean"] + first.sum((1, 2, 3))
+    for name, own in net.state_dict().items():
+        if name not in given:
+            continue
+        value = given[name]
+        if own.ndim == 4 and value.shape[1] < own.shape[1]:
+            own[:, value.shape[1] :] = 0
+        own[tuple(slice(0, side) for side in value.shape)] = value
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path, help="folder that detector_cache.py wrote")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--samples", type=int, default=120_000)
-    parser.add_argument("--minutes", type=float, help="train for this long in all, whatever the number of samples")
+    parser.add_argument("--minutes", type=float, default=120, help="of training in all")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--evaluate-every", type=float, default=240, help="seconds")
-    parser.add_argument("--init", type=Path, help="start from these packed weights, such as those of the package")
-    parser.add_argument("--all-empty", action="store_true", help="train on the held-out photos without a face too")
+    parser.add_argument("--save-every", type=float, default=4, help="minutes")
+    parser.add_argument("--mine-every", type=float, default=16, help="minutes")
+    parser.add_argument("--float32", action="store_true", help="convolutions in float32")
+    parser.add_argument("--init", type=Path, help="start from these packed weights")
     return parser.parse_args()
 
 
-def make_loader(args: argparse.Namespace, steps: int) -> DataLoader:
-    """Batches from step number `steps` on."""
+def make_loader(args: argparse.Namespace, pool: Pool, shares: dict[str, Tensor], steps: int) -> DataLoader:
+    """Return the batches from step number `steps` on."""
     return DataLoader(
-        Canvases(load_training(args.data, args.all_empty), args.seed),
+        Canvases(pool, shares, args.seed),
         sampler=From(steps),
         batch_size=None,
         num_workers=args.workers,
-        prefetch_factor=6 if args.workers else None,
+        prefetch_factor=8 if args.workers else None,
         worker_init_fn=lambda _: cv2.setNumThreads(0),
     )
 
@@ -202,35 +265,38 @@ def main() -> None:
     torch.manual_seed(args.seed)
     net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
     if args.init:
-        load_state(net, load_packed(args.init), "the network")
+        start_from(net, args.init)
     run = Run(args.run, net, average, args.lr)
-    steps, samples, minutes = run.resume(steps=0, samples=0, minutes=0.0).values()
-    scenes = list(load_scenes(args.data, val=True).values())
-    empty = load_empty(args.data, held_out=True)
-
-    def report(rate: float) -> None:
-        row = [samples, round(minutes, 1), round(run.loss, 4), round(rate, 1), *evaluate(average, scenes, empty)]
-        run.log(row)
-        print("samples {} minutes {} loss {} {}/s recall {} {} {} alarms {} {}".format(*row), file=sys.stderr)
-
-    clock = since = time.monotonic()
-    since_samples = samples
-    for batch in make_loader(args, steps):
-        progress = minutes / args.minutes if args.minutes else samples / args.samples
-        if progress >= 1:
+    state = run.resume(steps=0, samples=0, minutes=0.0, fired=-1.0)
+    steps, samples, minutes, fired = state["steps"], state["samples"], state["minutes"], state["fired"]
+    pool = read(args.cache)
+    shares = {kind: torch.ones(len(pool.photos[kind])).share_memory_() for kind in FACELESS}
+    if steps:
+        fired = mine(average, pool, shares)
+    saved, mined, saved_samples, waited = minutes, minutes, samples, 0.0
+    clock = time.monotonic()
+    for batch in make_loader(args, pool, shares, steps):
+        waited += time.monotonic() - clock
+        if minutes >= args.minutes:
             break
         net.train()
-        loss = loss_of(net(normalise(batch.canvases)), batch, net.strides)
+        with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
+            outputs = net(network_input(batch.canvases))
+        loss = loss_of(outputs.float(), batch, net.strides)
         steps, samples = steps + 1, samples + len(batch.canvases)
-        run.step(loss, progress=progress, warm=min(1.0, steps / WARM_STEPS), decay=average_decay(steps, 0.998))
-        now = time.monotonic()
-        minutes, clock = minutes + (now - clock) / 60, now
-        if now - since > args.evaluate_every:
-            report((samples - since_samples) / (now - since))
-            run.save(steps=steps, samples=samples, minutes=minutes)
-            since, since_samples = time.monotonic(), samples
-    run.save(steps=steps, samples=samples, minutes=minutes)
-    report(0.0)
+        warm = min(1.0, steps / WARM_STEPS)
+        run.step(loss, progress=minutes / args.minutes, warm=warm, decay=average_decay(steps, 0.999))
+        minutes, clock = minutes + (time.monotonic() - clock) / 60, time.monotonic()
+        if minutes - mined >= args.mine_every:
+            fired, mined, clock = mine(average, pool, shares), minutes, time.monotonic()
+        if minutes - saved >= args.save_every:
+            rate = (samples - saved_samples) / (minutes - saved) / 60
+            row = [samples, round(minutes, 1), round(run.loss, 4), round(rate, 1), round(waited), round(fired, 3)]
+            run.log(row)
+            print("samples {} minutes {} loss {} {}/s waited {} s fired {}".format(*row), file=sys.stderr)
+            run.save(steps=steps, samples=samples, minutes=minutes, fired=fired)
+            saved, saved_samples, waited = minutes, samples, 0.0
+    run.save(steps=steps, samples=samples, minutes=minutes, fired=fired)
 
 
 if __name__ == "__main__":
