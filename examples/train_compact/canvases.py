@@ -88,14 +88,11 @@ def view_matrix(rng: Rng, photo: Photo, width: int, height: int, turned: bool) -
     return np.column_stack([linear, place * (width, height) - linear @ anchor])
 
 
-def shrunk(image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image made smaller by area where bilinear sampling would skip pixels, and the factors (x, y)."""
-    if scale > 0.6:
-        return image, np.ones(2)
-    factor = max(scale * 1.2, 0.03)
-    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return small, np.array(size) / image.shape[1::-1]
+def shrunk(photo: Photo, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the level of the photo that bilinear sampling can take to `scale`, and its factors (x, y)."""
+    level = min(int(np.clip(np.log2(1 / scale) + 0.35, 0, 9)), len(photo.levels) - 1)
+    small = photo.levels[level]
+    return small, np.divide(small.shape[1::-1], photo.image.shape[1::-1])
 
 
 def backdrop(rng: Rng, drawer: Drawer, width: int, height: int) -> np.ndarray:
@@ -112,7 +109,7 @@ def backdrop(rng: Rng, drawer: Drawer, width: int, height: int) -> np.ndarray:
 def view(rng: Rng, drawer: Drawer, photo: Photo, width: int, height: int) -> View:
     """Make a tile of a photo."""
     matrix = view_matrix(rng, photo, width, height, chance(rng, 0.3))
-    small, factors = shrunk(photo.image, float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
+    small, factors = shrunk(photo, float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))))
     from_small = np.column_stack([matrix[:, :2] / factors, matrix[:, 2] + matrix[:, :2] @ (0.5 / factors - 0.5)])
     faceless = not len(photo.faces)
     if faceless and chance(rng, 0.5):

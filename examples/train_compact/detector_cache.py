@@ -7,15 +7,17 @@ Writes `CACHE/pixels.npy` and `CACHE/labels.npz`. Reading costs nothing until a 
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import detector_data as source
 import numpy as np
 from detector_data import Photo
 
 # Whole photos with many small faces, masks, and old pictures are what the detector has most to learn from.
 GROUP_SHARES = {"wider": 1.6, "mask": 1.8, "historic": 2.0, "portrait": 0.4, "site": 0.9, "fashion": 0.7, "coco": 1.3}
+LEVELS = 4
 FACES = ("faces", "unsure", "points", "weights")
 
 
@@ -39,6 +41,18 @@ def kinds(data: Path) -> dict[str, Iterator[Photo]]:
     }
 
 
+def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Return the sizes at which an image is kept: as it is, then in halves."""
+    return [(max(1, height >> level), max(1, width >> level)) for level in range(LEVELS)]
+
+
+def with_levels(photo: Photo) -> Photo:
+    levels = [photo.image]
+    for height, width in level_sizes(*photo.image.shape[:2])[1:]:
+        levels.append(cv2.resize(levels[-1], (width, height), interpolation=cv2.INTER_AREA))
+    return replace(photo, levels=tuple(levels))
+
+
 def write(data: Path, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     labels: dict[str, np.ndarray] = {}
@@ -46,8 +60,9 @@ def write(data: Path, cache: Path) -> None:
         for kind, photos in kinds(data).items():
             shapes, shares = [], []
             columns: dict[str, list[np.ndarray]] = {name: [] for name in FACES}
-            for photo in photos:
-                file.write(photo.image.tobytes())
+            for photo in map(with_levels, photos):
+                for level in photo.levels:
+                    file.write(level.tobytes())
                 shapes.append(photo.image.shape[:2])
                 shares.append(photo.share)
                 for name in FACES:
@@ -72,10 +87,13 @@ def read(cache: Path) -> Pool:
         }
         photos[kind] = []
         for i, (height, width) in enumerate(labels[f"{kind}.shapes"].tolist()):
-            image = pixels[start : start + height * width * 3].reshape(height, width, 3)
-            start += height * width * 3
+            levels = []
+            for rows, wide in level_sizes(height, width):
+                levels.append(np.asarray(pixels[start : start + rows * wide * 3].reshape(rows, wide, 3)))
+                start += rows * wide * 3
             share = float(labels[f"{kind}.shares"][i])
-            photos[kind].append(Photo(np.asarray(image), *(columns[name][i] for name in FACES), share))
+            photo = Photo(levels[0], *(columns[name][i] for name in FACES), share, tuple(levels))
+            photos[kind].append(photo)
     return Pool(photos)
 
 

@@ -43,6 +43,7 @@ class Photo:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 5, 2), np.float32))  # (F, 5, 2), NaN if unknown
     weights: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # (F,) how much a face counts
     share: float = 1.0  # how often it is drawn, among its kind
+    levels: tuple[np.ndarray, ...] = ()  # the image, and the same ever smaller
 
 
 def tight_from_yunet(boxes: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay
 
-from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, cells_of, points_of
+from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
+from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.weights.packed import load_packed
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
@@ -39,6 +40,7 @@ BOX_WEIGHT = 2.0
 POINT_WEIGHT = 2.0
 POINT_KNEE = 0.05  # of the face's side: errors below are squared
 WARM_STEPS = 200
+FOLDED_DECAY = 0.003  # without norms, shrinking a weight shrinks what follows
 FIRED = 8.0  # how much more often a faceless photo is drawn whose score reaches 1
 
 
@@ -121,40 +123,68 @@ def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return overlap, apart + share * bent
 
 
+def candidates(batch: Batch, strides: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the cells near each face: index (F, C), centre (F, C, 2) and stride (F, C); -1 where there is none.
+
+    C is nine a level: the cells within `NEAR` strides of the middle of the face.
+    """
+    size, first = batch.canvases.shape[1], 0
+    middle = (batch.faces[:, :2] + batch.faces[:, 2:]) / 2
+    side = (batch.faces[:, 2:] - batch.faces[:, :2]).amax(1)
+    around = torch.tensor([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
+    index, centre, steps = [], [], []
+    for stride in strides:
+        columns = size // stride
+        place = ((middle + 0.5) / stride - 0.5).round()[:, None] + around
+        at = (place + 0.5) * stride - 0.5
+        fits = ((at - middle[:, None]).abs().amax(-1) / stride < NEAR) & ((place >= 0) & (place < columns)).all(-1)
+        fits &= ((side / stride > SIDE_RANGE[0]) & (side / stride < SIDE_RANGE[1]))[:, None]
+        index.append(torch.where(fits, first + place[..., 1] * columns + place[..., 0], -1.0).long())
+        centre.append(at)
+        steps.append(torch.full(fits.shape, float(stride)))
+        first += columns * columns
+    return torch.cat(index, 1), torch.cat(centre, 1), torch.cat(steps, 1)
+
+
 @torch.no_grad()
 def assign(
-    scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, faces: Tensor, face_of: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose which cells learn which face, as in task-aligned learning (TOOD, ICCV 2021) among the cells near its middle.
+    scores: Tensor, overlap: Tensor, cells: Tensor, centres: Tensor, strides: Tensor, batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Choose which cells learn which face, as in task-aligned learning (TOOD, ICCV 2021) among the candidates.
 
-    `scores` (N, L), `boxes` (N, L, 4). Returns the canvas, the cell and the face of each pair (P,); a cell learns at
-    most one face.
+    `scores`, `overlap`, `cells` and `strides` are (F, C), `centres` (F, C, 2). Returns the face and the candidate of
+    each pair (P,); a cell learns at most one face.
     """
-    middle, side = (faces[:, :2] + faces[:, 2:]) / 2, (faces[:, 2:] - faces[:, :2]).amax(1)
+    middle, side = (batch.faces[:, :2] + batch.faces[:, 2:]) / 2, (batch.faces[:, 2:] - batch.faces[:, :2]).amax(1)
     apart = (middle[:, None] - centres).abs().amax(-1) / strides
     relative = side[:, None] / strides
-    fits = (apart < NEAR) & (relative > SIDE_RANGE[0]) & (relative < SIDE_RANGE[1])
-    overlap = pair_iou(boxes[face_of], faces[:, None])[0]
     # The prior keeps the first steps sane, when all overlaps are chance: near the middle, and about four strides large.
     prior = torch.exp(-0.5 * apart**2 - 0.5 * torch.log2(relative / 4) ** 2)
-    merit = fits * (scores[face_of].sqrt() * (overlap + 0.02) ** 2 * prior + 1e-9)
-    best = merit.topk(min(MOST_CELLS, merit.shape[1]), dim=1)
+    fits = cells >= 0
+    merit = fits * (scores.sqrt() * (overlap + 0.02) ** 2 * prior + 1e-9)
+    best = merit.topk(MOST_CELLS, dim=1)
     count = (overlap * fits).topk(MOST_CELLS, dim=1).values.sum(1).round().clamp(1, MOST_CELLS)
-    chosen = (torch.arange(best.indices.shape[1]) < count[:, None]) & (best.values > 0)
-    face, rank = chosen.nonzero(as_tuple=True)
-    cell, value = best.indices[face, rank], best.values[face, rank]
+    face, rank = ((torch.arange(MOST_CELLS) < count[:, None]) & (best.values > 0)).nonzero(as_tuple=True)
+    candidate, value = best.indices[face, rank], best.values[face, rank]
     order = value.argsort(descending=True)  # of two faces that want one cell, the better match has it
-    place = (face_of[face] * centres.shape[0] + cell)[order].numpy()
+    place = (batch.face_of[face] * (int(cells.max()) + 1) + cells[face, candidate])[order].numpy()
     keep = order[np.unique(place, return_index=True)[1]]
-    return face_of[face[keep]], cell[keep], face[keep]
+    return face[keep], candidate[keep]
 
 
-def background(batch: Batch, centres: Tensor) -> Tensor:
+def background(batch: Batch, strides: tuple[int, ...]) -> Tensor:
     """Return how much each cell (N, L) counts if it is background."""
-    inside = ((centres >= batch.doubts[:, None, :2]) & (centres <= batch.doubts[:, None, 2:4])).all(-1)
-    weight = torch.where(inside, batch.doubts[:, None, 4], torch.ones(()))
-    result = torch.ones(len(batch.canvases), len(centres))
-    return result.scatter_reduce_(0, batch.doubt_of[:, None].expand_as(weight), weight, "amin")
+    count, size = len(batch.canvases), batch.canvases.shape[1]
+    levels = [np.ones((count, size // stride, size // stride), np.float32) for stride in strides]
+    order = np.argsort(-batch.doubts[:, 4].numpy(), kind="stable")  # where regions overlap, the least counts
+    canvases, rows = batch.doubt_of.numpy()[order].tolist(), batch.doubts.numpy()[order]
+    counts = rows[:, 4].tolist()
+    for level, stride in zip(levels, strides, strict=True):
+        low = np.ceil((rows[:, :2] + 0.5) / stride - 0.5).clip(0).astype(int).tolist()
+        high = (np.floor((rows[:, 2:4] + 0.5) / stride - 0.5) + 1).clip(0).astype(int).tolist()
+        for canvas, (left, top), (right, bottom), value in zip(canvases, low, high, counts, strict=True):
+            level[canvas, top:bottom, left:right] = value
+    return torch.from_numpy(np.concatenate([level.reshape(count, -1) for level in levels], 1))
 
 
 def loss_of(outputs: Tensor, batch: Batch, strides: tuple[int, ...]) -> Tensor:
@@ -162,19 +192,21 @@ def loss_of(outputs: Tensor, batch: Batch, strides: tuple[int, ...]) -> Tensor:
 
     The target of a score is the IoU of its box.
     """
-    size = batch.canvases.shape[1]
-    centres, cell_strides = cells_of(size, size, strides)
-    boxes = boxes_of(outputs, centres, cell_strides)
     logits = outputs[..., 0]
-    target, weight = torch.zeros_like(logits), background(batch, centres)
+    target, weight = torch.zeros_like(logits), background(batch, strides)
     shape_loss = outputs.sum() * 0
     if len(batch.faces):
-        canvas, cell, face = assign(logits.sigmoid(), boxes, centres, cell_strides, batch.faces, batch.face_of)
-        overlap, penalty = pair_iou(boxes[canvas, cell], batch.faces[face])
+        cells, centres, steps = candidates(batch, strides)
+        near = outputs[batch.face_of[:, None], cells.clamp(min=0)]
+        boxes = boxes_of(near.flatten(0, 1), centres.flatten(0, 1), steps.flatten()).unflatten(0, cells.shape)
+        overlaps, penalties = pair_iou(boxes, batch.faces[:, None])
+        pair = assign(near[..., 0].detach().sigmoid(), overlaps.detach(), cells, centres, steps, batch)
+        face, canvas, cell = pair[0], batch.face_of[pair[0]], cells[pair]
+        overlap, penalty = overlaps[pair], penalties[pair]
         quality, counts = overlap.detach().clamp(0.05, 1), batch.weights[face]
         target[canvas, cell], weight[canvas, cell] = quality, counts
         share = quality.sqrt() * counts
-        far = point_loss(outputs[canvas, cell], boxes[canvas, cell].detach(), batch.faces[face], batch.points[face])
+        far = point_loss(near[pair], boxes[pair].detach(), batch.faces[face], batch.points[face])
         shape_loss = (share * (BOX_WEIGHT * (1 - overlap + penalty) + POINT_WEIGHT * far)).sum()
     focal = (target - logits.sigmoid()).abs() ** 2
     score_loss = (weight * focal * F.binary_cross_entropy_with_logits(logits, target, reduction="none")).sum()
@@ -214,10 +246,13 @@ def mine(net: CompactDetectorNet, pool: Pool, shares: dict[str, Tensor]) -> floa
 
 
 def start_from(net: CompactDetectorNet, path: Path) -> None:
-    """Copy what fits of another network's packed weights; smaller tensors fill the first channels.
+    """Copy the average of a run, or what fits of other packed weights; smaller tensors fill the first channels.
 
     Weights from before the network took pixels as 0..2 expected them as -1..1: the first batch norm makes up for it.
     """
+    if path.suffix == ".pt":
+        net.load_state_dict(torch.load(path, weights_only=True)["ema"])
+        return
     given = {name: torch.from_numpy(value) for name, value in load_packed(path).items()}
     first = given["stem.0.0.weight"]
     given["stem.0.1.running_mean"] = given["stem.0.1.running_mean"] + first.sum((1, 2, 3))
@@ -242,7 +277,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--save-every", type=float, default=4, help="minutes")
     parser.add_argument("--mine-every", type=float, default=16, help="minutes")
     parser.add_argument("--float32", action="store_true", help="convolutions in float32")
-    parser.add_argument("--init", type=Path, help="start from these packed weights")
+    parser.add_argument("--fold", action="store_true", help="batch norms into convolutions first: a third faster")
+    parser.add_argument("--init", type=Path, help="start from these packed weights, or a run's last.pt")
     return parser.parse_args()
 
 
@@ -266,7 +302,11 @@ def main() -> None:
     net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
     if args.init:
         start_from(net, args.init)
-    run = Run(args.run, net, average, args.lr)
+    if args.fold:
+        for network in (net.eval(), average.eval()):
+            fuse_batch_norms(network)
+            network.to(memory_format=torch.channels_last)
+    run = Run(args.run, net, average, args.lr, decay=FOLDED_DECAY if args.fold else 0.05)
     state = run.resume(steps=0, samples=0, minutes=0.0, fired=-1.0)
     steps, samples, minutes, fired = state["steps"], state["samples"], state["minutes"], state["fired"]
     pool = read(args.cache)
