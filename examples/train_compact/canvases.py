@@ -15,6 +15,8 @@ LEAST_SIDE = 7.5  # pixels of the canvas: smaller faces are neither faces nor ba
 SMALL = (9.0, 36.0)  # pixels: half of the views are made for a face of this size
 FILLED = 0.85  # a photo is not made smaller than this share of the tile's side; finer grids give the small faces
 MOST_ENLARGED = 2.6
+MODES = (0.55, 0.1, 0.35)  # a part of what a detector's look sees, the whole photo, a face at a size drawn for it
+LOOK, LOOK_ENLARGED = 640, 2.0  # pixels of the longer side that a detector looks at; the second look is at a third
 LEAST_VISIBLE = 0.55  # share of a face's box inside its tile, below which it is neither
 OVERFULL = 1.3  # tile sides: the largest face
 DOUBTED = 0.5  # weight of background beside labelled faces: some faces there have no label
@@ -62,25 +64,29 @@ def target_side(rng: Rng, width: int, height: int) -> float:
 
 
 def view_matrix(rng: Rng, photo: Photo, width: int, height: int, turned: bool) -> np.ndarray:
-    """Draw the 2x3 matrix from photo to tile: a face at a random size and place, the whole photo, or a part of it."""
+    """Draw the 2x3 matrix from photo to tile: a part of what a look sees, the whole photo, or a face at any size."""
     high, wide = photo.image.shape[:2]
     angle = np.deg2rad(rng.uniform(-32, 32) if turned else rng.normal(0, 4))
     place = rng.uniform(0.12, 0.88, 2)
     fitted = min(width / wide, height / high)
-    if chance(rng, 0.3):  # as a detector meets it
-        anchor = np.array([wide, high]) / 2
-        scale = min(fitted * np.exp(rng.uniform(-0.1, 0.6)), MOST_ENLARGED)
-        place = 0.5 + (place - 0.5) * 0.3
-    elif len(photo.faces):
+    anchor, side = rng.uniform(0, 1, 2) * (wide, high), 0.0
+    if len(photo.faces) and not chance(rng, 0.06):
         box = boxes_around(photo.faces[rng.integers(len(photo.faces))][None])[0]
-        anchor, side = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max()
-        target = target_side(rng, width, height)
-        scale = np.clip(target / side, FILLED * fitted, MOST_ENLARGED)
-        # A face larger than half of the tile is seen in its middle rather than cut.
-        place = 0.5 + (place - 0.5) * np.clip(2 - 2 * scale * side / min(width, height), 0.15, 1)
+        anchor, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
+    mode = rng.choice(3, p=MODES)
+    looked = min(LOOK / max(wide, high), LOOK_ENLARGED) * (1 / 3 if chance(rng, 0.25) else 1.0)
+    looked *= np.exp(rng.normal(0, 0.18))
+    if mode == 0 and looked * side < OVERFULL * min(width, height):
+        scale = looked
+    elif mode == 1:
+        anchor, place = np.array([wide, high]) / 2, 0.5 + (place - 0.5) * 0.3
+        scale = min(fitted * np.exp(rng.uniform(-0.1, 0.6)), MOST_ENLARGED)
+    elif side:
+        scale = np.clip(target_side(rng, width, height) / side, FILLED * fitted, MOST_ENLARGED)
     else:
-        anchor = rng.uniform(0, 1, 2) * (wide, high)
         scale = max(width / wide, height / high) * np.exp(rng.uniform(-0.5, 1.1))
+    # A face larger than half of the tile is seen in its middle rather than cut.
+    place = 0.5 + (place - 0.5) * np.clip(2 - 2 * scale * side / min(width, height), 0.15, 1)
     stretch = np.exp(rng.uniform(-0.1, 0.1))
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     mirror = -1.0 if chance(rng, 0.5) else 1.0

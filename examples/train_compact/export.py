@@ -1,41 +1,135 @@
-"""Put the averaged weights of a training run into a file for the package.
+"""Write the averaged weights of a training run as a built-in model: one ONNX file.
 
-    python export.py RUN/last.pt facelandmarks/assets/compact_detector.npz
+    python export.py detector RUN/last.pt OUT.onnx
 
-Works for every network here: only the state dict under the key `ema` is read. Convolutions become int8.
+In the file each convolution's weight is an int8 initializer `NAME` beside a float32 initializer `NAME.scale` with one
+number per output channel; the graph multiplies them (Cast, Mul), which ONNX Runtime does once at load. The names are
+those of the PyTorch module with its batch norms folded, which reads the same initializers. Everything else is float32.
+The graph takes uint8 images (N, H, W, 3) RGB under the name `pixels`; normalisation and decoding are part of it.
 """
 
 import argparse
-import hashlib
-import json
+import io
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
-from facelandmarks.weights.manifest import ASSETS, manifest_path
-from facelandmarks.weights.packed import save_packed
+from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, decode_map
+from facelandmarks.nn.fuse import fuse_batch_norms
+
+OPSET = 17
+LEVELS = 127  # of int8 on each side of zero
+SCALE = ".scale"
+INPUT, OUTPUT = "pixels", "output"
+NETWORK = "network."  # the module with the weights within a graph's module
+
+
+def to_int8(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the int8 levels of a convolution's weight and the scale of each output channel (O, 1, 1, 1)."""
+    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
+    scale = np.maximum(largest, np.finfo(np.float32).tiny).astype(np.float32) / LEVELS
+    return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def trace(module: nn.Module, height: int, width: int, dynamic: bool) -> onnx.ModelProto:
+    """Return the graph of a module that takes images uint8 (N, H, W, 3); `dynamic`: of any height and width."""
+    axes: dict[str, dict[int, str]] = {INPUT: {0: "n"}, OUTPUT: {0: "n"}}
+    if dynamic:
+        axes[INPUT] |= {1: "height", 2: "width"}
+        axes[OUTPUT] |= {2: "cells"}
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # the tracer's, about sizes, which stay symbolic here
+        torch.onnx.export(
+            module.eval(),
+            (torch.zeros(2, height, width, 3, dtype=torch.uint8),),
+            file,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=axes,
+        )
+    return onnx.load_from_string(file.getvalue())
+
+
+def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace the weights of convolutions by int8 initializers that the graph expands, in place."""
+    graph = model.graph
+    weights = {node.input[1] for node in graph.node if node.op_type in ("Conv", "ConvTranspose")}
+    expand = []
+    for index, tensor in enumerate(list(graph.initializer)):
+        traced = tensor.name
+        name = traced.removeprefix(NETWORK)
+        if traced in weights:
+            levels, scale = to_int8(numpy_helper.to_array(tensor))
+            graph.initializer[index].CopyFrom(numpy_helper.from_array(levels, name))
+            graph.initializer.append(numpy_helper.from_array(scale, name + SCALE))
+            expand.append(helper.make_node("Cast", [name], [name + ".float"], to=TensorProto.FLOAT))
+            expand.append(helper.make_node("Mul", [name + ".float", name + SCALE], [name + ".expanded"]))
+            rename(graph, traced, name + ".expanded")
+        elif traced != name:
+            rename(graph, traced, name)
+            graph.initializer[index].name = name
+    nodes = [*expand, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Let the graph's nodes read `new` where they read `old`."""
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name == old:
+                node.input[place] = new
+
+
+class DetectorGraph(nn.Module):
+    """Images uint8 (N, H, W, 3) to what `decode_map` says of all cells: float32 (N, 15, L)."""
+
+    def __init__(self, network: CompactDetectorNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        maps = self.network.maps(pixels.permute(0, 3, 1, 2).float())
+        return torch.cat([decode_map(*level) for level in zip(maps, self.network.strides, strict=True)], 2)
+
+
+def detector_graph(checkpoint: Path) -> onnx.ModelProto:
+    """Return the detector's graph; the first convolution takes pixels of 0..255."""
+    network = CompactDetectorNet().eval()
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
+    if not any("running_mean" in name for name in state):
+        fuse_batch_norms(network)  # the run was trained so
+    network.load_state_dict(state)
+    fuse_batch_norms(network)
+    network.requires_grad_(False)
+    network.stem[0][0].weight /= BRIGHTEST
+    return quantise(trace(DetectorGraph(network), 128, 192, dynamic=True))
+
+
+GRAPHS: dict[str, Callable[[Path], onnx.ModelProto]] = {"detector": detector_graph}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=GRAPHS)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["ema"]
+    model = GRAPHS[args.model](args.checkpoint)
+    onnx.checker.check_model(model)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    save_packed(args.out, {name: tensor.contiguous().numpy() for name, tensor in state.items()})
-    print(f"{args.out}: {len(state)} tensors, {args.out.stat().st_size:,} bytes")
-    if args.out.parent.resolve() == ASSETS:
-        list_in_manifest(args.out)
-
-
-def list_in_manifest(path: Path) -> None:
-    """Write size and digest into `weights_manifest.json`: the package loads nothing else."""
-    manifest = manifest_path()
-    document = json.loads(manifest.read_text())
-    content = path.read_bytes()
-    document["files"][path.name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    manifest.write_text(json.dumps(document, indent=1) + "\n")
+    args.out.write_bytes(model.SerializeToString())
+    print(f"{args.out}: {len(model.graph.initializer)} tensors, {args.out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

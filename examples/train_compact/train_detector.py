@@ -13,14 +13,15 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from canvases import FACELESS, Drawer, canvas_of
+from canvases import FACELESS, MIRRORED, Drawer, canvas_of
 from detector_cache import Pool, read
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,6 +42,7 @@ POINT_WEIGHT = 2.0
 POINT_KNEE = 0.05  # of the face's side: errors below are squared
 WARM_STEPS = 200
 FOLDED_DECAY = 0.003  # without norms, shrinking a weight shrinks what follows
+APART = 20  # steps between a canvas and its mirror image
 FIRED = 8.0  # how much more often a faceless photo is drawn whose score reaches 1
 
 
@@ -86,6 +88,16 @@ class Canvases(Dataset[Batch]):
             joined("doubts"),
             owners("doubts"),
         )
+
+
+def mirrored(batch: Batch) -> Batch:
+    """Return the same canvases as a mirror shows them."""
+    last = batch.canvases.shape[2] - 1
+    regions = [
+        torch.cat([last - r[:, 2:3], r[:, 1:2], last - r[:, :1], r[:, 3:]], 1) for r in (batch.faces, batch.doubts)
+    ]
+    points = batch.points[:, MIRRORED] * torch.tensor([-1.0, 1.0]) + torch.tensor([float(last), 0.0])
+    return replace(batch, canvases=batch.canvases.flip(2), faces=regions[0], doubts=regions[1], points=points)
 
 
 class From(Sampler[int]):
@@ -246,13 +258,10 @@ def mine(net: CompactDetectorNet, pool: Pool, shares: dict[str, Tensor]) -> floa
 
 
 def start_from(net: CompactDetectorNet, path: Path) -> None:
-    """Copy the average of a run, or what fits of other packed weights; smaller tensors fill the first channels.
+    """Copy what fits of another network's packed weights; smaller tensors fill the first channels.
 
     Weights from before the network took pixels as 0..2 expected them as -1..1: the first batch norm makes up for it.
     """
-    if path.suffix == ".pt":
-        net.load_state_dict(torch.load(path, weights_only=True)["ema"])
-        return
     given = {name: torch.from_numpy(value) for name, value in load_packed(path).items()}
     first = given["stem.0.0.weight"]
     given["stem.0.1.running_mean"] = given["stem.0.1.running_mean"] + first.sum((1, 2, 3))
@@ -278,6 +287,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--mine-every", type=float, default=16, help="minutes")
     parser.add_argument("--float32", action="store_true", help="convolutions in float32")
     parser.add_argument("--fold", action="store_true", help="batch norms into convolutions first: a third faster")
+    parser.add_argument("--freeze-stem", action="store_true", help="leave the first two convolutions as they are")
     parser.add_argument("--init", type=Path, help="start from these packed weights, or a run's last.pt")
     return parser.parse_args()
 
@@ -294,18 +304,35 @@ def make_loader(args: argparse.Namespace, pool: Pool, shares: dict[str, Tensor],
     )
 
 
+def twice(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield each batch, and some steps later its mirror image: canvases cost as much as the steps on them."""
+    waiting: deque[Batch] = deque()
+    for batch in batches:
+        yield batch
+        waiting.append(batch)
+        if len(waiting) > APART:
+            yield mirrored(waiting.popleft())
+
+
 def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(args.seed)
     net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
-    if args.init:
+    if args.init and args.init.suffix == ".npz":
         start_from(net, args.init)
+    given = torch.load(args.init, weights_only=True)["ema"] if args.init and args.init.suffix == ".pt" else None
+    was_folded = given is not None and not any("running_mean" in name for name in given)
+    if given is not None and not was_folded:
+        net.load_state_dict(given)
     if args.fold:
         for network in (net.eval(), average.eval()):
             fuse_batch_norms(network)
             network.to(memory_format=torch.channels_last)
+    if given is not None and was_folded:
+        net.load_state_dict(given)
+    net.stem.requires_grad_(not args.freeze_stem)
     run = Run(args.run, net, average, args.lr, decay=FOLDED_DECAY if args.fold else 0.05)
     state = run.resume(steps=0, samples=0, minutes=0.0, fired=-1.0)
     steps, samples, minutes, fired = state["steps"], state["samples"], state["minutes"], state["fired"]
@@ -315,7 +342,7 @@ def main() -> None:
         fired = mine(average, pool, shares)
     saved, mined, saved_samples, waited = minutes, minutes, samples, 0.0
     clock = time.monotonic()
-    for batch in make_loader(args, pool, shares, steps):
+    for batch in twice(make_loader(args, pool, shares, steps)):
         waited += time.monotonic() - clock
         if minutes >= args.minutes:
             break

@@ -27,16 +27,14 @@ class Run:
         Weight decay of the convolutions.
     """
 
-    def __init__(
-        self, folder: Path, net: nn.Module, average: nn.Module, rate: float, decay: float = 0.05
-    ) -> None:
+    def __init__(self, folder: Path, net: nn.Module, average: nn.Module, rate: float, decay: float = 0.05) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.net, self.average, self.rate = folder, net, average, rate
         average.load_state_dict(net.state_dict())
         decayed = [p for p in net.parameters() if p.ndim > 1]
         others = [p for p in net.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=True)
         self.loss = 0.0  # running mean
 
     @property
