@@ -1,204 +1,216 @@
-"""Measure the built-in detector: which faces it finds, what it takes for a face, and how long it needs.
+"""Compare face detectors on the validation images: what they find, what they take for a face, and their time.
 
-    python evaluate_detector.py DATA [--weights FILE.npz | RUN/last.pt] [--sheets FOLDER] [--threads 2]
+    python evaluate_detector.py DATA CACHE [--weights FILE.onnx] [--every 4] [--sheets FOLDER]
 
-`DATA` is described in `detector_data.py`; read besides are `detection/wider/` (`yunet_06.csv`, faces found by YuNet)
-and `detection/noface/hard/`. A face counts as found if a box from the threshold on has IoU >= 0.5 with its tight box.
-`--sheets` writes contact sheets (PNG): green is found, red missed, blue a detection, yellow its score.
+`DATA` is described in `detector_data.py`, the sets in `detector_sets.py`. What YuNet finds is kept in `CACHE`, so that
+only the built-in detector runs the next time. `--every 4` takes a quarter of the close-ups. `--sheets` writes contact
+sheets (PNG) of the images with a missed or a wrong face: green is found, red missed, blue a detection, with its score.
 """
 
 import argparse
-import re
-import tempfile
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
+import detector_sets as sets
 import numpy as np
-import torch
-from detector_data import HELD_OUT_EVERY, iou, numbers, read_rgb, read_rows, tight_from_yunet
+from detector_data import make_yunet, run_yunet, tight_from_yunet
+from detector_sets import Sample
 
-from facelandmarks.detection.compact import ASSET, THRESHOLD, CompactDetector
-from facelandmarks.nn.compact_detector import CompactDetectorNet
-from facelandmarks.weights.manifest import ASSETS
-from facelandmarks.weights.packed import save_packed
+from facelandmarks.boxes import convert_boxes
+from facelandmarks.detection.compact import CompactDetector
 
-SWEEP = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
-FOUND = 0.5  # IoU
-WIDER_SHORT_SIDE = 30  # pixels
+Find = Callable[[np.ndarray], np.ndarray]  # an image to tight boxes with scores (N, 5)
+SURE = 0.6  # YuNet's usual threshold
 TILE = 320  # pixels of a contact sheet
+COLUMNS = 6
+ROWS = 5
 
 
-@dataclass
-class Seen:
-    """One photo: its faces (F, 4), and the detections (N, 4) and (N,) down to the lowest threshold of the sweep."""
+class Table:
+    """Hits of one detector by row of the table: name to a list of zeros and ones, or to a count of wrong boxes."""
 
-    path: Path
-    faces: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
+    def __init__(self) -> None:
+        self.hits: dict[str, list[bool]] = defaultdict(list)
 
-    def best(self) -> np.ndarray:
-        """(F,) the highest score of a box on each face, 0 where there is none."""
-        return ((iou(self.faces, self.boxes) >= FOUND) * self.scores).max(1, initial=0)
+    def add(self, row: str, hits: Iterable[bool]) -> None:
+        self.hits[row] += [bool(hit) for hit in hits]
 
-
-def faces_of_scenes(data: Path) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Labelled boxes by photo, and the validation photos."""
-    boxes, val = defaultdict(list), set()
-    for row in read_rows(data / "scenes" / "scenes.csv"):
-        boxes[row["photo"]].append(numbers(row, "x0", "y0", "x1", "y1"))
-        if row["val"] == "1":
-            val.add(row["photo"])
-    return {name: np.array(faces) for name, faces in boxes.items()}, val
+    def percent(self, row: str) -> float:
+        return 100 * float(np.mean(self.hits[row])) if self.hits[row] else float("nan")
 
 
-def faces_of_wider(data: Path) -> dict[str, np.ndarray]:
-    """YuNet's boxes of at least 30 px (short side of YuNet's own box), as tight boxes, by photo."""
-    boxes: dict[str, list[list[float]]] = {
-        path.name: [] for path in (data / "detection" / "wider" / "images").iterdir()
+def every_set(data: Path, every: int) -> dict[str, list[Sample]]:
+    """Return the samples of every set; the sets' names begin with what they are."""
+    result = {
+        "photos": list(sets.pack_samples(data)),
+        "plain": list(sets.faceless_samples(data, "plain")),
+        "hard": list(sets.faceless_samples(data, "hard")),
+        "WIDER, human labels": list(sets.wider_samples(data)),
+        "300-W and AFW": list(sets.labelled_scenes(data)),
     }
-    for row in read_rows(data / "detection" / "wider" / "yunet_06.csv"):
-        box = numbers(row, "x1", "y1", "x2", "y2")
-        if min(box[2] - box[0], box[3] - box[1]) >= WIDER_SHORT_SIDE:
-            boxes[row["file"]].append(box)
-    return {name: tight_from_yunet(np.array(faces).reshape(-1, 4)) for name, faces in sorted(boxes.items())}
+    for margin in sets.MARGINS:
+        for side in sets.CLOSE_SIDES:
+            result[f"close-up {100 * margin:.0f} % {side} px"] = list(sets.close_ups(data, margin, side, every))
+    return result
 
 
-def look(detector: CompactDetector, folder: Path, faces: dict[str, np.ndarray]) -> list[Seen]:
-    return [Seen(folder / name, known, *detector.detect(read_rgb(folder / name))) for name, known in faces.items()]
+def yunet_finder(data: Path) -> Find:
+    """Return YuNet at 0.6 on the image with a longer side of 640."""
+    yunet = make_yunet(data)
+
+    def find(image: np.ndarray) -> np.ndarray:
+        scale = sets.LONG_SIDE / max(image.shape[:2])
+        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        if min(size) < 32:  # OpenCV's limit
+            return np.zeros((0, 5))
+        flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        found = run_yunet(yunet, cv2.resize(image, size, interpolation=flags))
+        found = found[found[:, 4] >= SURE]
+        boxes = (found[:, :4] + 0.5) / np.tile(np.divide(size, image.shape[1::-1]), 2) - 0.5
+        return np.column_stack([tight_from_yunet(boxes), found[:, 4]])
+
+    return find
 
 
-def recall(seen: list[Seen], threshold: float) -> str:
-    best = np.concatenate([photo.best() for photo in seen])
-    return f"{100 * (best >= threshold).mean():6.2f} % of {len(best)}"
+def compact_finder(detector: CompactDetector) -> Find:
+    def find(image: np.ndarray) -> np.ndarray:
+        found = detector.detect(image)
+        boxes = convert_boxes(found.boxes.astype(float), detector.convention, "tight")
+        return np.column_stack([boxes, found.scores])
+
+    return find
 
 
-def alarms(seen: list[Seen], threshold: float) -> str:
-    count = sum(int((photo.scores >= threshold).sum()) for photo in seen)
-    return f"{count:3d} on {len(seen)}"
+def kept(path: Path, find: Find, samples: dict[str, list[Sample]]) -> dict[str, np.ndarray]:
+    """Return what a detector finds, by set and name; results in the file at `path` are not made again."""
+    results = dict(np.load(path)) if path.exists() else {}
+    missing = [(f"{name}/{s.name}", s) for name, group in samples.items() for s in group]
+    missing = [(key, sample) for key, sample in missing if key not in results]
+    results |= {key: find(sample.read()) for key, sample in missing}
+    if missing:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, **results)
+    return results
 
 
-def extras(seen: list[Seen], threshold: float) -> str:
-    """Detections on no known face; most are faces nobody labelled."""
-    count = sum(int(((iou(p.boxes, p.faces) < 0.3).all(1) & (p.scores >= threshold)).sum()) for p in seen)
-    return f"{count:3d} beside"
+def judge(samples: dict[str, list[Sample]], found: dict[str, np.ndarray], yunet: dict[str, np.ndarray]) -> Table:
+    """Fill the table of one detector. Rows `wrong ...` hold the number of wrong boxes of each image."""
+    table = Table()
+    for name, group in samples.items():
+        for sample in group:
+            boxes = found[f"{name}/{sample.name}"][:, :4]
+            hits = sets.found(sample, boxes)
+            wrong = sets.wrong(sample, boxes, yunet[f"{name}/{sample.name}"][:, :4])
+            table.add(f"with a wrong face: {name}", [wrong.any()])
+            if name in ("plain", "hard"):
+                table.add(f"with a false face: {name}", [len(boxes) > 0])
+            elif name == "photos":
+                for label, (low, high) in sets.CLASSES.items():
+                    table.add(f"{label} px", hits[(sample.sizes >= low) & (sample.sizes < high)])
+                for kind, mask in sample.kinds.items():
+                    table.add(kind, hits[mask & (sample.sizes >= 12)])
+            else:
+                table.add(name, hits)
+    return table
 
 
-def sheet(seen: list[Seen], threshold: float, columns: int = 6) -> np.ndarray:
-    """A contact sheet (RGB)."""
-    tiles = [tile_of(photo, threshold) for photo in seen]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+def report(tables: dict[str, Table]) -> str:
+    names = list(tables)
+    lines = [f"{'percent':34}" + "".join(f"{name:>10}" for name in names) + f"{'of':>8}"]
+    for row in next(iter(tables.values())).hits:
+        values = "".join(f"{tables[name].percent(row):10.1f}" for name in names)
+        lines.append(f"{row:34}{values}{len(tables[names[0]].hits[row]):8d}")
+    return "\n".join(lines)
 
 
-def tile_of(photo: Seen, threshold: float) -> np.ndarray:
-    image = read_rgb(photo.path)
+def milliseconds(call: Callable[[], object], times: int = 40) -> float:
+    """Return the time of a call that a fifth of the calls stay below."""
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - start)
+    return float(np.percentile(spent, 20)) * 1000
+
+
+def time_report(data: Path, detector: CompactDetector, image: np.ndarray) -> str:
+    """Return the times on one thread: ours on 480x480 pixels, YuNet's on 640x480."""
+    square, usual = cv2.resize(image, (480, 480)), np.ascontiguousarray(cv2.resize(image, (640, 480))[..., ::-1])
+    yunet = make_yunet(data)
+    yunet.setInputSize((640, 480))
+    calls: dict[str, Callable[[], object]] = {
+        "yunet": lambda: yunet.detect(usual),
+        "compact": lambda: detector.detect(square),
+        "compact, min_face=0.2": lambda: detector.detect(square, min_face=0.2),
+    }
+    spent = {name: milliseconds(call) for name, call in calls.items()}
+    return "\n".join(f"{name:34}{ms:10.1f} ms, {ms / spent['yunet']:.2f} of YuNet's" for name, ms in spent.items())
+
+
+def tile_of(sample: Sample, found: np.ndarray) -> np.ndarray:
+    """Return a small view (RGB) with labels and detections."""
+    image = sample.read()
     scale = TILE / max(image.shape[:2])
     tile = np.zeros((TILE, TILE, 3), np.uint8)
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
     tile[: small.shape[0], : small.shape[1]] = small
-    shown, hits = photo.scores >= threshold, photo.best() >= threshold
-    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(photo.faces, hits, strict=True)]
-    for box, colour in known + [(box, (0, 160, 255)) for box in photo.boxes[shown]]:
+    hits = sets.found(sample, found[:, :4])
+    known = [(box, (0, 255, 0) if hit else (255, 0, 0)) for box, hit in zip(sample.faces, hits, strict=True)]
+    for box, colour in known + [(box, (0, 160, 255)) for box in found[:, :4]]:
         x0, y0, x1, y1 = ((box + 0.5) * scale - 0.5).round().astype(int).tolist()
         cv2.rectangle(tile, (x0, y0), (x1, y1), colour, 1)
-    for box, score in zip(photo.boxes[shown], photo.scores[shown], strict=True):
+    for box, score in zip(found[:, :4], found[:, 4], strict=True):
         place = (box[:2] * scale).round().astype(int).tolist()
-        cv2.putText(tile, f"{100 * score:.0f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.33, (255, 255, 0), 1)
+        cv2.putText(tile, f"{100 * score:.0f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255, 255, 0), 1)
     return tile
 
 
-def multiplications(height: int, width: int) -> int:
-    """Multiply-accumulates of the convolutions for an input of this size."""
-    total = 0
-
-    def count(layer: torch.nn.Module, _: object, output: torch.Tensor) -> None:
-        nonlocal total
-        total += output.numel() * layer.weight[0].numel()
-
-    net = CompactDetectorNet()
-    for layer in net.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    net(torch.zeros(2, 3, height, width))
-    return total // 2
-
-
-def milliseconds(detector: CompactDetector, image: np.ndarray, times: int = 15) -> float:
-    """The median time of `detect`."""
-    spent = []
-    for _ in range(times):
-        start = time.perf_counter()
-        detector.detect(image)
-        spent.append(time.perf_counter() - start)
-    return float(np.median(spent)) * 1000
-
-
-def packed_from(checkpoint: Path, folder: str) -> Path:
-    path = Path(folder) / "weights.npz"
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
-    save_packed(path, {name: tensor.numpy() for name, tensor in state.items()})
-    return path
+def write_sheets(
+    folder: Path, samples: dict[str, list[Sample]], found: dict[str, np.ndarray], yunet: dict[str, np.ndarray]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, group in samples.items():
+        tiles = []
+        for sample in group:
+            boxes = found[f"{name}/{sample.name}"]
+            missed = ~sets.found(sample, boxes[:, :4])
+            if len(sample.sizes):
+                missed &= sample.sizes >= 12
+            if missed.any() or sets.wrong(sample, boxes[:, :4], yunet[f"{name}/{sample.name}"][:, :4]).any():
+                tiles.append(tile_of(sample, boxes))
+        tiles += [np.zeros((TILE, TILE, 3), np.uint8)] * (-len(tiles) % COLUMNS)
+        rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+        for start in range(0, len(rows), ROWS):
+            stem = "".join(letter if letter.isalnum() else "_" for letter in name)
+            cv2.imwrite(str(folder / f"{stem}_{start:03d}.png"), np.vstack(rows[start : start + ROWS])[..., ::-1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument(
-        "--weights", type=Path, default=ASSETS / ASSET, help="packed weights, or the checkpoint of a run"
-    )
-    parser.add_argument("--threshold", type=float, default=THRESHOLD)
+    parser.add_argument("cache", type=Path, help="folder for the results of YuNet")
+    parser.add_argument("--weights", type=Path, help="a model file in place of that of the package")
+    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th close-up")
     parser.add_argument("--sheets", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = packed_from(args.weights, folder) if args.weights.suffix == ".pt" else args.weights
-        detector = CompactDetector(min(SWEEP), weights)
-        size = weights.stat().st_size
-
-    scenes, val = faces_of_scenes(args.data)
-    empty = args.data / "detection" / "noface"
-    nothing = np.zeros((0, 4))
-    photos = {path.name: nothing for path in sorted((empty / "images").iterdir())}
-    held = [name for i, name in enumerate(photos) if i % HELD_OUT_EVERY == HELD_OUT_EVERY - 1]
-    hard = {path.name: nothing for path in sorted((empty / "hard").iterdir())}
-    seen = {
-        "validation scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n in val}),
-        "AFW scenes": look(detector, args.data / "scenes", {n: f for n, f in scenes.items() if n.startswith("afw_")}),
-        "wider, YuNet's >= 30 px": look(
-            detector, args.data / "detection" / "wider" / "images", faces_of_wider(args.data)
-        ),
-    }
-    without = {
-        "no face, held out": look(detector, empty / "images", dict.fromkeys(held, nothing)),
-        "no face, trained on": look(detector, empty / "images", {n: f for n, f in photos.items() if n not in held}),
-        "no face, hard": look(detector, empty / "hard", hard),
-    }
-    for threshold in sorted({*SWEEP, args.threshold}):
-        print(f"threshold {threshold}{' (the one used)' if threshold == args.threshold else ''}")
-        for name, group in seen.items():
-            print(f"  {name:26}{recall(group, threshold)} found, {extras(group, threshold)}")
-        for name, group in without.items():
-            print(f"  {name:26}{alarms(group, threshold)}")
-    for name, group in without.items():
-        top = sorted(((float(p.scores.max(initial=0)), p.path.name) for p in group), reverse=True)[:6]
-        print(f"{name}: highest", *(f"{score:.2f} {file}" for score, file in top))
-    detector.threshold = args.threshold
-    image = cv2.resize(read_rgb(seen["validation scenes"][0].path), (640, 480))
-    parameters = sum(p.numel() for p in CompactDetectorNet().parameters())
-    print(f"{parameters:,} parameters, {size:,} bytes, {multiplications(512, 640) / 1e6:.0f} M multiplications")
-    print(f"{milliseconds(detector, image):.1f} ms a 640x480 picture (padded to 640x512), {args.threads} threads")
+    cv2.setNumThreads(1)
+    detector = CompactDetector(weights=args.weights, threads=1)
+    if args.threshold is not None:
+        detector.threshold = args.threshold
+    samples = every_set(args.data, args.every)
+    yunet = kept(args.cache / "yunet.npz", yunet_finder(args.data), samples)
+    find = compact_finder(detector)
+    found = {f"{name}/{s.name}": find(s.read()) for name, group in samples.items() for s in group}
+    tables = {"compact": judge(samples, found, yunet), "yunet": judge(samples, yunet, yunet)}
+    print(f"threshold {detector.threshold}; YuNet at {SURE}")
+    print(report(tables))
+    print(time_report(args.data, detector, samples["300-W and AFW"][0].read()))
     if args.sheets:
-        args.sheets.mkdir(parents=True, exist_ok=True)
-        for name, group in {**seen, **without}.items():
-            stem = re.sub(r"\W+", "_", name)
-            for start in range(0, len(group), 24):
-                file = args.sheets / f"{stem}_{start:03d}.png"
-                cv2.imwrite(str(file), sheet(group[start : start + 24], args.threshold)[..., ::-1])
+        write_sheets(args.sheets, samples, found, yunet)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def network_input(canvases: Tensor) -> Tensor:
 
 
 def pair_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return IoU of boxes (..., 4) with boxes (..., 4), and what CIoU takes off it: for distance and for another shape."""
+    """Return IoU of boxes (..., 4) and (..., 4), and what CIoU takes off it: for distance and for another shape."""
     low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
     common = (high - low).clamp(min=0).prod(-1)
     side_a, side_b = (a[..., 2:] - a[..., :2]).clamp(min=1e-3), (b[..., 2:] - b[..., :2]).clamp(min=1e-3)
@@ -304,6 +304,24 @@ def make_loader(args: argparse.Namespace, pool: Pool, shares: dict[str, Tensor],
     )
 
 
+def make_networks(init: Path | None, fold: bool) -> tuple[CompactDetectorNet, CompactDetectorNet]:
+    """Return the network to train and the one that becomes its average, the first with the weights of `init`."""
+    net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
+    if init and init.suffix == ".npz":
+        start_from(net, init)
+    given = torch.load(init, weights_only=True)["ema"] if init and init.suffix == ".pt" else None
+    was_folded = given is not None and not any("running_mean" in name for name in given)
+    if given is not None and not was_folded:
+        net.load_state_dict(given)
+    if fold:
+        for network in (net.eval(), average.eval()):
+            fuse_batch_norms(network)
+            network.to(memory_format=torch.channels_last)
+    if given is not None and was_folded:
+        net.load_state_dict(given)
+    return net, average
+
+
 def twice(batches: Iterable[Batch]) -> Iterator[Batch]:
     """Yield each batch, and some steps later its mirror image: canvases cost as much as the steps on them."""
     waiting: deque[Batch] = deque()
@@ -319,19 +337,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(args.seed)
-    net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
-    if args.init and args.init.suffix == ".npz":
-        start_from(net, args.init)
-    given = torch.load(args.init, weights_only=True)["ema"] if args.init and args.init.suffix == ".pt" else None
-    was_folded = given is not None and not any("running_mean" in name for name in given)
-    if given is not None and not was_folded:
-        net.load_state_dict(given)
-    if args.fold:
-        for network in (net.eval(), average.eval()):
-            fuse_batch_norms(network)
-            network.to(memory_format=torch.channels_last)
-    if given is not None and was_folded:
-        net.load_state_dict(given)
+    net, average = make_networks(args.init, args.fold)
     net.stem.requires_grad_(not args.freeze_stem)
     run = Run(args.run, net, average, args.lr, decay=FOLDED_DECAY if args.fold else 0.05)
     state = run.resume(steps=0, samples=0, minutes=0.0, fired=-1.0)

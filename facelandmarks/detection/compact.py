@@ -1,7 +1,7 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
 Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, so that faces are found from
-about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first and costs a seventh.
+about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first.
 """
 
 import os
@@ -156,6 +156,7 @@ def whole(side: int) -> int:
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the image at a size (width, height)."""
     if size == image.shape[1::-1]:
         return image
     flags = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
