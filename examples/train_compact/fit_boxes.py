@@ -43,7 +43,7 @@ def boxes_of_file(path: Path) -> Callable[[Path], np.ndarray]:
 def boxes_of_detector(name: str) -> Callable[[Path], np.ndarray]:
     """Boxes (N, 4) by photo, from a detector of the package."""
     detector = load_detector(name)
-    return lambda photo: detector.detect(load_image(photo))[0]
+    return lambda photo: detector.detect(load_image(photo)).boxes
 
 
 def edge_offsets(known: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped;
 PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
 PART_LARGER = 2.5
 MOST_CELLS = 1000  # looked at in one image
-SURE_SIDE = 32  # pixels: a face of this size is found wherever it is seen at all
+SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
 
 @dataclass(frozen=True)
