@@ -33,7 +33,7 @@ from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.weights.packed import load_packed
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
-SIZES = {256: (24, 0.33), 320: (16, 0.30), 448: (8, 0.19), 512: (6, 0.10), 640: (4, 0.08)}
+SIZES = {256: (12, 0.33), 320: (8, 0.30), 448: (4, 0.19), 512: (3, 0.10), 640: (2, 0.08)}
 NEAR = 1.5  # strides: a face is learnt by cells this near its middle
 SIDE_RANGE = (0.9, 12.0)  # strides: longer sides of the faces that a level may learn
 MOST_CELLS = 9  # that learn one face
