@@ -15,7 +15,7 @@ import numpy as np
 import facelandmarks as fl
 from facelandmarks.engines.choose import RECORDS
 from facelandmarks.evaluation.datasets import read
-from facelandmarks.model import Model, join
+from facelandmarks.model import Model
 from facelandmarks.results import Crops
 
 OUTER_CORNERS = (36, 45)
@@ -34,8 +34,8 @@ def faces(model: Model, data: Path, subset: str) -> tuple[Crops, np.ndarray]:
     """Crops of labelled faces, and the labels (N, 68, 2)."""
     samples = list(read("300w", data, subset, allow_partial=True))
     boxes = [(*sample.points.min(0), *sample.points.max(0)) for sample in samples]
-    crops = [model.look(sample.image, box).crops for sample, box in zip(samples, boxes, strict=True)]
-    return join(crops), np.stack([sample.points for sample in samples])
+    crops = [model.prepare(sample.image, box) for sample, box in zip(samples, boxes, strict=True)]
+    return Crops.join(crops), np.stack([sample.points for sample in samples])
 
 
 def nme(points: np.ndarray, truth: np.ndarray) -> float:
@@ -64,7 +64,7 @@ def main() -> None:
             continue
         if crops is None:
             crops, truth = faces(model, args.data, args.subset)
-        points, _ = model.landmarks(crops)
+        points = model.infer(crops).points
         measure = points if measure is None else measure
         apart = np.linalg.norm(points.astype(np.float64) - measure, axis=-1)
         print(f"| {engine} | {dtype} | {apart.mean():.5f} | {apart.max():.4f} | {nme(points, truth):.4f} |", flush=True)

@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,12 +21,13 @@ import skimage.data
 import torch
 
 from facelandmarks.engines.base import Engine
+from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
+from facelandmarks.evaluation.card import card_of_row
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.plan import plan_rows
-from facelandmarks.evaluation.report import card_of_row
-from facelandmarks.evaluation.runner import Settings, measure_row, model_predictions
-from facelandmarks.evaluation.store import PredictionStore
+from facelandmarks.evaluation.measuring import Settings, measure_row
+from facelandmarks.evaluation.predict import PredictionStore, predict_faces
+from facelandmarks.evaluation.rows import plan_rows
 from facelandmarks.model import Model
 from facelandmarks.nn.hrnet import HRNetV2
 from facelandmarks.pipeline import choose
@@ -65,12 +67,12 @@ def resident() -> float:
 def evaluate(model: Model, root: Path, batch_size: int) -> tuple[float, list[float]]:
     """Seconds of all faces, and memory after each batch, MB, less the points and truth kept of the faces till then."""
     (row,) = plan_rows("wflw", [NAME], subsets=["test"], given=True).rows
-    settings = Settings(root, subsets=("test",), form="original", allow_partial=True, batch_size=batch_size)
+    settings = Settings("wflw", root, subsets=("test",), form="original", allow_partial=True, batch_size=batch_size)
     memory: list[float] = []
     store = PredictionStore(None, {})
     start = time.perf_counter()
-    predict = model_predictions(model, row, store, settings, None)
-    measured, _ = measure_row(row, predict, store, settings, progress=lambda _faces: memory.append(resident()))
+    predict = partial(predict_faces, model, row.protocol, known=store, batch_size=batch_size, workers=settings.workers)
+    measured, _ = measure_row(row, predict, store, settings, lambda _faces: memory.append(resident()))
     card_of_row(row, {}, measured, {}, {})
     seconds = time.perf_counter() - start
     faces = measured["test"].faces
@@ -109,7 +111,7 @@ def main() -> int:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     spec = choose(get_spec(NAME), decode="hrnet_official")
-    engine = Timed(TorchEngine(HRNetV2(18, 98), spec.mean, spec.std, device="cpu", threads=args.threads))
+    engine = Timed(TorchEngine(HRNetV2(18, 98), spec.mean, spec.std, EngineSettings("cpu", threads=args.threads)))
     bare(engine, 2, args.batch_size)  # warms up
     with tempfile.TemporaryDirectory() as folder:
         make_release(Path(folder), args.faces)

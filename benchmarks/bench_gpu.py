@@ -23,8 +23,8 @@ import torch
 from bench import FACE, checkpoints, measure, show
 
 import facelandmarks as fl
+from facelandmarks.engines.on_device import WARM_UPS
 from facelandmarks.engines.torch import TorchEngine, pick_device
-from facelandmarks.engines.torch_points import WARM_UPS
 from facelandmarks.model import Model
 from facelandmarks.zoo import MODELS
 
@@ -36,9 +36,10 @@ COMPARED = 16  # faces whose points are compared
 
 def bare(engine: TorchEngine, size: tuple[int, int], count: int, device: torch.device) -> Callable[[], object]:
     """The network alone on a batch that is there already; on a CUDA device as a graph."""
-    batch = torch.randn(count, 3, *size[::-1], device=device, dtype=engine._dtype)
+    normalised = engine._network
+    batch = torch.randn(count, 3, *size[::-1], device=device, dtype=normalised.dtype)
     batch = batch.contiguous(memory_format=torch.channels_last)
-    network = torch.inference_mode()(lambda: engine._network(batch))
+    network = torch.inference_mode()(lambda: normalised.network(batch))
     return recorded(network, device) if device.type == "cuda" else network
 
 

@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.boxes import convert_boxes
+from facelandmarks.boxes import convert_boxes, overlaps
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.detection.base import Detector
 from facelandmarks.detection.compact import CompactDetector
@@ -55,7 +54,7 @@ def found(detector: Detector, folder: Path, convention: str, faces: dict[str, li
     """How many faces a detector finds, and how many boxes it gives in those photos."""
     hits = boxes_given = 0
     for name, known in faces.items():
-        boxes, _ = detector.detect(np.ascontiguousarray(cv2.imread(str(folder / name))[..., ::-1]))
+        boxes = detector.detect(np.ascontiguousarray(cv2.imread(str(folder / name))[..., ::-1])).boxes
         boxes_given += len(boxes)
         if len(boxes):
             own = convert_boxes(boxes.astype(np.float64), detector.convention, convention)

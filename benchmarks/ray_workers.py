@@ -26,7 +26,7 @@ import pyarrow as pa
 import ray
 
 from facelandmarks.api import load_model
-from facelandmarks.bulk import RayPredictor, find_pictures, predict_batches
+from facelandmarks.bulk import RayPredictor, find_images, predict_batches
 
 BATCH = 32
 WORKERS = (1, 2)
@@ -34,7 +34,7 @@ WORKERS = (1, 2)
 
 def make_copies(folder: Path, count: int, target: Path) -> list[str]:
     """So many pictures: those of the folder again and again."""
-    given = find_pictures([folder])
+    given = find_images([folder])
     copies = [target / f"{number:06}{Path(given[number % len(given)]).suffix}" for number in range(count)]
     for number, copy in enumerate(copies):
         shutil.copyfile(given[number % len(given)], copy)

@@ -1,10 +1,10 @@
-"""How steady and how late the points of a video are, with smoothing off and on, and whether faces keep their numbers.
+"""Measure how steady and how late the points of a video are, without and with smoothing, and if numbers stay.
 
     python benchmarks/video.py CLIPS
 
 `CLIPS` holds clips whose faces are photos moved on known paths, with the paths beside them (`NAME.mp4`, `NAME.csv`).
-Points are held against the true path: the mean of the points, seen from the photo, moved as the photo was. Frames in
-which less than nine tenths of a face are to be seen do not count.
+Points are compared with the true path: their mean in the photo's coordinates, moved as the photo was. Frames that show
+less than nine tenths of a face do not count.
 """
 
 import csv
@@ -31,7 +31,7 @@ SPEEDS = (0.02, 0.1, 0.5, 2.0)  # face sizes a second
 
 @dataclass(frozen=True)
 class Run:
-    """A face without a break: (T,) times, (T, K, 2) points and true points, its number in the clip and here."""
+    """Successive frames of a face: its number in the clip and here, times (T,), points and true points (T, K, 2)."""
 
     person: int
     ids: tuple[int, ...]
@@ -42,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a person is in a frame: the photo's affine map (2, 3), the nose, and how much of the face is to be seen."""
+    """Where a person is in a frame: the photo's affine map (2, 3), the nose, and the visible share of the face."""
 
     matrix: np.ndarray
     nose: np.ndarray
@@ -50,7 +50,7 @@ class Pose:
 
 
 def read_paths(path: Path) -> dict[int, dict[int, Pose]]:
-    """By frame and person."""
+    """Read the true poses, by frame and person."""
     paths: dict[int, dict[int, Pose]] = defaultdict(dict)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -61,7 +61,7 @@ def read_paths(path: Path) -> dict[int, dict[int, Pose]]:
 
 
 def measure(clip: Path, model: fl.Model, smoothing: Smoothing | None) -> tuple[list[Run], float]:
-    """The faces of a clip, and milliseconds a frame."""
+    """Return the faces of a clip, and the milliseconds per frame."""
     paths = read_paths(clip.with_suffix(".csv"))
     seen: dict[int, list[tuple[int, int, float, np.ndarray, np.ndarray]]] = defaultdict(list)
     began = time.perf_counter()
@@ -81,7 +81,7 @@ def measure(clip: Path, model: fl.Model, smoothing: Smoothing | None) -> tuple[l
 
 
 def runs(person: int, rows: list, paths: dict[int, dict[int, Pose]]) -> list[Run]:
-    """The frames of a person, without breaks."""
+    """Split the frames of a person where one is missing."""
     mean = np.mean([in_photo for *_, in_photo in rows], axis=0)
     breaks = [k for k in range(1, len(rows)) if rows[k][0] != rows[k - 1][0] + 1]
     found = []
@@ -95,7 +95,7 @@ def runs(person: int, rows: list, paths: dict[int, dict[int, Pose]]) -> list[Run
 
 
 def lag_on_ramps(cutoffs: Cutoffs) -> list[str]:
-    """Rows of a table: lag in ms behind a steady motion, by speed and frame rate."""
+    """Return the rows of a table: lag in ms behind a steady motion, by speed and frame rate."""
     shape = np.random.default_rng(0).uniform(-50, 50, (68, 2))
     side = float(np.sqrt(np.ptp(shape, axis=0).prod()))
     rows = []

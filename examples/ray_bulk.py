@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ray
 
-from facelandmarks.bulk import RayPredictor, find_pictures
+from facelandmarks.bulk import RayPredictor, find_images
 
 
 def parse() -> argparse.Namespace:
@@ -33,7 +33,7 @@ def paths_of(inputs: list[str]) -> tuple[ray.data.Dataset, str]:
     """The pictures, and the column of their paths. Of lists only as much is read as is needed at a time."""
     if all(name.endswith(".txt") for name in inputs):
         return ray.data.read_text([str(Path(name).absolute()) for name in inputs]), "text"
-    return ray.data.from_items([{"path": str(Path(path).absolute())} for path in find_pictures(inputs)]), "path"
+    return ray.data.from_items([{"path": str(Path(path).absolute())} for path in find_images(inputs)]), "path"
 
 
 def main() -> int:

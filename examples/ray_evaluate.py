@@ -2,49 +2,53 @@
 
     python examples/ray_evaluate.py --dataset 300w --data-root FOLDER --out FOLDER [--gpus-per-model 1] MODEL..
 
-Each model is one `facelandmarks-eval`, whose card MODEL.json goes into the folder; what it printed comes back. An
-evaluation whose machine dies is done again.
+Each model is one call of `facelandmarks.evaluation.evaluate`; its report goes into the folder as MODEL.json, its table
+is printed. An evaluation whose machine dies is done again.
 """
 
 import argparse
-import contextlib
-import io
 import sys
 from pathlib import Path
 
 import ray
 
 
-def measure(row: dict) -> dict:
-    """One evaluation: its exit code and what it printed."""
-    from facelandmarks.cli.evaluate import main as evaluate
+def measure(dataset: str, data_root: str, model: str, out: str, options: dict) -> str:
+    """Evaluate one model; return its table, or the error."""
+    from facelandmarks import FaceLandmarksError
+    from facelandmarks.evaluation import evaluate
 
-    card = Path(row["out"]) / f"{row['model']}.json"
-    words = ["--dataset", row["dataset"], "--data-root", row["data_root"], "--model", row["model"], "--json", str(card)]
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = evaluate([*words, "--force", *row["words"]])
-    return {"model": row["model"], "code": code, "printed": printed.getvalue()}
+    try:
+        report = evaluate(dataset, data_root, model, thumbnails=True, **options)
+    except FaceLandmarksError as error:
+        return f"error: {error}\n"
+    report.save(Path(out) / f"{model}.json")
+    return report.to_text()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure models side by side.")
     parser.add_argument("models", nargs="+")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--data-root", required=True)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--data-root", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--gpus-per-model", type=float, default=0)
-    args, words = parser.parse_known_args()  # the rest is for facelandmarks-eval
-    out = Path(args.out).absolute()
+    parser.add_argument("--subset", action="append", default=[], dest="subsets")
+    parser.add_argument("--boxes", choices=("gt", "detector", "both"), default="gt")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--allow-partial", action="store_true")
+    parser.add_argument("--fetch", action="store_true")
+    options = vars(parser.parse_args())
+    models, dataset, gpus = (options.pop(name) for name in ("models", "dataset", "gpus_per_model"))
+    root, out = (options.pop(name).absolute() for name in ("data_root", "out"))
     out.mkdir(parents=True, exist_ok=True)
-    common = {"dataset": args.dataset, "data_root": str(Path(args.data_root).absolute()), "out": str(out)}
-    rows = [{"model": model, **common, "words": words} for model in args.models]
     ray.init(ignore_reinit_error=True)
-    jobs = ray.remote(num_gpus=args.gpus_per_model, max_retries=-1)(measure)
-    found = ray.get([jobs.remote(row) for row in rows])
-    for result in found:
-        print(f"{result['model']}: exit code {result['code']}\n{result['printed']}")
-    return max(result["code"] for result in found)
+    jobs = ray.remote(num_gpus=gpus, max_retries=-1)(measure)
+    tables = ray.get([jobs.remote(dataset, str(root), model, str(out), options) for model in models])
+    for model, table in zip(models, tables, strict=True):
+        print(f"{model}:\n{table}")
+    return int(any(table.startswith("error: ") for table in tables))
 
 
 if __name__ == "__main__":

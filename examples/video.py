@@ -1,4 +1,4 @@
-"""Follow the faces of a video; print who is seen when.
+"""Follow the faces of a video; print which face is seen when.
 
 python examples/video.py CLIP.mp4 [DRAWN.mp4]
 """
@@ -7,20 +7,21 @@ import sys
 from collections import defaultdict
 
 import facelandmarks as fl
-from facelandmarks.video import annotate, read_video, track
+from facelandmarks.video import TrackedFrame, annotate
 
 
 def main() -> None:
-    clip = sys.argv[1]
-    model = fl.load_model()
     times = defaultdict(list)
-    for frame in track(read_video(clip), model):
+
+    def note(frame: TrackedFrame) -> None:
         for number in frame.ids:
             times[int(number)].append(frame.time)
-    for number, seen in times.items():
+
+    drawn = sys.argv[2] if len(sys.argv) > 2 else None
+    summary = annotate(sys.argv[1], fl.load_model(), draw=drawn, progress=note)
+    for number, seen in sorted(times.items()):
         print(f"face {number}: {len(seen)} frames, {seen[0]:.2f} to {seen[-1]:.2f} s")
-    if len(sys.argv) > 2:
-        print(annotate(clip, model, draw=sys.argv[2]))
+    print(summary)
 
 
 if __name__ == "__main__":

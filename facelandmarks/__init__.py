@@ -1,4 +1,4 @@
-"""Landmarks from pictures, with known accuracy.
+"""Landmarks from images, with known accuracy.
 
 >>> import facelandmarks as fl
 >>> faces = fl.predict("photo.jpg")  # doctest: +SKIP
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facelandmarks.api import load_model, predict
-    from facelandmarks.catalogue import list_models, model_info
-    from facelandmarks.conversions import get_conversion
+    from facelandmarks.api import detect, list_models, load_model, model_info, predict
+    from facelandmarks.detection.base import Detections
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -30,19 +29,21 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OfflineError,
         UnknownModelError,
+        UnknownNameError,
         VideoError,
     )
     from facelandmarks.export import export_model
     from facelandmarks.images import load_image
     from facelandmarks.model import Model
     from facelandmarks.results import Crops, Face, Landmarks
-    from facelandmarks.schemes import Scheme, convert, get_scheme
+    from facelandmarks.schemes import Scheme, convert, get_conversion, get_scheme
 
 __all__ = [
     "CheckpointError",
     "ChecksumError",
     "Crops",
     "DatasetError",
+    "Detections",
     "DeviceError",
     "DownloadError",
     "Face",
@@ -56,8 +57,10 @@ __all__ = [
     "OfflineError",
     "Scheme",
     "UnknownModelError",
+    "UnknownNameError",
     "VideoError",
     "convert",
+    "detect",
     "export_model",
     "get_conversion",
     "get_scheme",
@@ -70,9 +73,11 @@ __all__ = [
 
 _HOMES = {
     "load_model": "api",
+    "detect": "api",
     "predict": "api",
-    "list_models": "catalogue",
-    "model_info": "catalogue",
+    "list_models": "api",
+    "model_info": "api",
+    "Detections": "detection.base",
     "Model": "model",
     "Crops": "results",
     "Face": "results",
@@ -80,7 +85,7 @@ _HOMES = {
     "Scheme": "schemes",
     "get_scheme": "schemes",
     "convert": "schemes",
-    "get_conversion": "conversions",
+    "get_conversion": "schemes",
     "export_model": "export",
     "load_image": "images",
 }

@@ -1,21 +1,36 @@
 """The functions at the top of the package."""
 
 import os
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
-from facelandmarks.engines.choose import ENGINES, EngineSettings, choose_engine
-from facelandmarks.engines.make import make_engine
+from facelandmarks.detection.base import Detections, Detector
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
+from facelandmarks.errors import lookup
+from facelandmarks.finding import Find, detect_faces
+from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
-from facelandmarks.sources import Weights, find_source
-from facelandmarks.zoo import DEFAULT_MODEL, get_spec
+from facelandmarks.schemes import get_scheme
+from facelandmarks.weights.cache import Access
+from facelandmarks.weights.load import find_weights
+from facelandmarks.weights.manifest import Manifest, load_manifest
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS
+from facelandmarks.zoo.spec import ModelSpec
 
-__all__ = ["ENGINES", "load_model", "predict"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from facelandmarks.weights.checkpoint import Shapes
+
+Weights = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def load_model(
@@ -86,17 +101,10 @@ def load_model(
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
     """
-    spec = choose(get_spec(name), variant=variant, decode=decode, flip_test=flip_test)
+    spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings)
-    source = find_source(
-        spec,
-        weights,
-        cache_dir=cache_dir,
-        offline=offline,
-        allow_unverified=allow_unverified,
-        progress=progress,
-    )
+    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     return Model(
         spec,
         make_engine(source, kind, settings),
@@ -105,8 +113,117 @@ def load_model(
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
-    """Landmarks of one picture with the default model; the arguments are those of `Model.predict`.
+    """Find the landmarks of one image with the default model; arguments are those of `Model.predict`.
 
-    The model is loaded for each call: for more than one picture, keep what `load_model` returns.
+    The model is loaded at the first call, and kept.
     """
-    return load_model().predict(image, bbox, **options)
+    return _default_model().predict(image, bbox, **options)
+
+
+def detect(
+    image: Any,
+    *,
+    detector: str | Detector = "auto",
+    color: ColorOrder = "rgb",
+    min_score: float | None = None,
+    min_face: float | None = None,
+    max_faces: int | None = None,
+) -> Detections:
+    """Find the faces of one image: boxes, scores, and five points where the detector has them.
+
+    Arguments are those of `Model.predict`. Detectors are loaded once, and kept; boxes are in the detector's own
+    convention (`facelandmarks.boxes`).
+    """
+    find = Find(detector, min_score=min_score, min_face=min_face, max_faces=max_faces)
+    finder = _kept_detector(detector) if isinstance(detector, str) else detector
+    return detect_faces(load_image(image, color=color), finder, find)
+
+
+_default_model = cache(load_model)
+_kept_detector = cache(load_detector)
+
+
+def list_models() -> list[str]:
+    """Names for `load_model`."""
+    return sorted(MODELS)
+
+
+def model_info(name: str) -> dict[str, Any]:
+    """What a model is, where it comes from, under which terms, and how good it is.
+
+    Raises
+    ------
+    UnknownModelError
+        If there is no such model; near matches are listed.
+    """
+    spec, manifest = lookup(MODELS, name, "model"), load_manifest()
+    file = manifest.files[spec.weights]
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "scheme": spec.scheme,
+        "landmarks": len(get_scheme(spec.scheme)),
+        "input_size": spec.input_size,
+        "geometry": spec.geometry,
+        "box_convention": spec.box_convention,
+        "box_padding": spec.box_padding,
+        "decode": spec.decode,
+        "decodes": sorted({spec.decode, *spec.decodes}),
+        "flip_test": spec.flip_test,
+        "variant": spec.variant,
+        "variants": sorted(spec.variants),
+        "story": spec.story,
+        "weights": file.name,
+        "source": dict(file.source),
+        "published": [
+            {**row, "values": dict(row["values"]), "normaliser": _normaliser(manifest, row["protocol"])}
+            for row in file.published
+        ],
+        "licence": file.licence,
+        "training_data": {data: dict(manifest.training_data[data]) for data in file.training_data},
+        "papers": [dict(manifest.papers[paper]) for paper in file.papers],
+        "notes": list(file.notes),
+    }
+
+
+def _normaliser(manifest: Manifest, protocol: str | None) -> str | None:
+    """What the errors of a published row are divided by."""
+    found: str | None = manifest.protocols[protocol]["normaliser"] if protocol else None
+    return found
+
+
+def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Source:
+    """Return what an engine is made from; the published file is fetched if it is not here.
+
+    Parameters and errors are those of `facelandmarks.load_model`.
+    """
+    found = find_weights(spec.weights, weights, access)
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, found.state(), spec.name, candidates=_shapes_of_all)
+
+    return Source(
+        stem=Path(spec.weights).stem[:150],
+        network=spec.network,
+        options=network_numbers(spec),
+        mean=spec.mean,
+        std=spec.std,
+        size=spec.input_size,
+        fill=fill,
+        digest=found.sha256,
+        folder=found.folder,
+        graph=found.graph,
+    )
+
+
+def network_numbers(spec: ModelSpec) -> dict[str, Any]:
+    """The numbers of the network's constructor."""
+    return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
+
+
+def _shapes_of_all() -> "dict[str, Shapes]":
+    from facelandmarks.nn.build import network_shapes
+
+    return {name: network_shapes(spec.network, network_numbers(spec)) for name, spec in MODELS.items()}

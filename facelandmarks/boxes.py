@@ -1,6 +1,6 @@
-"""Checks of boxes, and the named conventions that say what a box holds.
+"""Checks of boxes, their overlap, and the named conventions that say which part of a face a box holds.
 
-Boxes are (x1, y1, x2, y2) in pixels of the upright picture; (0, 0) is the centre of the top-left pixel.
+Boxes are (x1, y1, x2, y2) in pixels of the upright image; (0, 0) is the centre of the top-left pixel.
 """
 
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidBoxError, InvalidOptionError
+from facelandmarks.errors import InvalidBoxError, lookup
 
 Boxes = NDArray[np.float64]
 
 MOST_BOXES = 10_000
-"""Boxes that are taken for one picture: their crops need 2 GB."""
+"""Most boxes of one image: their crops need 2 GB."""
 LEAST_SIDE = 1e-3
-"""Pixels a side of a box must have: regions are held in float32, next to coordinates of a picture."""
+"""Least side of a box in pixels: regions are held in float32, beside coordinates of an image."""
 FURTHEST = 1e9
-"""Pixels from the picture's corner that a box may reach: a float32 counts in steps of 64 there."""
+"""Greatest distance from the image's corner in pixels: a float32 counts in steps of 64 there."""
 
 
 @dataclass(frozen=True)
 class BoxConvention:
     """How far each edge of a box lies beyond the tight box of the 68 points.
 
-    `left` and `right` are fractions of the tight box's width, `top` and `bottom` of its height, positive beyond it.
-    `faces` is the number of real faces the fractions were fitted on, `residual` the mean over faces and edges
-    of what is left, as a fraction of the side.
+    `left` and `right` are fractions of the tight box's width, `top` and `bottom` of its height, positive outwards.
+    `faces` is the number of real faces the fractions were fitted on, `residual` the mean error over faces and edges, as
+    a fraction of the side.
     """
 
     name: str
@@ -44,29 +44,29 @@ class BoxConvention:
 _TABLE = (
     # The bounding box of the landmarks themselves: no forehead.
     BoxConvention("tight", 0.0, 0.0, 0.0, 0.0, faces=0, residual=0.0),
-    # The detector in the wheel, which was trained on tight boxes; fitted on photos of AFW, HELEN and LFPW, validation
-    # photos left out (examples/train_compact/fit_boxes.py).
+    # The detector in the wheel, trained on tight boxes; fitted on photos of AFW, HELEN and LFPW, without validation
+    # photos (examples/train_compact/fit_boxes.py).
     BoxConvention("compact", 0.009, 0.001, -0.001, 0.007, faces=407, residual=0.036),
     # Without the jaw line but with the chin: the tight box of 19 and 29 points. 300-W train faces, medians.
     BoxConvention("tight_no_jaw", -0.081, 0.0, -0.090, 0.0, faces=1783, residual=0.036),
-    # The rectangles of WFLW's test list, which are a detector's; no published model was trained on them.
+    # The rectangles of WFLW's test list, from a detector; no published model was trained on them.
     BoxConvention("wflw_rect", -0.008, 0.293, -0.004, -0.004, faces=2500, residual=0.054),
     # The boxes of COFW's test faces, with the 68 points of COFW68.
     BoxConvention("cofw", 0.003, 0.014, -0.005, 0.014, faces=507, residual=0.037),
-    # AFLW's square boxes: two faces with 19 points, brought to 68 points by `tight_no_jaw`, made even.
+    # AFLW's square boxes: two faces with 19 points, brought to 68 points by `tight_no_jaw`, symmetrised.
     BoxConvention("aflw", 0.217, 0.208, 0.217, 0.068, faces=2, residual=0.042),
-    # The face boxes of COCO-WholeBody: two, compared by way of YuNet's, made even.
+    # The face boxes of COCO-WholeBody: two, compared by way of YuNet's, symmetrised.
     BoxConvention("coco_face", -0.018, 0.065, -0.018, 0.019, faces=2, residual=0.04),
     # OpenCV's YuNet at score 0.3 on photos of AFW, HELEN and LFPW; medians.
     BoxConvention("yunet", -0.013, 0.305, -0.009, -0.007, faces=537, residual=0.043),
-    # Other people's detectors with their own defaults, on the 409 faces of the photos of AFW, HELEN and LFPW without
-    # validation faces; `faces` is how many were found (examples/train_compact/fit_boxes.py --found).
+    # Detectors of others with their own defaults, on the 409 faces of the photos of AFW, HELEN and LFPW without
+    # validation faces; `faces` is how many they found (examples/train_compact/fit_boxes.py --found).
     # RetinaFace with MobileNet 0.25 (biubug6's weights) at score 0.5; its boxes follow the labels of WIDER FACE.
     BoxConvention("retinaface", -0.025, 0.312, -0.020, -0.009, faces=409, residual=0.043),
     # MediaPipe 0.10.21's face detection at score 0.5: the short-range model, and the full-range one.
     BoxConvention("mediapipe", 0.025, 0.102, 0.053, -0.003, faces=331, residual=0.059),
     BoxConvention("mediapipe_full_range", 0.049, 0.165, 0.064, -0.025, faces=387, residual=0.068),
-    # dlib 20.0.1's frontal face detector, picture enlarged once; left(), top(), right(), bottom(). Its boxes grow in
+    # dlib 20.0.1's frontal face detector, image enlarged once; left(), top(), right(), bottom(). Its boxes grow in
     # steps of 6/5, hence the residual.
     BoxConvention("dlib", 0.027, 0.140, 0.011, -0.073, faces=370, residual=0.079),
 )
@@ -74,26 +74,19 @@ CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record
 
 
 def get_convention(name: str) -> BoxConvention:
-    """The box convention of that name; `InvalidOptionError` if there is none."""
-    if name not in CONVENTIONS:
-        raise InvalidOptionError(f"no box convention {name!r}; there are: {', '.join(CONVENTIONS)}")
-    return CONVENTIONS[name]
+    """Return the box convention of that name; `UnknownNameError` if there is none."""
+    return lookup(CONVENTIONS, name, "box convention")
 
 
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
-    """Boxes as float64 (N, 4), if each of them can hold a face.
+    """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
-    Parameters
-    ----------
-    boxes
-        One box (4,) or several (N, 4), xyxy in pixels. An empty sequence is no box.
-    width, height
-        Size of the picture in pixels.
+    `width` and `height` are those of the image in pixels. An empty sequence gives (0, 4).
 
     Raises
     ------
     InvalidBoxError
-        For a wrong shape, values that are no finite numbers, boxes without area, and boxes wholly outside the picture.
+        For a wrong shape, values that are not finite numbers, boxes without area, and boxes wholly outside the image.
     """
     try:
         array = np.array(boxes, dtype=np.float64)
@@ -108,13 +101,13 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
     _refuse(array, (np.abs(array) > FURTHEST).any(1), f"reaches further than {FURTHEST:g} px")
     sides = array[:, 2:] - array[:, :2]
-    # The picture reaches half a pixel beyond the centres of its outermost pixels.
+    # The image reaches half a pixel beyond the centres of its outermost pixels.
     outside = (array[:, 2:] < -0.5) | (array[:, :2] > (width - 0.5, height - 0.5))
     if sides.min() >= LEAST_SIDE and not outside.any():
         return array
     _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
     _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px")
-    _refuse(array, outside.any(1), f"lies wholly outside the picture of {width} x {height} px")
+    _refuse(array, outside.any(1), f"lies wholly outside the image of {width} x {height} px")
     return array
 
 
@@ -122,7 +115,7 @@ def check_count(count: int) -> None:
     """Refuse more than `MOST_BOXES`."""
     if count > MOST_BOXES:
         raise InvalidBoxError(
-            f"{count} boxes for one picture, more than the {MOST_BOXES} that are taken at once: pass them in parts"
+            f"{count} boxes for one image, more than the {MOST_BOXES} that are taken at once: pass them in parts"
         )
 
 
@@ -134,7 +127,7 @@ def _refuse(boxes: Boxes, bad: Any, reason: str) -> None:
 
 
 def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
-    """Boxes (N, 4) of one convention as another would give them; exact for boxes of the average face only."""
+    """Convert boxes (N, 4) from one convention to another; exact for the average face only."""
     if source == target:
         return boxes
     given, wanted = get_convention(source), get_convention(target)
@@ -152,5 +145,17 @@ def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
 
 
 def tight_boxes(points: NDArray[np.floating]) -> Boxes:
-    """Bounding boxes (N, 4) of points (N, K, 2): the convention `tight`."""
+    """Return the bounding boxes (N, 4) of points (N, K, 2): the convention `tight`."""
     return np.concatenate([points.min(1), points.max(1)], axis=1).astype(np.float64)
+
+
+def overlaps(boxes: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the intersection over union of boxes (N, 4) with one box (4,), xyxy: (N,), 0..1, in their dtype.
+
+    Two boxes without area overlap by 0, even if they are equal.
+    """
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    common = (high - low).clip(0).prod(1)
+    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
+    shares: NDArray[np.floating] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return shares

@@ -1,49 +1,49 @@
-"""Every error of the package. Each also derives from the builtin that people would catch."""
+"""Every error of the package, each also derived from a builtin; and the one way to look up a name."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 
-
-def hint_at(name: object, known: Collection[str]) -> str:
-    """What to say of a name that is not known: near matches, else all there are."""
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(known))}"
+T = TypeVar("T")
 
 
 class FaceLandmarksError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors that this package raises on purpose."""
 
     def __str__(self) -> str:
         # KeyError would quote the message.
         return str(self.args[0]) if self.args else ""
 
 
-class UnknownModelError(FaceLandmarksError, KeyError):
-    """No model, detector or option of that name."""
-
-
 class InvalidImageError(FaceLandmarksError, ValueError):
-    """A picture that cannot be read, or an array that is no picture."""
+    """An image that cannot be read, or an array that does not hold an image."""
 
 
 class InvalidBoxError(FaceLandmarksError, ValueError):
-    """A box that cannot hold a face: wrong shape, not finite, no area, or wholly outside the picture."""
+    """A box that cannot hold a face: wrong shape, not finite, no area, or wholly outside the image."""
 
 
 class InvalidOptionError(FaceLandmarksError, ValueError):
     """An argument outside its documented values."""
 
 
+class UnknownNameError(InvalidOptionError, KeyError):
+    """A name that is not in its table: of a model, scheme, detector, box convention, ..."""
+
+
+UnknownModelError = UnknownNameError
+
+
 class DeviceError(FaceLandmarksError, RuntimeError):
-    """A device or engine that was asked for and cannot be had."""
+    """A device or engine that was asked for and is not available."""
 
 
 class DownloadError(FaceLandmarksError, OSError):
-    """A file of weights that could not be fetched."""
+    """A weights file that could not be fetched."""
 
 
 class ChecksumError(DownloadError):
-    """A file whose bytes are not the ones the manifest promises."""
+    """A file whose bytes are not those that the manifest promises."""
 
 
 class OfflineError(DownloadError):
@@ -55,12 +55,31 @@ class CheckpointError(FaceLandmarksError, ValueError):
 
 
 class MissingDependencyError(FaceLandmarksError, ImportError):
-    """An optional package that is needed and not installed; the message names the extra."""
+    """An optional package that is needed but not installed; the message names the extra."""
 
 
 class VideoError(FaceLandmarksError, OSError):
-    """A video that cannot be read, or a place where none can be written."""
+    """A video that cannot be read, or a path that no video can be written to."""
 
 
 class DatasetError(FaceLandmarksError, ValueError):
-    """Annotations or pictures of a data set that are missing or not as published."""
+    """Annotations or images of a data set that are missing or differ from the published ones."""
+
+
+def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
+    """Return the entry of that name; `kind` says in the error message what the table holds.
+
+    Raises
+    ------
+    UnknownNameError
+        If the table has no such entry; the message lists near matches, else all names.
+    """
+    if name in table:
+        return table[name]
+    raise UnknownNameError(f"no {kind} {name!r}; {hint_at(name, table)}")
+
+
+def hint_at(name: object, known: Collection[str]) -> str:
+    """Return advice on an unknown name: near matches, else all known names."""
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(known))}"

@@ -1,24 +1,26 @@
-"""A model as an ONNX file that other programs run, with all that they need to know beside it."""
+"""A model as an ONNX file for other programs, with everything they need to know beside it."""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import getdoc
+from inspect import getdoc, getmodule
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import facelandmarks
-from facelandmarks.engines.make import filled_network
+from facelandmarks import __version__
+from facelandmarks._files import write_file
+from facelandmarks.api import Weights, find_source
+from facelandmarks.engines.choose import EngineSettings
+from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.files import write_file
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
 from facelandmarks.schemes import get_scheme
-from facelandmarks.sources import Weights, find_source
+from facelandmarks.weights.cache import Access
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -33,7 +35,7 @@ SCHEMA = "facelandmarks-export/1"
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an exported file's points lie from PyTorch's, in pixels of the picture, over so many landmarks."""
+    """Distances of an exported file's points from PyTorch's, in pixels of the image, and the number of landmarks."""
 
     largest: float
     mean: float
@@ -53,20 +55,20 @@ def export_model(
     allow_unverified: bool = False,
     progress: bool | None = None,
 ) -> tuple[Path, Path]:
-    """Write a model as ONNX, and a JSON file of the same name beside it that says how it is to be used.
+    """Write a model as ONNX, and beside it a JSON file of the same name that says how to use it.
 
     The graph takes crops, uint8 (n, H, W, 3) RGB, and normalises them itself. The conventions (which region of the
-    picture a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph.
+    image a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph.
 
     Parameters
     ----------
     name
         One of `list_models()`.
     path
-        The file to write, `*.onnx`; one that is there is replaced.
+        The file to write, `*.onnx`; an existing one is replaced.
     decode_in_graph
-        Whether the graph decodes: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in
-        place of the raw `output`.
+        Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in place of
+        the raw `output`.
     weights, variant, decode, cache_dir, offline, allow_unverified, progress
         As in `load_model`.
 
@@ -78,7 +80,7 @@ def export_model(
     Raises
     ------
     InvalidOptionError
-        If the name of the file does not end in `.onnx`, or an option has no such value.
+        If the file is not called `*.onnx`, or an option has no such value.
     MissingDependencyError
         If onnx is not installed.
     UnknownModelError, DownloadError, ChecksumError, OfflineError, CheckpointError
@@ -88,9 +90,7 @@ def export_model(
     if path.suffix.lower() != ".onnx":
         raise InvalidOptionError(f"the file must be called *.onnx; got {os.fspath(path)!r}")
     spec = choose(get_spec(name), variant=variant, decode=decode)
-    source = find_source(
-        spec, weights, cache_dir=cache_dir, offline=offline, allow_unverified=allow_unverified, progress=progress
-    )
+    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
     graph = _graph(spec, filled_network(source), decode_in_graph, said)
     write_file(path, graph)
@@ -100,7 +100,7 @@ def export_model(
 
 
 def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any]:
-    """All that a program has to know to use a model's graph, as JSON values."""
+    """Return all that a program has to know to use a model's graph, as JSON values."""
     width, height = spec.input_size
     scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
     outputs = ["points", "scores"] if decode_in_graph else ["output"]
@@ -108,7 +108,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         "schema": SCHEMA,
         "model": spec.name,
         "title": spec.title,
-        "made_by": f"facelandmarks-zoo {facelandmarks.__version__}",
+        "made_by": f"facelandmarks-zoo {__version__}",
         "licence": record.licence,
         "training_data": list(record.training_data),
         "input": {
@@ -120,7 +120,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         },
         "crop": {
             "geometry": spec.geometry,
-            "in_words": getdoc(GEOMETRIES[spec.geometry]),
+            "in_words": getdoc(getmodule(GEOMETRIES[spec.geometry])),
             "box_convention": spec.box_convention,
             "box_padding": spec.box_padding,
             "options": dict(spec.crop_options),
@@ -130,10 +130,10 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
-            "in_words": getdoc(DECODERS[spec.decode]),
+            "in_words": getdoc(DECODERS[spec.decode].function),
             "options": dict(spec.decode_options),
             "points": "pixels of the crop",
-            "back_to_picture": dict(spec.back_options),
+            "back_to_image": dict(spec.back_options),
         },
         "flip_test": {
             "published": spec.flip_test,
@@ -146,7 +146,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
 
 
 def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> Agreement:
-    """Run an exported file in ONNX Runtime on crops, and a model on the same, and compare the points.
+    """Compare the points of an exported file, run in ONNX Runtime, with those of a model on the same crops.
 
     Parameters
     ----------
@@ -167,10 +167,10 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
     from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
 
     if not len(crops):
-        raise InvalidOptionError("there is no face to compare on")
-    outputs = OnnxRuntimeEngine(Path(path), device="cpu").run_all(crops.pixels)
-    expected, _ = model.decode(model.forward(crops), crops)
-    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops)[0]
+        raise InvalidOptionError("no face to compare on: give images with faces")
+    outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
+    expected = model.decode(model.forward(crops), crops).points
+    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)
 
@@ -181,8 +181,10 @@ def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: M
     decode: Decode | None = None
     outputs: tuple[str, ...] = ("output",)
     if decode_in_graph:
-        from facelandmarks.decode_torch.bound import bind_decode
+        import torch
 
-        decode, outputs = bind_decode(spec), ("points", "scores")
+        from facelandmarks.decode.on_device import bind
+
+        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
     metadata = {"facelandmarks": json.dumps(said)}
     return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

@@ -1,60 +1,40 @@
-"""A loaded model: picture and boxes -> crops -> network output -> landmarks."""
+"""A loaded model: image and boxes -> crops -> network output -> landmarks."""
 
+import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import pairwise, repeat
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import repeat
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.ahead import in_order, in_own_thread
-from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, check_count, convert_boxes
+from facelandmarks.boxes import Boxes, check_boxes, check_count
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine, usable_cpus
-from facelandmarks.errors import InvalidBoxError
+from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
+from facelandmarks.errors import InvalidBoxError, InvalidOptionError
+from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
-from facelandmarks.results import Crops, Landmarks
-from facelandmarks.rotations import UPRIGHT, best_of_rotations
+from facelandmarks.results import Crops, Decoded, Landmarks
+from facelandmarks.rotations import (
+    UPRIGHT,
+    best_rotation,
+    quarters_of,
+    turn_boxes,
+    turn_image,
+    turn_points,
+    turned_size,
+)
 from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
 
 BATCH = 64  # crops in one call of the network
-DEVICE_BATCH = 256  # the same where points come back and no heatmaps
-
-
-WORKERS = min(4, usable_cpus())  # threads that read pictures ahead of the network
-PICTURES_AHEAD = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A picture whose faces are cut out; the picture itself need not be kept.
-
-    Attributes
-    ----------
-    crops
-        What the network will see.
-    boxes
-        float64 (N, 4), in the model's convention.
-    scores
-        float32 (N,), NaN where boxes were given.
-    detector
-        Who found the boxes; None: they were given.
-    size
-        Width and height of the picture.
-    """
-
-    crops: Crops
-    boxes: Boxes
-    scores: NDArray[np.float32]
-    detector: str | None
-    size: tuple[int, int]
+DEVICE_BATCH = 256  # the same where points come back instead of heatmaps
+STANDARD = Find()
 
 
 class Model:
@@ -78,7 +58,7 @@ class Model:
         self._pipeline = bind(spec)
         self.engine = engine
         self._to_points = engine.points_of(spec) if isinstance(engine, PointsEngine) else None
-        self._batch = BATCH if self._to_points is None else DEVICE_BATCH
+        self.batch = BATCH if self._to_points is None else DEVICE_BATCH
         self._detectors: dict[str, Detector] = {}
         self._detectors_lock = threading.Lock()
 
@@ -91,7 +71,7 @@ class Model:
         return get_scheme(self.spec.scheme)
 
     def engine_info(self) -> EngineInfo:
-        """What really runs: engine, device, number type, threads."""
+        """Say what really runs: engine, device, number type, threads."""
         return self.engine.info
 
     def __repr__(self) -> str:
@@ -107,17 +87,21 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        min_face: float | None = None,
+        max_faces: int | None = None,
         rotations: Sequence[int] = UPRIGHT,
+        confirm: bool = True,
+        passes: int = 1,
     ) -> Landmarks:
-        """Landmarks of the faces of one picture.
+        """Find the landmarks of the faces in one image.
 
         Parameters
         ----------
         image
-            Path, bytes of a picture file, PIL image, array (H, W), (H, W, 3) or (H, W, 4) of uint8, uint16 or floats in
+            Path, bytes of an image file, PIL image, array (H, W), (H, W, 3) or (H, W, 4) of uint8, uint16 or floats in
             0..1, or tensor (C, H, W). Files are read upright (EXIF).
         bbox
-            One box (4,) or several (N, 4): x1, y1, x2, y2 in pixels of the upright picture. None: faces are detected.
+            One box (4,) or several (N, 4): x1, y1, x2, y2 in pixels of the upright image. None: faces are detected.
         detector
             Name of a detector, or an object with its `detect` method.
         box_convention
@@ -125,31 +109,38 @@ class Model:
         color
             `"rgb"` or `"bgr"`: channel order of arrays and tensors.
         min_score
-            Leave out detected faces whose score is lower; None is the detector's own threshold.
+            Leave out detected faces with a lower score; None is the detector's own threshold.
+        min_face
+            Leave out detected faces with a smaller longer side: in pixels, or below 1 a share of the image's.
+        max_faces
+            Keep at most this many detected faces, those with the best scores.
         rotations
-            Turns of the picture to try, in degrees clockwise, of 0, 90, 180 and 270; the best is kept
+            Turns of the image to try, in degrees clockwise: some of 0, 90, 180 and 270; the best is kept
             (`facelandmarks.rotations`). Each costs as much as one prediction.
+        confirm
+            Drop detected faces whose landmarks score too low to be a face; for models with a fitted limit only.
+        passes
+            Looks at each face; from the second on, the region follows the landmarks of the one before.
 
         Returns
         -------
         Landmarks
-            Without faces it is empty. In pixels of the upright picture.
+            In pixels of the upright image; empty without faces.
 
         Raises
         ------
         InvalidImageError
-            If the picture cannot be read.
+            If the image cannot be read.
         InvalidBoxError
             If a box cannot hold a face.
+        InvalidOptionError
+            If an option is out of its range.
         """
-        if tuple(rotations) != UPRIGHT:
-            picture = load_image(image, color=color)
-            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
-            return best_of_rotations(turned, [picture], [bbox], rotations)[0]
-        seen = self.look(
-            image, bbox, detector=detector, box_convention=box_convention, color=color, min_score=min_score
-        )
-        return self.finish([seen])[0]
+        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
+        pixels = load_image(image, color=color)
+        found = self.find(pixels, bbox, find)
+        crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
+        return self.landmarks(crops, found)
 
     def predict_batch(
         self,
@@ -160,198 +151,198 @@ class Model:
         box_convention: str | None = None,
         color: ColorOrder = "rgb",
         min_score: float | None = None,
+        min_face: float | None = None,
+        max_faces: int | None = None,
         rotations: Sequence[int] = UPRIGHT,
+        confirm: bool = True,
+        passes: int = 1,
     ) -> list[Landmarks]:
-        """Landmarks of several pictures, one result a picture; batches of the network cross pictures.
+        """Find the landmarks of several images, one result an image; batches of the network cross images.
 
-        Parameters are those of `predict`; `bboxes` has one entry a picture, each a box, several, or None to detect.
+        Parameters are those of `predict`; `bboxes` has one entry an image: a box, several, or None to detect.
         """
+        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
         given: Iterable[ArrayLike | None] = repeat(None)
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
                 raise InvalidBoxError(
-                    f"bboxes must have one entry a picture: {len(images)} pictures, {len(given)} entries"
+                    f"bboxes must have one entry an image: {len(images)} images, {len(given)} entries"
                 )
-        if tuple(rotations) != UPRIGHT:
-            pictures = [load_image(image, color=color) for image in images]
-            boxes = [None] * len(pictures) if bboxes is None else list(bboxes)
-            turned = partial(self.predict_batch, detector=detector, box_convention=box_convention, min_score=min_score)
-            return best_of_rotations(turned, pictures, boxes, rotations)
-        look = partial(self.look, detector=detector, box_convention=box_convention, color=color, min_score=min_score)
-        with ThreadPoolExecutor(WORKERS) as pool:
-            seen = in_order(pool, lambda work: look(*work), zip(images, given, strict=False), PICTURES_AHEAD)
-            done = in_own_thread(self._run, _batches(seen, self._batch))
-            return [faces for batch, *found in done for faces in self._faces(batch, *(part.copy() for part in found))]
 
-    def look(
-        self,
-        image: Any,
-        bbox: ArrayLike | None = None,
-        *,
-        detector: str | Detector = "auto",
-        box_convention: str | None = None,
-        color: ColorOrder = "rgb",
-        min_score: float | None = None,
-    ) -> Seen:
-        """The first part of `predict`, of the same parameters: what threads do while the network is busy."""
-        picture = load_image(image, color=color)
-        boxes, scores, finder = self._find_boxes(picture, bbox, detector, box_convention, min_score)
-        crops = self._cut(picture, *self._pipeline.regions(boxes))
-        return Seen(crops, boxes, scores, finder, (picture.shape[1], picture.shape[0]))
+        def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[Found, Crops]:
+            return self.find_and_prepare(*work, find, color=color, passes=passes)
 
-    def finish(self, seen: Sequence[Seen]) -> list[Landmarks]:
-        """The second part of `predict`, for any number of pictures: one result each, batches cross pictures."""
-        if not seen:
-            return []
-        return self._faces(*self._run(seen))
+        batches = stream(self, zip(images, given, strict=False), prepare)
+        return [self.result(found, decoded) for batch in batches for found, decoded in batch]
 
-    def _run(self, seen: Sequence[Seen]) -> tuple[Sequence[Seen], NDArray[np.float32], NDArray[np.float32]]:
-        return seen, *self.landmarks(join([part.crops for part in seen]))
+    def find_and_prepare(
+        self, image: Any, bbox: ArrayLike | None, find: Find, *, color: ColorOrder = "rgb", passes: int = 1
+    ) -> tuple[Found, Crops]:
+        """Do all of `predict` that comes before the network: work for the threads of `stream`."""
+        pixels = load_image(image, color=color)
+        found = self.find(pixels, bbox, find)
+        crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
+        return found, crops
 
-    def _faces(self, seen: Sequence[Seen], points: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Landmarks]:
-        """Points and scores of the faces of several pictures, picture by picture."""
-        ends = np.cumsum([0, *(len(part.crops) for part in seen)])
-        return [
-            Landmarks(
-                points[first:last],
-                scores[first:last],
-                part.boxes.astype(np.float32),
-                part.scores,
-                self.scheme,
-                part.size,
-                part.detector,
-            )
-            for part, (first, last) in zip(seen, pairwise(ends), strict=True)
-        ]
+    def find(self, image: NDArray[np.uint8], bbox: ArrayLike | None = None, find: Find = STANDARD) -> Found:
+        """Say where the faces are: in the given boxes, converted to the model's convention, or as detected.
+
+        Parameters
+        ----------
+        image
+            uint8 RGB (H, W, 3), as `load_image` gives it.
+        bbox, find
+            As in `predict`.
+        """
+        return find_faces(image, bbox, find, self.spec, self.detector)
 
     def prepare(
         self,
         image: Any,
         bboxes: ArrayLike | None = None,
         *,
+        detector_points: NDArray[np.float32] | None = None,  # noqa: ARG002  # for regions that follow the eyes
         center: ArrayLike | None = None,
         scale: ArrayLike | None = None,
+        rotation: ArrayLike | None = None,
         color: ColorOrder = "rgb",
+        passes: int = 1,
     ) -> Crops:
-        """First stage: the regions that the network will see.
+        """Cut out the regions that the network will see.
 
         Parameters
         ----------
-        image, color
+        image, color, passes
             As in `predict`.
         bboxes
             (N, 4) xyxy in pixels, in the model's own convention.
+        detector_points
+            (N, 5, 2), for models whose regions follow them.
         center, scale
             (N, 2) each, in place of boxes: middle, width and height of the regions in pixels.
+        rotation
+            (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright.
         """
-        picture = load_image(image, color=color)
+        pixels = load_image(image, color=color)
+        size = (pixels.shape[1], pixels.shape[0])
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
+        if passes != 1:
+            raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
         if bboxes is not None:
-            boxes = check_boxes(bboxes, picture.shape[1], picture.shape[0])
-            centers, scales = self._pipeline.regions(boxes)
+            boxes = check_boxes(bboxes, *size)
+            regions = self._pipeline.geometry.regions(boxes)
         else:
-            centers, scales = _check_regions(center, scale)
-        return self._cut(picture, centers, scales)
+            boxes, regions = None, _check_regions(center, scale)
+        if rotation is None or not np.any(rotation):
+            return Crops(self._pipeline.geometry.cut(pixels, *regions), *regions)
+        return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
 
-    def _cut(self, picture: NDArray[np.uint8], centers: NDArray[np.float64], scales: NDArray[np.float64]) -> Crops:
-        return Crops(self._pipeline.cut(picture, centers, scales), centers, scales)
+    def _prepare_turned(
+        self,
+        pixels: NDArray[np.uint8],
+        boxes: Boxes | None,
+        regions: tuple[NDArray[np.float64], NDArray[np.float64]],
+        rotation: NDArray[np.float64],
+    ) -> Crops:
+        """Cut regions out of the image in its quarter turns; center and rotation are those of the image as it is."""
+        size, turns = (pixels.shape[1], pixels.shape[0]), quarters_of(rotation)
+        parts, order = [], []
+        for turn in sorted(set(turns.tolist())):
+            rows = np.flatnonzero(turns == turn)
+            if boxes is not None:
+                center, scale = self._pipeline.geometry.regions(turn_boxes(boxes[rows], turn, size))
+            else:
+                center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
+            cut = self._pipeline.geometry.cut(turn_image(pixels, turn), center, scale)
+            middle = turn_points(center, -turn, turned_size(size, turn))
+            parts.append(Crops(cut, middle, scale, np.full(len(rows), turn * math.pi / 2)))
+            order.append(rows)
+        return Crops.join(parts)[np.argsort(np.concatenate(order))]
 
     def forward(self, crops: Crops) -> NDArray[np.float32]:
-        """Second stage: the raw output of the network for each crop, float32, first axis N."""
+        """Run the network: its raw output for each crop, float32, first axis N."""
         starts = range(0, len(crops), BATCH)
         parts = [self.engine.run(crops.pixels[start : start + BATCH]) for start in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)  # heatmaps are large: no copy without need
 
-    def decode(self, outputs: NDArray[np.float32], crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Last stage: points (N, K, 2) in pixels of the picture, and their scores (N, K)."""
-        points, scores = self._pipeline.decode(outputs)
-        return self.to_image(points, crops), scores
-
-    def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
-        """Points (N, K, 2) in pixels of the crops as the decoder gives them, in pixels of the picture."""
-        return self._pipeline.to_image(points, crops.center, crops.scale)
-
     def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Flip test: the mean of the outputs for crops and for their mirror images (`pixels[:, :, ::-1]`)."""
+        """Average the outputs for crops and for their mirror images, `pixels[:, :, ::-1]` (flip test)."""
         return self._pipeline.average(outputs, mirrored)
 
-    def landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """From crops to points (N, K, 2) in pixels of the picture and scores (N, K): `forward`, flip test, `decode`."""
-        # Chunk by chunk to the end: the heatmaps of a group photo of hundreds would fill the memory.
-        size = self._batch
-        chunks = [self._landmarks(crops[start : start + size]) for start in range(0, max(len(crops), 1), size)]
-        points, scores = zip(*chunks, strict=True)
-        return np.concatenate(points), np.concatenate(scores)
+    def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
+        """Turn the network's output into points in pixels of the image."""
+        points, scores = self._pipeline.decode(outputs)
+        return Decoded(self.to_image(points, crops), scores)
 
-    def _landmarks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
+        """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
+        placed = self._pipeline.geometry.to_image(points, crops.center, crops.scale)
+        if not crops.rotation.any():
+            return placed
+        # `placed` is right in an image turned about the crop's middle: turn it back.
+        cos, sin = np.cos(crops.rotation)[:, None], np.sin(crops.rotation)[:, None]
+        x, y = np.moveaxis(placed - crops.center[:, None], -1, 0)
+        back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
+        return back.astype(np.float32)
+
+    def infer(self, crops: Crops) -> Decoded:
+        """Turn crops into points: `forward`, flip test, `decode`, batch by batch.
+
+        Batch by batch to the end: the heatmaps of a group photo of hundreds would fill the memory.
+        """
         if not len(crops):
             count = len(self.scheme)
-            return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
+            return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
+        if len(crops) <= self.batch:
+            return self._infer_batch(crops)
+        starts = range(0, len(crops), self.batch)
+        return Decoded.join([self._infer_batch(crops[start : start + self.batch]) for start in starts])
+
+    def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
             points, scores = self._to_points(crops.pixels)
-            return self.to_image(points, crops), scores
+            return Decoded(self.to_image(points, crops), scores)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
             outputs = self.average(outputs, mirrored)
         return self.decode(outputs, crops)
 
-    def _find_boxes(
-        self,
-        picture: NDArray[np.uint8],
-        bbox: ArrayLike | None,
-        detector: str | Detector,
-        box_convention: str | None,
-        min_score: float | None,
-    ) -> tuple[Boxes, NDArray[np.float32], str | None]:
-        height, width = picture.shape[:2]
-        own = self.spec.box_convention
-        if bbox is not None:
-            boxes = check_boxes(bbox, width, height)
-            if box_convention not in (None, own):
-                boxes = check_boxes(convert_boxes(boxes, box_convention, own), width, height)
-            return boxes, np.full(len(boxes), np.nan, np.float32), None
-        if own not in CONVENTIONS:
-            raise InvalidBoxError(
-                f"{self.spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind {own!r}; "
-                f"the whole picture is (0, 0, {width}, {height})"
-            )
-        finder = self.detector(detector) if isinstance(detector, str) else detector
-        found, scores = finder.detect(picture, min_score=min_score)
-        boxes = convert_boxes(found.astype(np.float64), finder.convention, own)
-        return check_boxes(boxes, width, height), scores, finder.name
+    def landmarks(self, crops: Crops, found: Found) -> Landmarks:
+        """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces."""
+        return self.result(found, self.infer(crops))
+
+    def result(self, found: Found, decoded: Decoded) -> Landmarks:
+        """Join what was found in an image and what the network said of it."""
+        faces = Landmarks(
+            decoded.points,
+            decoded.scores,
+            found.boxes.astype(np.float32),
+            found.scores,
+            self.scheme,
+            found.size,
+            found.detector,
+            found.points,
+            decoded.depth,
+            decoded.expected_error,
+        )
+        if found.rotations > 1 and len(faces):
+            means = decoded.scores.mean(axis=1)
+            rows = best_rotation(found.rotation, found.scores, means, found.rotations)
+            faces = cast("Landmarks", faces[rows])
+        limit = self.spec.confirm_below
+        if found.confirm and found.detector is not None and limit is not None:
+            faces = cast("Landmarks", faces[faces.scores.mean(axis=1) >= limit])
+        return faces
 
     def detector(self, name: str = "auto") -> Detector:
-        """The face detector of that name, loaded once; it runs in the model's engine."""
+        """Return the face detector of that name, loaded once; it runs in the model's engine."""
         with self._detectors_lock:
             if name not in self._detectors:
                 self._detectors[name] = self._find_detector(name)
             return self._detectors[name]
-
-
-def _batches(seen: Iterable[Seen], size: int) -> Iterator[list[Seen]]:
-    """As many pictures together as fill a batch of the network."""
-    waiting: list[Seen] = []
-    for picture in seen:
-        waiting.append(picture)
-        if sum(len(part.crops) for part in waiting) >= size or len(waiting) >= size:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
-
-
-def join(parts: Sequence[Crops]) -> Crops:
-    """Crops of several pictures as one batch."""
-    if len(parts) == 1:
-        return parts[0]
-    return Crops(
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate([part.center for part in parts]),
-        np.concatenate([part.scale for part in parts]),
-    )
 
 
 def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,70 +1,117 @@
-"""The arithmetic around a model's network, chosen by its record: crop, flip average, decoding, way back."""
+"""From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from types import MappingProxyType, ModuleType
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode import argmax, dark, hrnet_official, points, regression, simcc, udp
-from facelandmarks.decode.flip import AVERAGES
+from facelandmarks.decode import flip, heatmaps, udp, vectors
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.geometry import classic as classic_geometry
-from facelandmarks.geometry import hrnet_official as official_geometry
-from facelandmarks.geometry import udp as udp_geometry
+from facelandmarks.geometry import Geometry
+from facelandmarks.geometry.classic import Classic
+from facelandmarks.geometry.hrnet_official import HRNetOfficial
+from facelandmarks.geometry.udp import Udp
 from facelandmarks.schemes import get_scheme
-from facelandmarks.zoo.spec import ModelSpec, Variant
+from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
-GEOMETRIES: Mapping[str, ModuleType] = MappingProxyType(
-    {"classic": classic_geometry, "udp": udp_geometry, "hrnet_official": official_geometry}
+
+@dataclass(frozen=True)
+class Step:
+    """A decoder or a flip average.
+
+    Attributes
+    ----------
+    function
+        On arrays. Its twin on tensors has the same name in `facelandmarks.decode.on_device`, which imports torch.
+    takes
+        Which of `input_size`, `variant` and `exchange` it takes besides the outputs.
+    options
+        Its other arguments.
+    """
+
+    function: Callable[..., Any]
+    takes: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+GEOMETRIES: Mapping[str, Callable[..., Geometry]] = MappingProxyType(
+    {"classic": Classic, "udp": Udp, "hrnet_official": HRNetOfficial}
 )
-DECODERS: Mapping[str, Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]] = MappingProxyType(
+DECODERS: Mapping[str, Step] = MappingProxyType(
     {
-        "argmax": argmax.decode,
-        "dark": dark.decode,
-        "udp": udp.decode,
-        "regression": regression.decode,
-        "points": points.decode,
-        "simcc": simcc.decode,
+        "argmax": Step(heatmaps.decode_argmax, ("input_size", "variant")),
+        "dark": Step(heatmaps.decode_dark, ("input_size", "variant")),
+        "udp": Step(udp.decode_udp, ("input_size", "variant")),
+        "regression": Step(vectors.decode_regression, ("input_size",)),
+        "points": Step(vectors.decode_points, ("input_size",)),
+        "simcc": Step(vectors.decode_simcc, ("input_size",)),
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
-        "hrnet_official": hrnet_official.decode,
-        "hrnet_official_subpixel": hrnet_official.decode,
+        "hrnet_official": Step(heatmaps.decode_hrnet_official, ("input_size",)),
+        "hrnet_official_subpixel": Step(heatmaps.decode_hrnet_official, ("input_size",)),
+    }
+)
+AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
+    {
+        "heatmaps": Step(flip.average_heatmaps, ("exchange",)),
+        "shifted_heatmaps": Step(flip.average_heatmaps, ("exchange",), {"shifted": True}),
+        "coordinates": Step(flip.average_coordinates, ("exchange", "input_size")),
+        "shifted_coordinates": Step(flip.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
+        "simcc": Step(flip.average_simcc, ("exchange",)),
+        "points": Step(flip.average_points, ("exchange", "input_size")),
     }
 )
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What is done around the network. Built by `bind`; input size and options are filled in.
+    """The arithmetic around the network of one model, on arrays; built by `bind`."""
 
-    Attributes
-    ----------
-    regions
-        Boxes (N, 4) to center and scale (N, 2) in pixels of the picture.
-    cut
-        Picture, center and scale to crops uint8 (N, H, W, 3).
-    average
-        Outputs for crops and for their mirror images to one output (flip test).
-    decode
-        Output to points (N, K, 2) in pixels of the crop, and scores (N, K).
-    to_image
-        Points, center and scale to points in pixels of the picture.
-    """
+    spec: ModelSpec
+    geometry: Geometry
+    decode_options: Mapping[str, Any]
 
-    regions: Callable[..., tuple[NDArray[np.float64], NDArray[np.float64]]]
-    cut: Callable[..., NDArray[np.uint8]]
-    average: Callable[..., NDArray[np.float32]]
-    decode: Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
-    to_image: Callable[..., NDArray[np.float32]]
+    def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Average the outputs for crops and for their mirror images (flip test)."""
+        average, options = AVERAGES[self.spec.flip_average].function, average_options(self.spec)
+        averaged: NDArray[np.float32] = average(outputs, mirrored, **options)
+        return averaged
+
+    def decode(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return points (N, K, 2) in pixels of the crop, and scores (N, K)."""
+        points, scores = DECODERS[self.spec.decode].function(outputs, **self.decode_options)
+        return points, scores
+
+
+def bind(spec: ModelSpec) -> Pipeline:
+    """Build the pipeline that a record names."""
+    variant = {"variant": spec.variant} if spec.variant else {}
+    options = {**variant, **spec.crop_options, **spec.back_options}
+    geometry = GEOMETRIES[spec.geometry](spec.input_size, spec.box_padding, **options)
+    return Pipeline(spec, geometry, decode_options(spec))
+
+
+def average_options(spec: ModelSpec) -> dict[str, Any]:
+    """Return what the flip average of a record takes besides the outputs; `exchange` is an array (K,)."""
+    step, scheme = AVERAGES[spec.flip_average], get_scheme(spec.scheme)
+    exchange = scheme.mirror if spec.flip_exchange else np.arange(len(scheme))
+    facts = {"input_size": spec.input_size, "exchange": exchange}
+    return {**{name: facts[name] for name in step.takes}, **step.options}
+
+
+def decode_options(spec: ModelSpec) -> dict[str, Any]:
+    """Return what the decoder of a record takes besides the output."""
+    facts = {"input_size": spec.input_size, "variant": spec.variant or "mmpose0x"}
+    step = DECODERS[spec.decode]
+    return {**{name: facts[name] for name in step.takes}, **step.options, **spec.decode_options}
 
 
 def choose(
     spec: ModelSpec, *, variant: str | None = None, decode: str | None = None, flip_test: bool | None = None
 ) -> ModelSpec:
-    """The record with the user's choices; None leaves it as published.
+    """Return the record with the user's choices; None leaves it as published.
 
     Raises
     ------
@@ -85,31 +132,3 @@ def _check(option: str, value: str, choices: Collection[str], model: str) -> Non
     if value not in choices:
         rule = f"must be {' or '.join(sorted(choices))}" if choices else "cannot be chosen"
         raise InvalidOptionError(f"{option} {rule} for {model}; got {value!r}")
-
-
-def bind(spec: ModelSpec) -> Pipeline:
-    """The functions that a record names."""
-    geometry, size, arithmetic = GEOMETRIES[spec.geometry], spec.input_size, _arithmetic(spec)
-    return Pipeline(
-        regions=partial(geometry.boxes_to_center_scale, input_size=size, padding=spec.box_padding, **arithmetic),
-        cut=partial(geometry.cut_crops, input_size=size, **arithmetic, **spec.crop_options),
-        average=partial(AVERAGES[spec.flip_average], **average_options(spec)),
-        decode=partial(DECODERS[spec.decode], **decode_options(spec)),
-        to_image=partial(geometry.to_image, input_size=size, **arithmetic, **spec.back_options),
-    )
-
-
-def average_options(spec: ModelSpec) -> dict[str, Any]:
-    """What an average of `decode.flip` takes besides the outputs."""
-    scheme = get_scheme(spec.scheme)
-    exchange = scheme.mirror if spec.flip_exchange else np.arange(len(scheme))
-    return {"exchange": exchange, "input_size": spec.input_size}
-
-
-def decode_options(spec: ModelSpec) -> dict[str, Any]:
-    """What a decoder takes besides the output."""
-    return {"input_size": spec.input_size, **_arithmetic(spec), **spec.decode_options}
-
-
-def _arithmetic(spec: ModelSpec) -> dict[str, Any]:
-    return {"variant": spec.variant} if spec.variant else {}

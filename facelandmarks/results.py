@@ -1,35 +1,56 @@
-"""What a prediction is made of: the crops a network sees, and the landmarks that come out."""
+"""The crops that a network sees, what it finds there, and the landmarks of an image."""
 
 import json
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.schemes import Scheme
+from facelandmarks._files import parse_json
+from facelandmarks.boxes import tight_boxes
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.formats import CARRIED
+from facelandmarks.formats.coco import from_coco, to_coco
+from facelandmarks.formats.csv import from_csv, to_csv
+from facelandmarks.formats.pts import from_pts, to_pts
+from facelandmarks.formats.supervision import to_supervision
+from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
     import supervision
 
+MOST_PIXELS = 2**31 - 1  # of a side: what Parquet's column holds
+_FIELDS = ("points", "scores", "boxes", "box_scores", *CARRIED)
+
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Regions of a picture, warped to the input size of a network.
+    """Regions of an image, warped to the input size of a network.
 
     Attributes
     ----------
     pixels
         uint8 (N, H, W, 3), RGB.
     center, scale
-        float64 (N, 2): middle and width/height of each region in pixels of the picture.
+        float64 (N, 2): middle of each region in pixels of the image; its width and height along the crop's own axes.
+    rotation
+        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
     """
 
     pixels: NDArray[np.uint8]
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
+    rotation: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        if not len(self.rotation):
+            object.__setattr__(self, "rotation", np.zeros(len(self.pixels)))
 
     def __repr__(self) -> str:
         return f"Crops({len(self)} of {self.pixels.shape[2]} x {self.pixels.shape[1]} pixels)"
@@ -37,19 +58,80 @@ class Crops:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, rows: slice) -> "Crops":
-        return Crops(self.pixels[rows], self.center[rows], self.scale[rows])
+    def __getitem__(self, rows: Any) -> "Crops":
+        return Crops(self.pixels[rows], self.center[rows], self.scale[rows], self.rotation[rows])
+
+    @classmethod
+    def join(cls, parts: "Sequence[Crops]") -> "Crops":
+        """Return the crops of several images as one batch."""
+        if not parts:
+            return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
+        if len(parts) == 1:
+            return parts[0]
+        names = ("pixels", "center", "scale", "rotation")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a network finds in crops.
+
+    Attributes
+    ----------
+    points
+        float32 (N, K, 2) in pixels of the image.
+    scores
+        float32 (N, K).
+    depth
+        float32 (N, K): z in the unit of the points, for models that have it.
+    expected_error
+        float32 (N, K) in pixels of the image, for models that are calibrated for it.
+    """
+
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    depth: NDArray[np.float32] | None = None
+    expected_error: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, rows: Any) -> "Decoded":
+        return Decoded(*(_at(part, rows) for part in self.parts()))
+
+    def copy(self) -> "Decoded":
+        """Return the same in memory of its own."""
+        copies: Any = [None if part is None else part.copy() for part in self.parts()]
+        return Decoded(*copies)
+
+    def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
+        """Return all arrays, in the order of the attributes."""
+        return self.points, self.scores, self.depth, self.expected_error
+
+    @classmethod
+    def join(cls, parts: "Sequence[Decoded]") -> "Decoded":
+        """Return the faces of several batches as one."""
+        columns = zip(*(part.parts() for part in parts), strict=True)
+        joined: Any = [None if any(array is None for array in column) else np.concatenate(column) for column in columns]
+        return cls(*joined)
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: `points` (K, 2), `scores` (K,), `box` (4,), `box_score` (NaN for a box that was given)."""
+    """One face.
+
+    `points` (K, 2), `scores` (K,), `box` (4,), `box_score` (NaN for a box that was given), and as in `Landmarks`, each
+    or None, `detector_points` (5, 2), `depth` (K,), `expected_error` (K,).
+    """
 
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
     box: NDArray[np.float32]
     box_score: float
     scheme: Scheme
+    detector_points: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | None = None
+    expected_error: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         corners = ", ".join(f"{value:.1f}" for value in self.box)
@@ -58,30 +140,28 @@ class Face:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, as in the JSON files: pixels to 0.001, scores to 0.0001; NaN becomes None."""
+        """Return lists and numbers as in the JSON files: pixels to 0.001, scores to 0.0001; NaN becomes None."""
         return {
             "box": _rounded(self.box),
             "box_score": _rounded(np.array(self.box_score), 4),
             "points": _rounded(self.points),
             "scores": _rounded(self.scores, 4),
+            **{name: None if (array := getattr(self, name)) is None else _rounded(array) for name in CARRIED},
         }
 
     def to_pts(self) -> str:
-        """The points as a `.pts` file of 300-W, which counts pixels from 1 and has neither box nor scores."""
-        from facelandmarks.formats.pts import to_pts
-
+        """Return the points as a `.pts` file of 300-W, which counts pixels from 1 and has neither box nor scores."""
         return to_pts(self.points)
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """The faces of one picture.
+    """The faces of one image.
 
     Attributes
     ----------
     points
-        float32 (N, K, 2): x right, y down, in pixels of the upright picture;
-        (0, 0) is the centre of the top-left pixel.
+        float32 (N, K, 2): x right, y down, in pixels of the upright image; (0, 0) is the centre of the top-left pixel.
     scores
         float32 (N, K): how sure the network is of each point, 0 to 1; NaN if read from a file that does not say.
     boxes
@@ -91,9 +171,16 @@ class Landmarks:
     scheme
         Names, mirror pairs and contours of the K points.
     image_size
-        Width and height of the upright picture in pixels.
+        Width and height of the upright image in pixels.
     detector
         Name of the detector that found the faces; None for boxes that were given.
+    detector_points
+        float32 (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the detector found them;
+        None if it gives no points.
+    depth
+        float32 (N, K): z of the points in pixels, for models that have it, else None.
+    expected_error
+        float32 (N, K): expected error of each point in pixels, for models that are calibrated for it, else None.
     """
 
     points: NDArray[np.float32]
@@ -103,12 +190,15 @@ class Landmarks:
     scheme: Scheme
     image_size: tuple[int, int]
     detector: str | None = None
+    detector_points: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | None = None
+    expected_error: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
         found = "boxes given" if self.detector is None else f"found by {self.detector!r}"
         faces = "1 face" if len(self) == 1 else f"{len(self)} faces"
-        return f"Landmarks({faces}, {len(self.scheme)} points of {self.scheme.name!r}, picture {size}, {found})"
+        return f"Landmarks({faces}, {len(self.scheme)} points of {self.scheme.name!r}, image {size}, {found})"
 
     def __len__(self) -> int:
         return len(self.points)
@@ -117,98 +207,157 @@ class Landmarks:
         return (self._face(index) for index in range(len(self)))
 
     def __getitem__(self, index: Any) -> "Face | Landmarks":
-        """A `Face` for a whole number, `Landmarks` for a slice, a mask or a list of indices."""
+        """Return a `Face` for a whole number, `Landmarks` for a slice, a mask or a list of indices."""
         try:
             number = operator.index(index)
         except TypeError:
-            return self._select(index)
+            rows = index if isinstance(index, slice) else np.asarray(index)
+            return replace(self, **{name: _at(getattr(self, name), rows) for name in _FIELDS})
         return self._face(number)
 
     def _face(self, index: int) -> Face:
-        return Face(
-            self.points[index], self.scores[index], self.boxes[index], float(self.box_scores[index]), self.scheme
-        )
-
-    def _select(self, index: Any) -> "Landmarks":
-        rows = index if isinstance(index, slice) else np.asarray(index)
-        return replace(
-            self,
-            points=self.points[rows],
-            scores=self.scores[rows],
-            boxes=self.boxes[rows],
-            box_scores=self.box_scores[rows],
-        )
+        points, scores, box, box_score, *carried = (_at(getattr(self, name), index) for name in _FIELDS)
+        return Face(points, scores, box, float(box_score), self.scheme, *carried)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers: `width`, `height`, `scheme`, `detector`, `faces`."""
+        """Return lists and numbers: `width`, `height`, `scheme`, `detector`, `faces`."""
         width, height = self.image_size
         faces = [face.to_dict() for face in self]
         scheme, detector = self.scheme.name, self.detector
         return {"width": width, "height": height, "scheme": scheme, "detector": detector, "faces": faces}
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "Landmarks":
+        """Read what `to_dict` gave, in this version or an older one; None becomes NaN, other fields are ignored.
+
+        Raises
+        ------
+        InvalidOptionError
+            If a field is missing or holds something else: an unknown scheme, another number of points, a number that
+            float32 cannot hold, an image without pixels.
+        """
+        try:
+            scheme, detector, faces = get_scheme(record["scheme"]), record["detector"], record["faces"]
+            if not isinstance(detector, str | None):
+                raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
+            count = len(scheme)
+            shapes = {"detector_points": (5, 2), "depth": (count,), "expected_error": (count,)}
+            carried = {name: [face.get(name) for face in faces] for name in CARRIED}
+            return cls(
+                points=_stack([face["points"] for face in faces], (count, 2)),
+                scores=_stack([face["scores"] for face in faces], (count,)),
+                boxes=_stack([face["box"] for face in faces], (4,)),
+                box_scores=_stack([face["box_score"] for face in faces], ()),
+                scheme=scheme,
+                image_size=(_side(record["width"]), _side(record["height"])),
+                detector=detector,
+                **{
+                    name: _stack(values, shapes[name])
+                    for name, values in carried.items()
+                    if any(value is not None for value in values)
+                },
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidOptionError(f"these are not landmarks: {type(error).__name__}: {error}") from error
+
     def to_json(self, indent: int | None = None) -> str:
-        """`to_dict` as JSON text."""
+        """Return `to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Landmarks":
-        """What `to_json` wrote; errors as in `facelandmarks.formats.json.from_dict`."""
-        from facelandmarks.formats.json import from_json
-
-        return from_json(text)
+        """Read what `to_json` wrote; errors as in `from_dict`."""
+        try:
+            record = parse_json(text)
+        except ValueError as error:
+            raise InvalidOptionError(f"this is not JSON: {error}") from error
+        return cls.from_dict(record)
 
     def to_csv(self) -> str:
-        """A table: a head, then one line a face, with the numbers of `to_dict`."""
-        from facelandmarks.formats.csv import to_csv
-
-        return to_csv(self)
+        """Return a table: a header, then one line a face, with the numbers of `to_dict`."""
+        return to_csv(self.to_dict(), len(self.scheme))
 
     @classmethod
     def from_csv(cls, text: str) -> "Landmarks":
-        """What `to_csv` wrote; errors as in `facelandmarks.formats.csv.from_csv`."""
-        from facelandmarks.formats.csv import from_csv
-
-        return from_csv(text)
+        """Read what `to_csv` wrote; errors as in `from_dict`."""
+        return cls.from_dict(from_csv(text))
 
     def to_pts(self) -> list[str]:
-        """One `.pts` file a face (`Face.to_pts`)."""
+        """Return one `.pts` file a face (`Face.to_pts`)."""
         return [face.to_pts() for face in self]
 
     @classmethod
     def from_pts(cls, texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> "Landmarks":
-        """Faces from `.pts` files, without scores; arguments and errors as in `facelandmarks.formats.pts.from_pts`."""
-        from facelandmarks.formats.pts import from_pts
+        """Read `.pts` files, one a face; scores are NaN, boxes are the bounds of the points.
 
-        return from_pts(texts, scheme, image_size)
+        The files say neither their scheme nor the image's width and height. `InvalidOptionError` if there is no such
+        scheme, or a text is another kind of file or has another number of points.
+        """
+        layout = get_scheme(scheme)
+        shape = (len(texts), len(layout))
+        points = np.array([from_pts(text, len(layout)) for text in texts], np.float32).reshape(*shape, 2)
+        unknown = np.full(shape, np.nan, np.float32)
+        return cls(points, unknown, tight_boxes(points).astype(np.float32), unknown[:, 0], layout, image_size)
 
     def to_coco(self, file_name: str) -> str:
-        """A COCO keypoints document of this picture; for several see `facelandmarks.formats.coco.to_coco`."""
-        from facelandmarks.formats.coco import to_coco
-
-        return to_coco({file_name: self})
+        """Return a COCO keypoints document of this image; `facelandmarks.formats.coco.to_coco` takes several."""
+        return to_coco({file_name: self.to_dict()})
 
     @classmethod
     def from_coco(cls, text: str) -> "dict[str, Landmarks]":
-        """The pictures of a COCO document by file name; errors as in `facelandmarks.formats.coco.from_coco`."""
-        from facelandmarks.formats.coco import from_coco
-
-        return from_coco(text)
+        """Read the images of a COCO document by file name; errors as in `from_dict`."""
+        return {name: cls.from_dict(record) for name, record in from_coco(text).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
-        """As key points of the `supervision` package (extra `supervision`)."""
-        from facelandmarks.formats.supervision import to_supervision
-
-        return to_supervision(self)
+        """Return key points of the `supervision` package (extra `supervision`)."""
+        return to_supervision(self.points, self.scores, self.boxes, self.box_scores)
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
-        """A copy of the picture with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
-        from facelandmarks.draw import draw_landmarks
+        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
+        from facelandmarks.draw import draw_landmarks  # they load OpenCV, which results do without
         from facelandmarks.images import load_image
 
-        return draw_landmarks(load_image(image), self)
+        return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme)
+
+
+NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
+
+
+def image_record(
+    image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None
+) -> dict[str, Any]:
+    r"""Return the record of one image; without `faces` it could not be read, and `error` says why.
+
+    Bytes of a path that are not UTF-8 become `\xff`, as text that every file can hold.
+    """
+    found = faces.to_dict() if faces is not None else NOT_READ
+    path = os.fsencode(image).decode("utf-8", "backslashreplace")
+    return {"image": path, "model": model, **found, "error": error}
+
+
+def _at(array: NDArray[np.float32] | None, rows: Any) -> Any:
+    return None if array is None else array[rows]
 
 
 def _rounded(array: NDArray[np.floating], digits: int = 3) -> Any:
     rounded = np.round(array.astype(np.float64), digits)
     unknown = np.isnan(rounded)
     return np.where(unknown, None, rounded).tolist() if unknown.any() else rounded.tolist()  # type: ignore[call-overload]
+
+
+def _side(value: Any) -> int:
+    side = int(operator.index(value))
+    if not 0 < side <= MOST_PIXELS:
+        raise ValueError(f"a side of an image cannot have {side} pixels")
+    return side
+
+
+def _stack(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """Return float32 (N, *shape), NaN where a value is None."""
+    found = np.array(values, object) if values else np.zeros((0, *shape), object)
+    if found.shape != (len(values), *shape) or not all(isinstance(value, Real | NoneType) for value in found.flat):
+        raise ValueError(f"expected numbers of shape {shape} a face, got shape {found.shape[1:]} or no numbers")
+    array = found.astype(np.float64)
+    if (np.abs(array) > np.finfo(np.float32).max).any():
+        raise ValueError("a number is infinite, or beyond float32")
+    return array.astype(np.float32)

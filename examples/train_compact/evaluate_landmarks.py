@@ -16,8 +16,7 @@ import numpy as np
 from pack import list_300w
 
 import facelandmarks as fl
-from facelandmarks.box_overlap import overlaps
-from facelandmarks.boxes import tight_boxes
+from facelandmarks.boxes import overlaps, tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.images import load_image
 
@@ -80,9 +79,7 @@ def contact_sheets(
         tile = cv2.warpAffine(pictures[index], matrix, (300, 300))
         points = faces[index].points @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2].astype(np.float32)
         box = tight_boxes(points).astype(np.float32)
-        scores = faces[index].scores
-        shown = fl.Landmarks(points, scores, box, faces[index].box_scores, faces[index].scheme, (300, 300))
-        tile = draw_landmarks(tile, shown, boxes=False)
+        tile = draw_landmarks(tile, points, box, faces[index].scheme, with_boxes=False)
         tiles.append(cv2.putText(tile, f"{error[index]:.1f}", (5, 22), 0, 0.7, (255, 255, 0), 2))
     for page in range(0, len(tiles), 5 * columns):
         part = tiles[page : page + 5 * columns]

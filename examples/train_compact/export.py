@@ -9,7 +9,9 @@ The graph takes uint8 images (N, H, W, 3) RGB under the name `pixels`; normalisa
 """
 
 import argparse
+import hashlib
 import io
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from torch import Tensor, nn
 
 from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, decode_map
 from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.weights.manifest import ASSETS, manifest_path
 
 OPSET = 17
 LEVELS = 127  # of int8 on each side of zero
@@ -116,6 +119,15 @@ def detector_graph(checkpoint: Path) -> onnx.ModelProto:
     return quantise(trace(DetectorGraph(network), 128, 192, dynamic=True))
 
 
+def list_in_manifest(path: Path) -> None:
+    """Write size and digest into `weights_manifest.json`: the package loads nothing else."""
+    manifest = manifest_path()
+    document = json.loads(manifest.read_text())
+    content = path.read_bytes()
+    document["files"][path.name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
+
+
 GRAPHS: dict[str, Callable[[Path], onnx.ModelProto]] = {"detector": detector_graph}
 
 
@@ -130,6 +142,8 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_bytes(model.SerializeToString())
     print(f"{args.out}: {len(model.graph.initializer)} tensors, {args.out.stat().st_size:,} bytes")
+    if args.out.parent.resolve() == ASSETS:
+        list_in_manifest(args.out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelandmarks.box_overlap import overlaps
+from facelandmarks.boxes import overlaps
 from facelandmarks.detection import load_detector
 from facelandmarks.images import load_image
 

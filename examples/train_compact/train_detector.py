@@ -242,7 +242,7 @@ def highest_score(net: CompactDetectorNet, image: np.ndarray) -> float:
     padded = torch.zeros(1, high, wide, 3, dtype=torch.uint8)
     padded[0, : image.shape[0], : image.shape[1]] = torch.from_numpy(np.array(image))
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = net(network_input(padded))
+        outputs = net.outputs(network_input(padded))
     return float(outputs[..., 0].float().max().sigmoid())
 
 
@@ -354,7 +354,7 @@ def main() -> None:
             break
         net.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
-            outputs = net(network_input(batch.canvases))
+            outputs = net.outputs(network_input(batch.canvases))
         loss = loss_of(outputs.float(), batch, net.strides)
         steps, samples = steps + 1, samples + len(batch.canvases)
         warm = min(1.0, steps / WARM_STEPS)

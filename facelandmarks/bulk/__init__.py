@@ -1,14 +1,14 @@
-"""Many pictures: files in, rows out, on one machine or on many.
+"""Many images: files in, rows out, on one machine or on many.
 
 >>> import facelandmarks as fl
->>> from facelandmarks.bulk import find_pictures, predict_rows
->>> for row in predict_rows(fl.load_model(), find_pictures(["photos"])):  # doctest: +SKIP
+>>> from facelandmarks.bulk import find_images, predict_rows
+>>> for row in predict_rows(fl.load_model(), find_images(["photos"])):  # doctest: +SKIP
 ...     print(row["image"], row["status"], row["points"])
 """
 
-from facelandmarks.bulk.inputs import find_pictures
+from facelandmarks.bulk.inputs import find_images
 from facelandmarks.bulk.ray import RayPredictor
 from facelandmarks.bulk.run import Counts, predict_to_file
 from facelandmarks.bulk.stream import predict_batches, predict_rows
 
-__all__ = ["Counts", "RayPredictor", "find_pictures", "predict_batches", "predict_rows", "predict_to_file"]
+__all__ = ["Counts", "RayPredictor", "find_images", "predict_batches", "predict_rows", "predict_to_file"]

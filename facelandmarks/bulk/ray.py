@@ -17,10 +17,10 @@ class RayPredictor:
     """A model as a callable class for `ray.data.Dataset.map_batches` (extra `ray`); see `examples/ray_bulk.py`.
 
     >>> import ray  # doctest: +SKIP
-    >>> pictures = ray.data.from_items([{"path": "a.jpg"}, {"path": "b.jpg"}])  # doctest: +SKIP
-    >>> pictures.map_batches(RayPredictor, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2))  # doctest: +SKIP
+    >>> images = ray.data.from_items([{"path": "a.jpg"}, {"path": "b.jpg"}])  # doctest: +SKIP
+    >>> images.map_batches(RayPredictor, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2))  # doctest: +SKIP
 
-    Each actor loads the model once. A picture that cannot be read becomes a row that says so.
+    Each actor loads the model once. A image that cannot be read becomes a row that says so.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class RayPredictor:
     detector, min_score, rotations
         As in `Model.predict`.
     workers
-        Threads of an actor that read pictures; None: one a core, 16 at most. Ask Ray for as many CPUs.
+        Threads of an actor that read images; None: one a core, 16 at most. Ask Ray for as many CPUs.
     load
         Arguments of `load_model` besides the name: `{"device": "cuda"}`.
 

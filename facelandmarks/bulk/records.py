@@ -1,4 +1,4 @@
-"""What is said of one picture (docs/json.md), and the same as rows."""
+"""What is said of one image (docs/json.md), and the same as rows."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -6,50 +6,41 @@ from typing import Any, Literal
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats.csv import rows_of
-from facelandmarks.formats.json import from_dict
-from facelandmarks.results import Landmarks
+from facelandmarks.results import Landmarks, image_record
 
 Record = dict[str, Any]
 Row = dict[str, Any]
-Status = Literal["ok", "no_face", "failed"]
-NOT_READ: Mapping[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}
-
-
-def record_of(image: str | os.PathLike[str], model: str, faces: Landmarks | None, error: str | None) -> Record:
-    """The record of one picture; without `faces` it could not be read, and `error` says why."""
-    found = faces.to_dict() if faces is not None else NOT_READ
-    return {"image": readable(image), "model": model, **found, "error": error}
 
 
 def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
-    """Whether this is what `record_of` makes of the picture, to the last digit; what else a file may hold is not."""
+    """Tell whether this is what `image_record` makes of the image, to the last digit."""
     error = record.get("error")
     try:
-        faces = from_dict(record) if error is None else None
+        faces = Landmarks.from_dict(record) if error is None else None
     except InvalidOptionError:
         return False
     if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
         return False
-    return record == record_of(image, model, faces, error)
+    return record == image_record(image, model, faces, error)
 
 
-def status_of(record: Mapping[str, Any]) -> Status:
-    """`"failed"` with an error, else `"ok"` or `"no_face"`."""
+def status_of(record: Mapping[str, Any]) -> Literal["ok", "no_face", "failed"]:
+    """Return `"failed"` with an error, else `"ok"` or `"no_face"`."""
     if record["error"] is not None:
         return "failed"
     return "ok" if record["faces"] else "no_face"
 
 
 def named(image: str, error: str) -> str:
-    """An error of a picture, with its name if it does not say it itself."""
+    """Return an error with the name of its image, unless it has it already."""
     return error if image in error else f"{image}: {error}"
 
 
 def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
-    """One row a face; one for a picture without any, whose `status` and `error` say which it is.
+    """Return one row a face; one for an image without any, whose `status` and `error` say which it is.
 
     Fields: `image`, `model`, `status`, `error`, `width`, `height`, `scheme`, `detector`, `face` (its number in the
-    picture from 0), `box`, `box_score`, `points`, `scores`.
+    image from 0), `box`, `box_score`, `points`, `scores`.
     """
     head = {
         "image": record["image"],
@@ -58,8 +49,3 @@ def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
         "error": record["error"],
     }
     return ({**head, **row} for row in rows_of(record))
-
-
-def readable(path: str | os.PathLike[str]) -> str:
-    r"""A path as text that every file can hold: bytes that are no UTF-8 become `\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

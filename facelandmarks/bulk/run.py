@@ -1,41 +1,40 @@
-"""Rows of many pictures in one file, which is there whole or not at all; a run that was broken off can go on."""
+"""Rows of many images in one file, which appears whole or not at all; an interrupted run can continue."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
-from facelandmarks.bulk.records import Record, Row, is_record, named, status_of, to_rows
-from facelandmarks.bulk.stream import PICTURES, Batches, predict_batches
+from facelandmarks._files import Journal, exclusive, whole_file
+from facelandmarks.bulk.records import Row, is_record, named, status_of, to_rows
+from facelandmarks.bulk.stream import IMAGES, predict_batches
 from facelandmarks.bulk.tables import check_table, write_table
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.journal import Journal
 from facelandmarks.model import Model
 from facelandmarks.rotations import UPRIGHT
 
-SCHEMA = "facelandmarks-journal/1"
+SCHEMA = "facelandmarks-journal/2"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
-Progress = Callable[[int], object]
 
 
 @dataclass
 class Counts:
-    """What a run found: pictures, faces, pictures without a face, pictures that failed, why the first of them did."""
+    """What a run found: images, faces, images without a face, failed images, and the reasons of the first of those."""
 
-    pictures: int = 0
+    images: int = 0
     faces: int = 0
     without: int = 0
     failed: int = 0
     errors: list[str] = field(default_factory=list)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count one picture."""
+        """Count one image."""
         status = status_of(record)
-        self.pictures += 1
+        self.images += 1
         self.faces += len(record["faces"])
         self.without += status == "no_face"
         self.failed += status == "failed"
@@ -44,26 +43,26 @@ class Counts:
 
 
 def journal_path(out: Path) -> Path:
-    """Where the records of a run stand until it is finished."""
+    """Return where the records of a run are kept until it is finished."""
     return out.with_name(f"{out.name}.journal")
 
 
 def next_step(out: Path, *, resume: bool, overwrite: bool) -> Literal["start", "resume", "nothing"]:
-    """What a run has to do.
+    """Decide what a run has to do.
 
     Parameters
     ----------
     out
         The file of rows.
     resume
-        Whether to go on with a run that was broken off, if there is one, and to leave one alone that is finished.
+        Continue an interrupted run if there is one, and leave a finished one alone.
     overwrite
-        Whether to start anew whatever is there.
+        Start again whatever is there.
 
     Raises
     ------
     InvalidOptionError
-        If something is there, and neither says what to do with it.
+        If a file or a journal is there, and neither option says what to do with it.
     """
     journal = journal_path(out)
     if resume and journal.exists():
@@ -71,7 +70,7 @@ def next_step(out: Path, *, resume: bool, overwrite: bool) -> Literal["start", "
     if resume and out.exists() and not overwrite:
         return "nothing"
     if journal.exists() and not overwrite:
-        raise InvalidOptionError(f"{journal} is of a run that was broken off: --resume it, or start anew with --force")
+        raise InvalidOptionError(f"{journal} is of an interrupted run: --resume it, or start again with --force")
     if out.exists() and not overwrite:
         raise InvalidOptionError(f"{out} exists: move it away, or overwrite it with --force")
     return "start"
@@ -85,17 +84,16 @@ def predict_to_file(
     detector: str = "auto",
     min_score: float | None = None,
     rotations: Sequence[int] = UPRIGHT,
-    batch_size: int = PICTURES,
+    batch_size: int = IMAGES,
     workers: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    weights: str | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Counts | None:
-    """Rows of many pictures in a file.
+    """Write the rows of many images to a file.
 
-    While the run goes on the records stand in `OUT.journal`, whole batches only. At the end they become rows, and the
-    file gets its name. A run that goes on has the rows of one that was never broken off.
+    During the run the records are kept in `OUT.journal`, whole batches only. At the end they become rows, and the file
+    gets its name. A continued run gives the rows of one that was never interrupted.
 
     Parameters
     ----------
@@ -105,10 +103,8 @@ def predict_to_file(
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
     resume, overwrite
         As in `next_step`.
-    weights
-        Digest of weights of the user's own: a run with others is another run.
     progress
-        Called with the number of pictures that are done, first with that of the run that goes on.
+        Called with the number of images done so far; first with that of the run that is continued.
 
     Returns
     -------
@@ -118,18 +114,18 @@ def predict_to_file(
     Raises
     ------
     InvalidOptionError
-        If something is in the way (`next_step`), the run that should go on had other settings or pictures, another
-        run is writing this file, or an option is out of its range (`predict_batches`).
+        If a file is in the way (`next_step`), the interrupted run had other settings or images, another run is writing
+        this file, or an option is out of its range (`predict_batches`).
     MissingDependencyError
         If pyarrow is needed and not installed.
     """
     check_table(out)
-    with _alone(out):
+    with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
             return None
-        journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations, weights))
-        done = _done(journal, model, images, batch_size) if step == "resume" else 0
+        journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations))
+        done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
         batches = predict_batches(
             model,
             images[done:],
@@ -141,21 +137,22 @@ def predict_to_file(
         )
         if step == "start":
             journal.begin()
-        _collect(batches, journal, done, progress or (lambda _: None))
-        counts = _write(journal, out, len(model.scheme))
+        report = progress or (lambda _: None)
+        report(done)
+        with closing(batches):
+            for batch in batches:
+                journal.append(batch)
+                done += len(batch)
+                report(done)
+        counts = _write_rows(journal, out, len(model.scheme))
         journal.path.unlink()
         return counts
 
 
 def _settings(
-    model: Model,
-    images: Sequence[str],
-    detector: str,
-    min_score: float | None,
-    rotations: Sequence[int],
-    weights: str | None,
+    model: Model, images: Sequence[str], detector: str, min_score: float | None, rotations: Sequence[int]
 ) -> dict[str, Any]:
-    """What the rows depend on."""
+    """Return everything the rows depend on."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(os.fsencode(image) + b"\0")
@@ -168,69 +165,39 @@ def _settings(
         "variant": spec.variant,
         "decode": spec.decode,
         "flip_test": spec.flip_test,
-        "weights": weights,
         **engine,
         "detector": model.detector(detector).name,
         "min_score": min_score,
         "rotations": list(rotations),
-        "pictures": len(images),
+        "images": len(images),
         "inputs": digest.hexdigest(),
     }
 
 
-def _done(journal: Journal, model: Model, images: Sequence[str], batch_size: int) -> int:
-    """How many pictures of a broken run stay: whole batches, since a point's last digit may depend on its batch."""
+def _records_kept(journal: Journal, model: Model, images: Sequence[str], batch_size: int) -> int:
+    """Check an interrupted run and return how many images of it stay.
+
+    Whole batches stay, since the last digit of a point may depend on its batch.
+    """
     journal.check()
     whole = 0
     for whole, record in enumerate(journal.records(), 1):
         if whole > len(images) or not is_record(record, images[whole - 1], model.spec.name, model.spec.scheme):
-            raise InvalidOptionError(f"{journal.path} is damaged in line {whole + 1}: start anew with --force")
+            raise InvalidOptionError(f"{journal.path} is damaged in line {whole + 1}: start again with --force")
     return journal.keep(len(images) if whole == len(images) else batch_size)
 
 
-def _collect(batches: Batches, journal: Journal, done: int, progress: Progress) -> None:
-    progress(done)
-    with closing(batches):
-        for batch in batches:
-            journal.append(batch)
-            done += len(batch)
-            progress(done)
-
-
-def _write(journal: Journal, out: Path, landmarks: int) -> Counts:
-    """The file of rows from the records, under another name until it is whole."""
+def _write_rows(journal: Journal, out: Path, landmarks: int) -> Counts:
+    """Turn the records into the file of rows, under another name until it is whole."""
     counts = Counts()
-    partial = out.with_name(f"{out.name}.tmp")
-    try:
-        with partial.open("wb") as file:
-            write_table(out, file, _counted(journal.records(), counts), landmarks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, out)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+
+    def rows() -> Iterator[Row]:
+        for record in journal.records():
+            counts.add(record)
+            yield from to_rows(record)
+
+    with whole_file(out) as partial, partial.open("xb") as file:
+        write_table(out, file, rows(), landmarks)
+        file.flush()
+        os.fsync(file.fileno())
     return counts
-
-
-def _counted(records: Iterable[Record], counts: Counts) -> Iterator[Row]:
-    for record in records:
-        counts.add(record)
-        yield from to_rows(record)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep other runs away from a file, on this machine."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(out.with_name(f"{out.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InvalidOptionError(f"another run is writing {out}") from error
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()

@@ -90,6 +90,7 @@ def arrow_schema() -> "pa.Schema":
         [(name, text) for name in HEAD]
         + [("width", whole), ("height", whole), ("scheme", text), ("detector", text), ("face", whole)]
         + [("box", numbers), ("box_score", number), ("points", pa.list_(numbers)), ("scores", numbers)]
+        + [("detector_points", pa.list_(numbers)), ("depth", numbers), ("expected_error", numbers)]
     )
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, and errors as one line on stderr."""
+"""What the commands share: exit codes, errors as one line on stderr, options about models and engines."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facelandmarks.engines.choose import DTYPES, ENGINES
 from facelandmarks.errors import (
     CheckpointError,
     DeviceError,
@@ -29,7 +30,7 @@ EXIT_CODES = (
 
 
 def complain(message: object) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     print(f"error: {message}", file=sys.stderr)
 
 
@@ -45,8 +46,8 @@ def run_command(command: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
-def check_outputs(files: Sequence[Path], force: bool, made: Path | None) -> str | None:
-    """Why these files cannot be written, or None; `made` is a folder that will be made."""
+def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
+    """Say why these files cannot be written, or None; `made` is a folder that will be made."""
     existing = [path for path in files if path.exists()]
     if existing and not force:
         return f"{existing[0]} exists: move it away, or overwrite it with --force"
@@ -54,15 +55,56 @@ def check_outputs(files: Sequence[Path], force: bool, made: Path | None) -> str 
     return f"no such folder: {missing[0]}" if missing else None
 
 
-def encode_png(picture: Any, options: Sequence[int] = ()) -> bytes:
-    """An RGB picture as PNG, with OpenCV's options for writing."""
+def encode_png(image: Any, options: Sequence[int] = ()) -> bytes:
+    """Return an RGB image as PNG, with OpenCV's options for writing."""
     import cv2
 
-    return cv2.imencode(".png", picture[..., ::-1], options)[1].tobytes()
+    return cv2.imencode(".png", image[..., ::-1], options)[1].tobytes()
+
+
+def counted(number: int, name: str) -> str:
+    """Return a number and what it counts: "1 face", "2 faces"."""
+    return f"{number} {name}{'s' * (number != 1)}"
+
+
+def parse_count(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def parse_number(text: str, least: float, most: float, meaning: str) -> float:
+    """Parse a number from `least` to `most`; `meaning` says in the error what was expected."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"expected {meaning}, got {text!r}")
+    return value
+
+
+def add_weights_options(group: argparse._ActionsContainer) -> None:
+    """Add the options that say where weights come from."""
+    group.add_argument("--weights", type=Path, metavar="FILE", help="your own checkpoint of the model")
+    group.add_argument("--offline", action="store_true", default=None, help="do not use the network")
+    group.add_argument(
+        "--allow-unverified", action="store_true", help="accept published weights that have no published digest"
+    )
+
+
+def add_engine_options(group: argparse._ActionsContainer) -> None:
+    """Add the options that say what runs the network."""
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
+    group.add_argument("--engine", choices=ENGINES, default="auto", help="runs the network (default: %(default)s)")
+    group.add_argument("--dtype", choices=DTYPES, default="float32", help="of the network (default: %(default)s)")
+    group.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads (default: the engine's choice)")
+    group.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache (docs/weights.md)")
 
 
 def load_chosen_model(args: argparse.Namespace) -> "Model":
-    """The model that the options of facelandmarks-predict name."""
+    """Load the model that the options name."""
     from facelandmarks.api import load_model
 
     return load_model(
@@ -72,14 +114,8 @@ def load_chosen_model(args: argparse.Namespace) -> "Model":
         dtype=args.dtype,
         threads=args.threads,
         weights=args.weights,
+        cache_dir=args.cache_dir,
         offline=args.offline,
         allow_unverified=args.allow_unverified,
         progress=False if args.quiet else None,
     )
-
-
-def parse_count(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, run_command
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, add_weights_options, check_outputs, complain, run_command
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Crops
 
 EPILOG = """\
-Beside FILE.onnx stands FILE.json: what the input is, which region of a picture a crop shows, how the output becomes
+Beside FILE.onnx stands FILE.json: what the input is, which region of an image a crop shows, how the output becomes
 points. The same text is in the metadata of the graph.
 Exit codes: 0 done, 1 --verify found more than --tolerance, 2 wrong usage, 3 weights or network, 4 nothing could be
 done, 130 interrupted.
@@ -21,46 +21,41 @@ done, 130 interrupted.
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="facelandmarks-export",
         description="Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="name of a model")
-    parser.add_argument("file", type=Path, metavar="FILE.onnx", help="the file to write")
-    parser.add_argument("--decode", action="store_true", help="decode in the graph: points and scores come out")
-    parser.add_argument(
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="name of a model")
+    add("file", type=Path, metavar="FILE.onnx", help="the file to write")
+    add("--decode", action="store_true", help="decode in the graph: points and scores come out")
+    add(
         "--verify",
         nargs="+",
         type=Path,
         metavar="IMAGE",
-        help="run the file in ONNX Runtime on the faces of these pictures, and compare with PyTorch",
+        help="run the file in ONNX Runtime on the faces of these images, and compare with PyTorch",
     )
-    parser.add_argument(
+    add(
         "--tolerance",
         type=float,
         default=0.01,
         metavar="PX",
-        help="largest distance that --verify lets pass, in pixels (default: %(default)s)",
+        help="largest distance that --verify accepts, in pixels (default: %(default)s)",
     )
-    parser.add_argument(
-        "--weights", type=Path, metavar="CHECKPOINT", help="a checkpoint of the model, in place of the published file"
-    )
-    parser.add_argument("--variant", metavar="NAME", help="upstream implementation to follow, where there are two")
-    parser.add_argument("--offline", action="store_true", default=None, help="do not use the network")
-    parser.add_argument(
-        "--allow-unverified", action="store_true", help="take a file of weights that has no published digest"
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    add("--variant", metavar="NAME", help="upstream implementation to follow, where there are two")
+    add_weights_options(parser)
+    add("--force", action="store_true", help="overwrite files that exist")
+    add("--quiet", action="store_true", help="print errors only")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command."""
-    problem = check_outputs([args.file, args.file.with_suffix(".json")], args.force, None)
+    """Write the file, and verify it if asked to."""
+    problem = check_outputs([args.file, args.file.with_suffix(".json")], args.force)
     if problem:
         complain(problem)
         return USAGE
@@ -82,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Compare the file with PyTorch on real faces."""
+    """Compare the file with PyTorch on real faces; return the exit code."""
     from facelandmarks.api import load_model
     from facelandmarks.export import verify_export
 
@@ -108,21 +103,22 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
-    """The faces of pictures; where no detector finds what a model wants, each whole picture."""
+    """Return the faces of images; each whole image, where no detector finds what a model wants."""
     from facelandmarks.boxes import CONVENTIONS
     from facelandmarks.images import load_image
-    from facelandmarks.model import join
+    from facelandmarks.results import Crops
 
     found = []
     for image in images:
-        picture = load_image(image)
-        whole = (0, 0, picture.shape[1], picture.shape[0])
-        found.append(model.look(picture, None if model.spec.box_convention in CONVENTIONS else whole).crops)
-    return join(found)
+        pixels = load_image(image)
+        whole = (0, 0, pixels.shape[1], pixels.shape[0])
+        boxes = model.find(pixels, None if model.spec.box_convention in CONVENTIONS else whole).boxes
+        found.append(model.prepare(pixels, boxes))
+    return Crops.join(found)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
+    """Run the command; return the exit code."""
     args = build_parser().parse_args(argv)
     return run_command(lambda: run(args))
 

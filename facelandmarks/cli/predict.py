@@ -1,41 +1,347 @@
-"""facelandmarks-predict: landmarks of the faces of pictures and videos."""
+"""facelandmarks-predict: landmarks of the faces in images and videos."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import has_magic
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from facelandmarks.cli import predict_video
-from facelandmarks.cli.common import run_command
-from facelandmarks.cli.predict_options import parse
+from facelandmarks._files import write_file
+from facelandmarks.cli.common import (
+    DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    USAGE,
+    add_engine_options,
+    add_weights_options,
+    check_outputs,
+    complain,
+    counted,
+    encode_png,
+    load_chosen_model,
+    parse_count,
+    parse_number,
+    run_command,
+)
+from facelandmarks.detection import DETECTORS
+from facelandmarks.errors import (
+    DownloadError,
+    InvalidBoxError,
+    InvalidImageError,
+    InvalidOptionError,
+    MissingDependencyError,
+)
+from facelandmarks.zoo import DEFAULT_MODEL
 
-# What each kind of input is done by: a module of this package with `run(args) -> exit code`.
-RUNNERS = {"scheme": "schemes", "pictures": "predict_pictures", "many": "predict_bulk", "video": "predict_video"}
+if TYPE_CHECKING:
+    from facelandmarks.model import Model
+    from facelandmarks.results import Landmarks
+
+UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for --help
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
+SCHEMA = "facelandmarks-predictions/2"
+STDOUT = Path("-")
+EPILOG = """\
+Images by name: without --json and --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
+folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
+Videos: without --out and --draw, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
+Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
+4 nothing could be done, 130 interrupted.
+"""
 
 
-def kind_of(args: argparse.Namespace) -> str:
-    """Tell inputs apart: which of `RUNNERS` they are for. There is no other place that does."""
+def parse_box(text: str) -> tuple[float, ...]:
+    """Parse x1,y1,x2,y2."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"expected four numbers x1,y1,x2,y2, got {text!r}")
+    return values
+
+
+def parse_convention(text: str) -> str:
+    """Parse the name of a box convention."""
+    from facelandmarks.boxes import get_convention  # here: NumPy is not loaded for --help
+
+    try:
+        return get_convention(text).name
+    except InvalidOptionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def parse_rotations(text: str) -> tuple[int, ...]:
+    """Parse degrees with commas between them."""
+    from facelandmarks.rotations import check_rotations
+
+    try:
+        rotations = tuple(int(part) for part in text.split(","))
+        check_rotations(rotations)
+    except ValueError as error:  # InvalidOptionError is one, too
+        raise argparse.ArgumentTypeError(f"expected some of 0,90,180,270, got {text!r}") from error
+    return rotations
+
+
+def parse_score(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    return parse_number(text, 0, 1, "a number from 0 to 1")
+
+
+def parse_seconds(text: str) -> float:
+    """Parse a number of seconds."""
+    return parse_number(text, 0, sys.float_info.max, "a number of seconds")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="facelandmarks-predict",
+        usage="%(prog)s IMAGE... [options]      (all options: --help)",
+        description="Find the faces in images or in a video, and the landmarks of each face.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "images",
+        nargs="*",
+        type=Path,
+        metavar="IMAGE",
+        help="image files, folders, patterns such as 'photos/**/*.jpg', or lists of paths in files *.txt; or one "
+        "video file, or the number of a camera",
+    )
+    group = parser.add_argument_group("results")
+    add = group.add_argument
+    add("--json", type=Path, metavar="FILE", help="write all results to one JSON file; - is stdout")
+    add("--draw", type=Path, metavar="FILE|DIR", help="draw the landmarks; a folder for several images")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file",
+    )
+    add("--force", action="store_true", help="overwrite files that exist")
+    add("--quiet", action="store_true", help="print errors only")
+    add(
+        "--scheme",
+        metavar="NAME",
+        help="print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images",
+    )
+    group = parser.add_argument_group("faces")
+    add = group.add_argument
+    add(
+        "--bbox",
+        action="append",
+        type=parse_box,
+        metavar="X1,Y1,X2,Y2",
+        help="box of a face in pixels, in place of detection; may be repeated; one image only",
+    )
+    add(
+        "--box-convention",
+        type=parse_convention,
+        metavar="NAME",
+        help="what --bbox holds: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md); without it, "
+        "boxes are taken as the model's own",
+    )
+    add(
+        "--rotations",
+        type=parse_rotations,
+        default=UPRIGHT,
+        metavar="DEGREES",
+        help="clockwise turns of an image to try, the best is kept: 0,90,180,270 for images that may lie on their "
+        "side; each costs as much as one image (default: 0)",
+    )
+    add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
+    add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
+    add_weights_options(group)
+    add_engine_options(group)
+    group = parser.add_argument_group("many images (with --out)")
+    add = group.add_argument
+    add("--resume", action="store_true", help="continue a run that was interrupted")
+    add("--batch-size", type=parse_count, default=32, metavar="N", help="images a batch (default: %(default)s)")
+    add("--workers", type=parse_count, metavar="N", help="threads that read images (default: one a core, 16 at most)")
+    group = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)")
+    add = group.add_argument
+    add("--detect-every", type=parse_count, default=5, metavar="N", help="detect every N frames (default: %(default)s)")
+    add(
+        "--keep-lost",
+        type=parse_seconds,
+        default=3.0,
+        metavar="S",
+        help="seconds for which a face that is covered or away keeps its number (default: %(default)s)",
+    )
+    add("--no-smoothing", action="store_true", help="points as the model finds them")
+    add("--frames", type=parse_count, metavar="N", help="stop after N frames")
+    return parser
+
+
+def check_usage(args: argparse.Namespace) -> str | None:
+    """Say what is wrong with the options taken together, whatever the inputs are, or None."""
+    if not args.images and args.scheme is None:
+        return "give images, or --scheme NAME"
+    if args.resume and args.out is None:
+        return "--resume goes with --out"
+    if args.box_convention is not None and not args.bbox:
+        return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
+    if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
+        return "--scheme goes with --draw, --force and --quiet only: it takes no images"
+    return None
+
+
+def is_camera(path: Path) -> bool:
+    """Tell whether an argument is the number of a camera, and not a file."""
+    return str(path).isdecimal() and not path.exists()
+
+
+def module_for(args: argparse.Namespace) -> str:
+    """Tell inputs apart: name the module of this package whose `run(args)` handles them."""
     if args.scheme is not None:
-        return "scheme"
-    if any(predict_video.is_video(image) for image in args.images):
+        return "schemes"
+    if any(image.suffix.lower() in VIDEOS or is_camera(image) for image in args.images):
         return "video"
-    from facelandmarks.bulk.inputs import is_many
+    many = args.out is not None or any(
+        image.is_dir() or image.suffix.lower() == ".txt" or (has_magic(str(image)) and not image.exists())
+        for image in args.images
+    )
+    return "bulk" if many else "predict"
 
-    if args.out is not None or any(is_many(image) for image in args.images):
-        return "many"
-    return "pictures"
+
+@dataclass(frozen=True)
+class Targets:
+    """Where the results of one image go; None is nowhere."""
+
+    image: Path
+    drawing: Path | None
+    json: Path | None
+
+
+def plan_targets(images: Sequence[Path], json_file: Path | None, draw: Path | None) -> list[Targets]:
+    """Decide where everything goes, before anything is read."""
+    if draw is None and json_file is not None:
+        return [Targets(image, None, None) for image in images]
+    if draw is not None and not draw.is_dir() and draw.suffix:
+        return [Targets(image, draw, None) for image in images]
+    stems = distinct([f"{image.stem}_landmarks" for image in images])
+    if draw is None:
+        return [Targets(i, Path(f"{s}.png"), Path(f"{s}.json")) for i, s in zip(images, stems, strict=True)]
+    return [Targets(image, draw / f"{stem}.png", None) for image, stem in zip(images, stems, strict=True)]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number names that occur twice, so that no result overwrites another."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        number = 1
+        while (candidate := name if number == 1 else f"{name}_{number}") in taken:
+            number += 1
+        taken.add(candidate)
+        found.append(candidate)
+    return found
+
+
+def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str | None:
+    """Say what is wrong with the options taken together, or None."""
+    if args.bbox and len(args.images) > 1:
+        return f"--bbox goes with one image, got {len(args.images)}"
+    if args.draw and len(args.images) > 1 and not args.draw.is_dir() and args.draw.suffix:
+        return f"--draw {args.draw} is one file for {len(args.images)} images: give a folder"
+    outputs = [t.drawing for t in targets] + [t.json for t in targets] + [args.json]
+    files = [path for path in outputs if path is not None and path != STDOUT]
+    same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
+    if same:
+        return f"{same.pop()} is an input: results must go elsewhere"
+    return check_outputs(files, args.force, args.draw)
+
+
+def describe(faces: "Landmarks", image: Path) -> str:
+    """Return one line for people."""
+    if not len(faces):
+        return f"{image}: no face found"
+    boxes = ["({:.0f}, {:.0f})-({:.0f}, {:.0f})".format(*box) for box in faces.boxes[:4]]
+    shown = ", ".join(boxes) + (", ..." if len(faces) > 4 else "")
+    return f"{image}: {counted(len(faces), 'face')}, {faces.points.shape[1]} landmarks each, at {shown}"
+
+
+def to_json(records: Sequence[dict[str, Any]]) -> bytes:
+    """Return the content of the JSON file."""
+    return (json.dumps({"schema": SCHEMA, "images": list(records)}, indent=1, allow_nan=False) + "\n").encode()
+
+
+def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> dict[str, Any]:
+    """Predict, print and write one image."""
+    from facelandmarks.images import load_image
+    from facelandmarks.results import image_record
+
+    pixels = load_image(target.image)
+    faces = model.predict(
+        pixels,
+        args.bbox,
+        box_convention=args.box_convention,
+        detector=args.detector,
+        min_score=args.min_score,
+        rotations=args.rotations,
+    )
+    record = image_record(target.image, args.model, faces, None)
+    if target.drawing:
+        write_file(target.drawing, encode_png(faces.draw(pixels)))
+    if target.json:
+        write_file(target.json, to_json([record]))
+    if not args.quiet:
+        written = [str(path) for path in (target.drawing, target.json) if path]
+        arrow = f" -> {', '.join(written)}" if written else ""
+        print(describe(faces, target.image) + arrow, file=sys.stderr if args.json == STDOUT else sys.stdout)
+    return record
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command."""
-    code: int = import_module(f"facelandmarks.cli.{RUNNERS[kind_of(args)]}").run(args)
-    return code
+    """Predict image by image; return the exit code."""
+    from facelandmarks.results import image_record
+
+    targets = plan_targets(args.images, args.json, args.draw)
+    if problem := check_targets(args, targets):
+        complain(problem)
+        return USAGE
+    model = load_chosen_model(args)
+    if args.draw and not args.draw.suffix:
+        args.draw.mkdir(parents=True, exist_ok=True)
+    records = []
+    for target in targets:
+        try:
+            records.append(predict_one(model, args, target))
+        except (InvalidBoxError, DownloadError):
+            raise  # not this image's fault
+        except (InvalidImageError, MissingDependencyError, OSError) as error:
+            reason = str(error)
+            complain(reason if str(target.image) in reason else f"{target.image}: {reason}")
+            records.append(image_record(target.image, args.model, None, str(error)))
+    failed = sum(record["error"] is not None for record in records)
+    if args.json and failed < len(records):
+        if args.json == STDOUT:
+            sys.stdout.buffer.write(to_json(records))
+            sys.stdout.flush()
+        else:
+            write_file(args.json, to_json(records))
+    return DONE if not failed else SOME_FAILED if failed < len(records) else NOTHING_DONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    args = parse(argv)
-    return run_command(lambda: run(args))
+    """Run the command; return the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if problem := check_usage(args):
+        parser.error(problem)
+    module = module_for(args)
+    return run_command(
+        lambda: run(args) if module == "predict" else import_module(f"facelandmarks.cli.{module}").run(args)
+    )
 
 
 if __name__ == "__main__":

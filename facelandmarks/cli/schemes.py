@@ -1,24 +1,27 @@
-"""facelandmarks-predict --scheme: the numbering of a point scheme, as a table and as a picture."""
+"""facelandmarks-predict --scheme: the numbering of a scheme, as a table and as a drawing."""
 
 import argparse
 from pathlib import Path
 
+from facelandmarks._files import write_file
 from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png
-from facelandmarks.files import write_file
 from facelandmarks.schemes import Scheme, get_scheme
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; with --draw, write the picture to that file or, as NAME.png, into that folder."""
+    """Print the table; with --draw, write the drawing to that file or, as NAME.png, into that folder."""
     scheme = get_scheme(args.scheme)
-    target = picture_file(scheme, args.draw) if args.draw else None
+    target = None
+    if args.draw:  # a name without a suffix is a folder, as for drawings of faces
+        is_folder = args.draw.is_dir() or not args.draw.suffix
+        target = args.draw / f"{scheme.name}.png" if is_folder else args.draw
     problem = check_outputs([target], args.force, args.draw) if target else None
     if problem:
         complain(problem)
         return USAGE
     if target:
         try:
-            write_picture(scheme, target)
+            write_drawing(scheme, target)
         except OSError as error:
             complain(error)
             return NOTHING_DONE
@@ -27,23 +30,18 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def picture_file(scheme: Scheme, draw: Path) -> Path:
-    """A name without a suffix is a folder, as it is for pictures of faces."""
-    return draw / f"{scheme.name}.png" if draw.is_dir() or not draw.suffix else draw
-
-
-def write_picture(scheme: Scheme, target: Path) -> None:
-    """Draw a scheme into a PNG, as small as can be; its folder is made."""
+def write_drawing(scheme: Scheme, target: Path) -> None:
+    """Draw a scheme into a PNG of the highest compression; its folder is created."""
     import cv2
 
-    from facelandmarks.draw_schemes import draw_scheme
+    from facelandmarks.draw.schemes import draw_scheme
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, encode_png(draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9)))
 
 
 def table(scheme: Scheme) -> list[str]:
-    """One line a point: index, name, and the index of its mirror image."""
+    """Return the lines of the table, one a point: index, name, and the index of its mirror image."""
     width = max(len(name) for name in scheme.names)
     head = [f"{scheme.name}: {len(scheme)} points, {len(scheme.pairs)} pairs", f"index  {'name':{width}}  mirror"]
     rows = zip(scheme.names, scheme.mirror.tolist(), strict=True)

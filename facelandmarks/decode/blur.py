@@ -1,4 +1,4 @@
-"""Gaussian blur of heatmaps: of whole maps, or of small windows about their peaks, which costs a tenth."""
+"""What DARK and UDP share: the blur of whole maps, or of windows about their peaks at a tenth of the cost; the step."""
 
 from functools import cache
 from typing import Literal
@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 # What lies beyond a map: zeros, or the map mirrored about its outer pixels.
 Beyond = Literal["zeros", "mirror"]
-# Crops whose windows are blurred at a time: those of more do not stay in the processor's cache, and take twice as long.
+# Crops whose windows are blurred at a time: more do not fit into the processor's cache, and take twice as long.
 _TOGETHER = 8
+# A step of higher sensitivity is computed from the whole map: float32 logarithms, shifted by a constant, round to other
+# last bits (1.2e-7 to 2.4e-7), which may move a point by at most 2e-4 px of a crop of four times the map's size.
+FRAIL = 100.0
 
 
 def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
-    """Gaussian blur (K, h, w) with zeros around each map: one call of OpenCV for all maps."""
+    """Blur maps (K, h, w) with zeros around each, in one call of OpenCV."""
     k, h, w = maps.shape
     gap = kernel // 2
-    # The maps one below another, a gap of zeros after each: the kernel never sees two maps at once. In float32, as
+    # The maps stacked, a gap of zeros after each, so that the kernel never sees two maps at once. In float32, as
     # upstream: the goldens of 1.x come out bit for bit.
     tall = np.zeros((k, h + gap, w), np.float32)
     tall[:, :h] = maps
@@ -27,10 +30,10 @@ def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float3
 
 
 def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
-    """Gaussian blur (K, h, w) with each map mirrored about its outer pixels: one call of OpenCV for all maps."""
+    """Blur maps (K, h, w), each mirrored about its outer pixels, in one call of OpenCV."""
     h, w = maps.shape[1:]
     gap = kernel // 2
-    # The maps one below another with their mirrored borders: what OpenCV itself does at the end of all is cut off.
+    # The maps stacked with their mirrored borders: what OpenCV itself does at the ends is cut off.
     tall = np.pad(maps, ((0, 0), (gap, gap), (gap, gap)), mode="reflect")
     blurred = cv2.GaussianBlur(tall.reshape(-1, w + 2 * gap), (kernel, kernel), 0)
     return blurred.reshape(tall.shape)[:, gap : gap + h, gap : gap + w].astype(np.float32, copy=False)
@@ -39,47 +42,37 @@ def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]
 def blur_about(
     maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
 ) -> NDArray[np.float32]:
-    """Blurred maps in a small square about one place of each.
+    """Blur maps (N, K, h, w) in a small square about one place of each.
 
     Parameters
     ----------
-    maps
-        float32 (N, K, h, w).
     places
         (N, K, 2), x and y in whole pixels of the map, from -1.
-    kernel
-        Odd side of the blur in pixels.
     reach
-        How many pixels to either side of the place are wanted.
+        Pixels to either side of the place.
     beyond
-        What the blur sees beyond the map. Values of the square that lie there themselves mean nothing.
+        What the blur sees beyond the map. Values of the square that lie there are meaningless.
 
     Returns
     -------
     ndarray
         float32 (S, N, K, S), S = 2 * reach + 1: row, crop, landmark, column.
     """
+    gap = kernel // 2
     about = np.empty((2 * reach + 1, *maps.shape[:2], 2 * reach + 1), np.float32)
+    kept = slice(gap, gap + 2 * reach + 1)
     for first in range(0, len(maps), _TOGETHER):
         part = slice(first, first + _TOGETHER)
-        about[:, part] = _blur_windows(maps[part], places[part], kernel, reach, beyond)
+        # The windows side by side in one wide image: OpenCV works along rows, and every pixel that is kept sees its own
+        # window alone. Each has the pixels that the blur of the whole map would see, and the same sums over them.
+        wide = _windows(maps[part], places[part].astype(np.intp), reach + gap, beyond)
+        blurred = cv2.GaussianBlur(wide.reshape(len(wide), -1), (kernel, kernel), 0).reshape(wide.shape)
+        about[:, part] = blurred[kept, ..., kept]
     return about
 
 
-def _blur_windows(
-    maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
-) -> NDArray[np.float32]:
-    gap = kernel // 2
-    # The windows side by side in one wide image: OpenCV works along rows, and every pixel that is kept sees its own
-    # window alone. Each has the pixels that the blur of the whole map would see, and the same sums over them.
-    wide = _windows(maps, places.astype(np.intp), reach + gap, beyond)
-    kept = slice(gap, gap + 2 * reach + 1)
-    blurred = cv2.GaussianBlur(wide.reshape(len(wide), -1), (kernel, kernel), 0).reshape(wide.shape)
-    return blurred.astype(np.float32, copy=False)[kept, ..., kept]
-
-
 def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.float32]:
-    """Values (S, N, K, S) of squares about the places, S = 2 * reach + 1: row, crop, landmark, column."""
+    """Return the squares (S, N, K, S) about the places, S = 2 * reach + 1: row, crop, landmark, column."""
     n, k, h, w = maps.shape
     side = 2 * reach + 1
     flat, first = maps.ravel(), np.arange(n * k).reshape(n, k) * (h * w)
@@ -99,7 +92,7 @@ def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, be
 
 
 def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.intp]:
-    """Indices (2 * reach + 1, M) along an axis about the middles (M,); -1 where a zero lies."""
+    """Return indices (2 * reach + 1, M) along an axis about the middles (M,); -1 stands for a zero."""
     indices: NDArray[np.intp] = _line(length, reach + 1, beyond)[
         middle + (reach + 1) + np.arange(-reach, reach + 1)[:, None]
     ]
@@ -108,6 +101,25 @@ def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -
 
 @cache
 def _line(length: int, margin: int, beyond: Beyond) -> NDArray[np.intp]:
-    """Indices along an axis with a margin on either side, as a middle may be -1."""
+    """Return the indices along an axis with a margin on either side, as a middle may be -1."""
     inner = np.arange(length)
     return np.pad(inner, margin, mode="reflect") if beyond == "mirror" else np.pad(inner, margin, constant_values=-1)
+
+
+def taylor_step(
+    gradient: tuple[NDArray[np.float64], NDArray[np.float64]],
+    hessian: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Newton's step to the peak of a surface, and how far an error of the derivatives moves it.
+
+    Takes the first derivatives along x and y, and the second along x, along y, mixed, (N, K) each. The step, float64
+    (N, K, 2), is in pixels, and not finite or 0 where there is no curvature. The sensitivity (N, K) is in pixels per
+    unit of error; it is 16 at the middle of a Gaussian of variance 8.
+    """
+    (gx, gy), (hxx, hyy, hxy) = gradient, hessian
+    determinant = hxx * hyy - hxy * hxy
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = -np.stack([hyy * gx - hxy * gy, hxx * gy - hxy * gx], axis=-1) / determinant[..., None]
+        sensitivity = (abs(hxx) + abs(hyy)) / abs(determinant) * (1 + abs(step).max(axis=-1))
+    step[determinant == 0] = 0
+    return step, sensitivity

@@ -1,52 +1,31 @@
-"""Flip test: the average of a network's outputs for a crop and for its mirror image."""
+"""Flip test: the average of a network's outputs for a crop and for its mirror image.
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from types import MappingProxyType
+`exchange` (K,) says which landmark of the mirror image stands for each landmark.
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.zoo.spec import FlipAverage
-
 
 def average_heatmaps(
-    direct: NDArray[np.float32],
-    mirrored: NDArray[np.float32],
-    exchange: NDArray[np.intp],
-    input_size: tuple[int, int],  # noqa: ARG001
-    shifted: bool = False,
+    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], shifted: bool = False
 ) -> NDArray[np.float32]:
-    """Mean of heatmaps.
+    """Return the mean of heatmaps (N, K, h, w).
 
-    Parameters
-    ----------
-    direct, mirrored
-        float32 (N, K, h, w), of the crops and of their mirror images.
-    exchange
-        (K,) which landmark of the mirror image stands for each landmark.
-    input_size
-        Not used; here because `average_coordinates` needs it.
-    shifted
-        Whether the maps of the mirror image, turned back, are moved one pixel to the right. The first column keeps its
-        values then.
-
-    Returns
-    -------
-    ndarray
-        float32 (N, K, h, w).
+    If `shifted`, the maps of the mirror image, flipped back, are moved one pixel to the right; the first column keeps
+    its values.
 
     Notes
     -----
-    Without shift it is exact where the outer pixels of crop and map lie on each other (UDP), or where pixels are areas
-    (the official HRNet repository). In MMPose's plain geometry it moves points 1.5 px of the crop to
-    the left, and the shift leaves 0.5 px to the right. Source: MMPose 0.x `models/heads/topdown_heatmap_simple_head.py`
-    (`inference_model`), 1.x `models/utils/tta.py` (`flip_heatmaps`).
+    Without shift it is exact where the outer pixels of crop and map coincide (UDP), or where pixels are areas (the
+    official HRNet repository). In MMPose's plain geometry it moves points 1.5 px of the crop to the left; the shift
+    leaves 0.5 px to the right. Source: MMPose 0.x `models/heads/topdown_heatmap_simple_head.py` (`inference_model`),
+    1.x `models/utils/tta.py` (`flip_heatmaps`).
     """
     width = direct.shape[-1]
     averaged = np.empty(direct.shape, np.float32)
-    # Crop by crop: what is between stays in the processor's cache.
+    # Crop by crop, so that intermediate arrays stay in the processor's cache.
     for n, one in enumerate(direct):
         back = cv2.flip(mirrored[n, exchange].reshape(-1, width), 1)
         mean = averaged[n].reshape(-1, width)
@@ -65,23 +44,9 @@ def average_coordinates(
     input_size: tuple[int, int],
     shifted: bool = False,
 ) -> NDArray[np.float32]:
-    """Mean of regressed coordinates.
+    """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
 
-    Parameters
-    ----------
-    direct, mirrored
-        float32 (N, K, 2), x and y as fractions of the crop's width and height.
-    exchange
-        (K,) which landmark of the mirror image stands for each landmark.
-    input_size
-        Width and height of the crop in pixels.
-    shifted
-        Whether the points of the mirror image, turned back, are moved one pixel of the crop to the left.
-
-    Returns
-    -------
-    ndarray
-        float32 (N, K, 2).
+    If `shifted`, the points of the mirror image, flipped back, are moved one pixel of the crop to the left.
 
     Notes
     -----
@@ -96,12 +61,9 @@ def average_coordinates(
 
 
 def average_simcc(
-    direct: NDArray[np.float32],
-    mirrored: NDArray[np.float32],
-    exchange: NDArray[np.intp],
-    input_size: tuple[int, int],  # noqa: ARG001
+    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Mean of logits along x and y, float32 (N, 2, K, bins); the other parameters are those of `average_heatmaps`.
+    """Return the mean of logits along x and y, (N, 2, K, bins).
 
     Notes
     -----
@@ -115,24 +77,9 @@ def average_simcc(
 
 
 def average_points(
-    direct: NDArray[np.float32],
-    mirrored: NDArray[np.float32],
-    exchange: NDArray[np.intp],
-    input_size: tuple[int, int],
+    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], input_size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Mean of points with scores, float32 (N, K, 3); the other parameters are those of `average_coordinates`."""
+    """Return the mean of points with scores, (N, K, 3)."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
     scores = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
     return np.concatenate([points, scores], axis=-1)
-
-
-AVERAGES: Mapping[FlipAverage, Callable[..., NDArray[np.float32]]] = MappingProxyType(
-    {
-        "heatmaps": average_heatmaps,
-        "shifted_heatmaps": partial(average_heatmaps, shifted=True),
-        "coordinates": average_coordinates,
-        "shifted_coordinates": partial(average_coordinates, shifted=True),
-        "simcc": average_simcc,
-        "points": average_points,
-    }
-)

@@ -3,88 +3,64 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode.argmax import peaks
-from facelandmarks.decode.blur import blur_about, blur_mirrored, blur_with_zeros
-from facelandmarks.decode.taylor import FRAIL, taylor_step
+from facelandmarks.decode.blur import FRAIL, blur_about, blur_mirrored, blur_with_zeros, taylor_step
+from facelandmarks.decode.heatmaps import Decoded, peaks
 from facelandmarks.zoo.spec import Variant
 
 # Offsets from the peak of the pixels that the step needs: itself, right, left, below, above, below right, above left.
 _DX = np.array([0, 1, -1, 0, 0, 1, -1])
 _DY = np.array([0, 0, 0, 1, -1, 1, -1])
-LOWEST, HIGHEST = np.float32(0.001), np.float32(50)  # where the blurred map is cut, before its logarithm
+LOWEST, HIGHEST = np.float32(0.001), np.float32(50)  # bounds of the blurred map, before its logarithm
 
 
-def decode(
+def decode_udp(
     heatmaps: NDArray[np.float32], input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Points of a batch of heatmaps.
+) -> Decoded:
+    """Refine the highest pixel of each map by a Taylor step on the logarithm of the blurred map.
 
-    Parameters
-    ----------
-    heatmaps
-        float32 (N, K, h, w).
-    input_size
-        Width and height of the crop in pixels.
-    kernel
-        Odd side of the Gaussian blur in pixels of the map; OpenCV derives its sigma (2.0 for 11, 2.9 for 17).
-    variant
-        Whose blur: 0.x mirrors the map at its border; 1.x surrounds it with zeros and restores its height. And what a
-        map with a NaN gives: (-1, -1) as in 0.x, or a NaN point as in 1.x.
-
-    Returns
-    -------
-    points
-        float32 (N, K, 2), pixels of the crop as `geometry.udp` expects it: the outer pixels of the map are the outer
-        pixels of the crop, so map pixel i is crop pixel i * (W - 1) / (w - 1).
-    scores
-        float32 (N, K), the maximum of each map before the blur.
+    The outer pixels of the map are the outer pixels of the crop, as `geometry.udp` expects it: map pixel i is crop
+    pixel i * (W - 1) / (w - 1). Scores are the maxima before the blur. In variant 0.x the blur mirrors the map at its
+    border, and a map with a NaN gives (-1, -1); in 1.x the blur sees zeros beyond the map and its height is restored,
+    and a map with a NaN gives a NaN point.
 
     Notes
     -----
     Source: 0.x `core/evaluation/top_down_eval.py` (`post_dark_udp`), 1.x `codecs/utils/refinement.py`
-    (`refine_keypoints_dark_udp`) and `codecs/udp_heatmap.py`. As there, the step is not limited, the points next to
-    the border take one too, and maps below 0.001 or above 50 are cut flat.
+    (`refine_keypoints_dark_udp`) and `codecs/udp_heatmap.py`. As there, the step is not limited, peaks next to the
+    border take one too, and maps are clipped to 0.001..50.
 
-    The (-1, -1) of a map without a positive value takes a step too, from what lies before the map in memory: the end
-    of the previous landmark's map, or of the last one's for the first. It is garbage, but upstream's, of one face a
-    call; here every face is by itself, so that no result depends on other faces. Only where that gives no number, such
-    a point stays where it is.
+    A map without a positive value yields (-1, -1). Like upstream, we still refine it, reading out-of-range memory: the
+    end of the previous landmark's map, or of the last one's for the first. The result is meaningless but reproduced;
+    unlike upstream, it never depends on another face. If it is not finite, the point stays at (-1, -1).
+
+    Steps come from windows about the peaks. Restoring the height in 1.x adds the same to all logarithms and leaves the
+    step alone. It matters where the map is clipped, and for the last bits of a sensitive step: such maps are blurred
+    whole, and so are those without a peak.
     """
     places, scores = peaks(heatmaps, variant)
-    height, width = heatmaps.shape[2:]
-    zoom = (np.array(input_size) - 1) / np.array([width - 1, height - 1])
-    points = (places + _steps(heatmaps, places, scores, kernel, variant)) * zoom
-    return points.astype(np.float32), scores
-
-
-def _steps(
-    heatmaps: NDArray[np.float32],
-    places: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    kernel: int,
-    variant: Variant,
-) -> NDArray[np.float64]:
-    """Steps (N, K, 2) in pixels of the map from the peaks towards the peaks of the Gaussians below them.
-
-    They come from windows about the peaks. That 1.x brings the blurred map back to the height of the map adds the same
-    to all logarithms, and a step sees none of it. It matters where the map is cut flat, and in last bits where a step
-    hangs on them: such maps are worked out whole, as are those without a peak, for what lies before them.
-    """
-    values = _around_peaks(heatmaps, places, kernel, variant)
-    steps, sensitivity = _step(values)
+    n, k, height, width = heatmaps.shape
+    about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
+    x, y = np.moveaxis(places.astype(np.intp), -1, 0)
+    rows = (y + _DY[:, None, None]).clip(0, height - 1) - y + 1
+    columns = (x + _DX[:, None, None]).clip(0, width - 1) - x + 1
+    values = about[rows, np.arange(n)[:, None], np.arange(k), columns]
+    steps, sensitivity = _udp_step(values)
     settled = (places[..., 0] >= 0) & (sensitivity < FRAIL)
     if variant == "mmpose1x":
-        settled &= _between_limits(values, scores)
-    for n in np.flatnonzero(~settled.all(axis=1)):
-        here = ~settled[n]
-        whole = _around_whole(heatmaps[n], places[n], scores[n], kernel, variant)
-        steps[n, here] = _step(whole[:, here])[0]
+        # Nothing is clipped: restoring the height only lifts values, to the score at most.
+        settled &= (values > LOWEST).all(axis=0) & (scores <= HIGHEST)
+    for face in np.flatnonzero(~settled.all(axis=1)):
+        here = ~settled[face]
+        whole = _around_peaks_of_whole_maps(heatmaps[face], places[face], scores[face], kernel, variant)
+        steps[face, here] = _udp_step(whole[:, here])[0]
     undefined = (places[..., 0] < 0) & ~np.isfinite(steps).all(axis=-1)
-    return np.where(undefined[..., None], 0.0, steps)
+    steps = np.where(undefined[..., None], 0.0, steps)
+    zoom = (np.array(input_size) - 1) / np.array([width - 1, height - 1])
+    return ((places + steps) * zoom).astype(np.float32), scores
 
 
-def _step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Steps and their sensitivity from values (7, ...) of blurred maps at the peaks and about them."""
+def _udp_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return steps and their sensitivity from values (7, ...) of blurred maps at the peaks and about them."""
     log = np.log(values.clip(LOWEST, HIGHEST))
     centre, right, left, below, above, se, nw = log
     gradient = ((right - left) * 0.5).astype(np.float64), ((below - above) * 0.5).astype(np.float64)
@@ -96,47 +72,24 @@ def _step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.
     return taylor_step(gradient, (hxx, hyy, hxy))
 
 
-def _around_peaks(
-    heatmaps: NDArray[np.float32], places: NDArray[np.float32], kernel: int, variant: Variant
-) -> NDArray[np.float32]:
-    """Values (7, N, K) of the blurred maps at the peaks and about them, from windows about the peaks."""
-    n, k, height, width = heatmaps.shape
-    about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
-    x, y = np.moveaxis(places.astype(np.intp), -1, 0)
-    rows = (y + _DY[:, None, None]).clip(0, height - 1) - y + 1
-    columns = (x + _DX[:, None, None]).clip(0, width - 1) - x + 1
-    values: NDArray[np.float32] = about[rows, np.arange(n)[:, None], np.arange(k), columns]
-    return values
-
-
-def _between_limits(values: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where (N, K) no value (7, N, K) is cut: to restore the height only lifts them, to the score at most."""
-    return (values > LOWEST).all(axis=0) & (scores <= HIGHEST)
-
-
-def _around_whole(
+def _around_peaks_of_whole_maps(
     maps: NDArray[np.float32],
     places: NDArray[np.float32],
     scores: NDArray[np.float32],
     kernel: int,
     variant: Variant,
 ) -> NDArray[np.float32]:
-    """Values (7, K) of one face's maps (K, h, w), blurred whole, at the peaks (K, 2) and about them."""
+    """Return values (7, K) of one face's maps (K, h, w), blurred whole, at the peaks (K, 2) and about them."""
     if variant == "mmpose0x":
         blurred = blur_mirrored(maps, kernel)
     else:
         blurred = blur_with_zeros(maps, kernel)
         with np.errstate(divide="ignore", invalid="ignore"):  # maps of zeros, inf
             blurred = blurred * (scores / blurred.max(axis=(1, 2)))[:, None, None]
-    return _gather(blurred, places)
-
-
-def _gather(maps: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (7, K) of maps (K, h, w) at the peaks (K, 2) and about them, by their places in memory as upstream."""
-    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    # By position in memory, as upstream: (-1, -1) reads what lies before the map.
+    padded = np.pad(blurred, ((0, 0), (1, 1), (1, 1)), mode="edge")
     k, height, width = padded.shape
     x, y = (places + 1).astype(np.intp).T
     first = (np.arange(k) * height + y) * width + x
-    around = first + (_DY * width + _DX)[:, None]
-    values: NDArray[np.float32] = padded.ravel().take(around, mode="wrap")
+    values: NDArray[np.float32] = padded.ravel().take(first + (_DY * width + _DX)[:, None], mode="wrap")
     return values

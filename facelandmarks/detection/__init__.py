@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from facelandmarks.errors import UnknownModelError
+from facelandmarks.errors import lookup
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
-    from facelandmarks.weights.fetch import Folder
+    from facelandmarks.weights.cache import Folder
 
 DEFAULT_DETECTOR = "compact"
 DETECTORS = ("auto", DEFAULT_DETECTOR, "yunet")
@@ -41,26 +41,30 @@ def load_detector(
     DownloadError, ChecksumError, OfflineError
         If YuNet's file cannot be had, or what is in the cache is another file.
     """
-    if name not in DETECTORS:
-        raise UnknownModelError(f"no face detector {name!r}; there are: {', '.join(DETECTORS)}")
+    lookup(dict.fromkeys(DETECTORS), name, "face detector")
     if name == "yunet" or (name == "auto" and _yunet_is_here(cache_dir)):
         return _load_yunet(cache_dir)
     from facelandmarks.detection.compact import CompactDetector
 
-    return CompactDetector(engine=engine, threads=threads, cache_dir=cache_dir)
+    return CompactDetector(engine=engine, threads=threads)
 
 
 def _yunet_is_here(cache_dir: "Folder") -> bool:
     from facelandmarks.weights.cache import Place, cache_folder
+
+    folder = cache_folder(cache_dir)
+    if not (folder / YUNET_FILE).is_file():
+        return False
     from facelandmarks.weights.fetch import cached
     from facelandmarks.weights.manifest import get_record
 
-    return cached(get_record(YUNET_FILE), Place(cache_folder(cache_dir), YUNET_FILE)) is not None
+    return cached(get_record(YUNET_FILE), Place(folder, YUNET_FILE)) is not None
 
 
 def _load_yunet(cache_dir: "Folder") -> "Detector":
     from facelandmarks.detection.yunet import YuNetDetector
+    from facelandmarks.weights.cache import Access
     from facelandmarks.weights.fetch import obtain
     from facelandmarks.weights.manifest import get_record
 
-    return YuNetDetector(obtain(get_record(YUNET_FILE), cache_dir=cache_dir))
+    return YuNetDetector(obtain(get_record(YUNET_FILE), Access(cache_dir)))

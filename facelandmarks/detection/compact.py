@@ -4,17 +4,22 @@ Trained by `examples/train_compact/train_detector.py`. An image is looked at in 
 about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first.
 """
 
-import os
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
+from facelandmarks.detection.base import Detections
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
-from facelandmarks.weights.manifest import ASSETS
+from facelandmarks.weights.cache import Folder
+from facelandmarks.weights.load import find_weights
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Floats = NDArray[np.float32]
 
@@ -40,25 +45,6 @@ MOST_CELLS = 1000  # looked at in one image
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
 
-@dataclass(frozen=True)
-class Detections:
-    """Faces of an image, best first.
-
-    Attributes
-    ----------
-    boxes
-        float32 (N, 4) xyxy in pixels of the image, (0, 0) the centre of the top-left pixel; may reach over the border.
-    scores
-        float32 (N,), 0..1, falling.
-    points
-        float32 (N, 5, 2): right eye, left eye, nose, right and left mouth corner; None if the detector gives none.
-    """
-
-    boxes: Floats
-    scores: Floats
-    points: Floats | None
-
-
 class CompactDetector:
     """The built-in face detector.
 
@@ -67,9 +53,9 @@ class CompactDetector:
     threshold
         Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
     weights
-        A model file in place of that of the package.
-    threads
-        CPU threads.
+        Another file of the same kind, in place of the one in the package.
+    engine, device, threads
+        What runs the network, as in `facelandmarks.load_model`.
     """
 
     name = "compact"
@@ -78,29 +64,20 @@ class CompactDetector:
     def __init__(
         self,
         threshold: float = THRESHOLD,
-        weights: str | os.PathLike[str] | None = None,
+        weights: Folder = None,
         *,
+        engine: str = "auto",
+        device: str = "cpu",
         threads: int | None = None,
     ) -> None:
         self.threshold = threshold
-        path = ASSETS / ASSET if weights is None else weights
-        self.engine = OnnxRuntimeEngine(path, threads=threads)  # type: ignore[arg-type]
+        settings = EngineSettings(device=device, threads=threads)
+        self.engine = make_engine(network_source(weights), choose_engine(engine, settings), settings)
 
     def detect(
         self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
     ) -> Detections:
-        """Find faces.
-
-        Parameters
-        ----------
-        image
-            uint8 RGB (H, W, 3), any size from 1x1 on; never modified.
-        min_score
-            Least score of a face; None is the detector's own threshold.
-        min_face
-            Longer side of the smallest face that need be found: a fraction of the image's longer side if below 1, else
-            pixels. The larger it is, the less work is done. None finds what the detector can find.
-        """
+        """Find the faces, best first; see `Detector`."""
         check(image)
         threshold = self.threshold if min_score is None else min_score
         return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
@@ -132,21 +109,49 @@ class CompactDetector:
         return cells[np.argsort(-cells[:, 0], kind="stable")[:MOST_CELLS]]
 
 
-def size_of_look(width: int, height: int, min_face: float | None = None) -> tuple[int, int]:
-    """Choose the size (width, height) at which an image is looked at.
+def network_source(weights: Folder) -> Source:
+    """Return the network with its weights: those of the package, or of a file of that kind."""
+    found = find_weights(ASSET, weights)
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, found.state(), "the compact detector")
+
+    return Source(
+        stem=Path(ASSET).stem,
+        network="compact_detector",
+        options={},
+        mean=(0.0, 0.0, 0.0),  # the weights take pixels as they are
+        std=(1.0, 1.0, 1.0),
+        size=None,
+        fill=fill,
+        digest=found.sha256,
+        folder=found.folder,
+        graph=found.graph,
+    )
+
+
+def enough(long_side: int, min_face: float | None, sure_side: int) -> int:
+    """Return the longer side, in pixels, at which faces of `min_face` have `sure_side`; at most `LONG_SIDE`.
 
     Raises
     ------
     InvalidOptionError
         If `min_face` is not positive.
     """
-    long_side, largest = max(width, height), LONG_SIDE
-    if min_face is not None:
-        if not min_face > 0:
-            raise InvalidOptionError(f"min_face must be positive, got {min_face}")
-        fraction = min(min_face if min_face < 1 else min_face / long_side, 1.0)
-        largest = min(largest, whole(round(SURE_SIDE / fraction)))
-    for wanted in range(largest, 0, -MULTIPLE):
+    if min_face is None:
+        return LONG_SIDE
+    if not min_face > 0:
+        raise InvalidOptionError(f"min_face must be positive, got {min_face}")
+    share = min(min_face if min_face < 1 else min_face / long_side, 1.0)
+    return min(LONG_SIDE, round(sure_side / share))
+
+
+def size_of_look(width: int, height: int, min_face: float | None = None) -> tuple[int, int]:
+    """Choose the size (width, height) at which an image is looked at."""
+    long_side = max(width, height)
+    for wanted in range(whole(enough(long_side, min_face, SURE_SIDE)), 0, -MULTIPLE):
         scale = min(wanted / long_side, MOST_ENLARGED)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if whole(size[0]) * whole(size[1]) <= LARGEST_AREA:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.detection.compact import check
+from facelandmarks.detection.base import Detections
+from facelandmarks.detection.compact import check, enough
 from facelandmarks.errors import CheckpointError
 
 Boxes = NDArray[np.float32]
@@ -18,8 +19,7 @@ Scores = NDArray[np.float32]
 THRESHOLD = 0.6
 SAME_FACE = 0.3
 MOST_BOXES = 5000
-LONG_SIDE = 640  # pixels: longer pictures are made smaller; so were those that its boxes were measured on
-
+SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 LEAST_SIDE = 32  # pixels: in smaller pictures OpenCV finds nothing, or (4.10) boxes that are no numbers
 
 
@@ -50,12 +50,15 @@ class YuNetDetector:
         except cv2.error as error:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> tuple[Boxes, Scores]:
-        """Boxes and scores of the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
+    ) -> Detections:
+        """Find the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
         check(image)
-        seen, scale = reduced(image)
+        long_side = max(LEAST_SIDE, enough(max(image.shape[:2]), min_face, SURE_SIDE))
+        seen, scale = reduced(image, long_side)
         if min(seen.shape[:2]) < LEAST_SIDE:
-            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+            return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         with self._lock:
             self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
             self._net.setInputSize(seen.shape[1::-1])
@@ -66,14 +69,16 @@ class YuNetDetector:
         low, size = rows[:, :2], rows[:, 2:4]
         boxes = np.concatenate([low, low + size], axis=1).astype(np.float64)
         boxes = (boxes + 0.5) / np.tile(scale, 2) - 0.5
-        return boxes.astype(np.float32), np.clip(rows[:, 14], 0.0, 1.0).astype(np.float32)
+        points = (rows[:, 4:14].reshape(-1, 5, 2).astype(np.float64) + 0.5) / scale - 0.5
+        scores = np.clip(rows[:, 14], 0.0, 1.0).astype(np.float32)
+        return Detections(boxes.astype(np.float32), scores, points.astype(np.float32))
 
 
-def reduced(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The picture with no side over `LONG_SIDE`, and the exact factors (x, y): new = (old + 0.5) * factor - 0.5."""
+def reduced(image: NDArray[np.uint8], long_side: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the image with no longer side, and the exact factors (x, y): new = (old + 0.5) * factor - 0.5."""
     size = np.array(image.shape[1::-1])
-    if size.max() <= LONG_SIDE:
+    if size.max() <= long_side:
         return image, np.ones(2)
-    wanted = np.maximum(1, np.rint(size * LONG_SIDE / size.max())).astype(int)
+    wanted = np.maximum(1, np.rint(size * long_side / size.max())).astype(int)
     smaller = cv2.resize(image, wanted.tolist(), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return smaller, wanted / size

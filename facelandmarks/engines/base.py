@@ -1,6 +1,5 @@
 """What every engine offers."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -16,34 +15,30 @@ ToPoints = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.f
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What really runs: engine and its version, device, number type, threads."""
+    """What really runs: engine and its version, device, number type, threads, SHA-256 of the weights if known."""
 
     engine: str
     version: str
     device: str
     dtype: str
     threads: int
+    weights: str | None = None
 
 
 class Engine(Protocol):
-    """Crops in, raw network output out. May be called from many threads."""
+    """Turns crops into the raw output of a network. May be called from many threads."""
 
     @property
     def info(self) -> EngineInfo:
         """What really runs."""
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
-
-
-def usable_cpus() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
 
 
 @runtime_checkable
 class PointsEngine(Protocol):
-    """An engine that can do what follows the network as well, where the network's output lies far away."""
+    """An engine that can also do what follows the network, where the network's output is slow to fetch."""
 
     def points_of(self, spec: ModelSpec) -> ToPoints | None:
-        """Flip test, average and decoding of a record; None: better done on arrays from `Engine.run`."""
+        """Return flip test, average and decoding of a record; None: `Engine.run` and arrays are faster."""

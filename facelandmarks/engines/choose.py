@@ -3,28 +3,34 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from facelandmarks.errors import InvalidOptionError
 
+if TYPE_CHECKING:
+    from facelandmarks.engines.base import Engine
+    from facelandmarks.engines.graph import Source
+
 VARIABLE = "FACELANDMARKS_ENGINE"
+DTYPES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger(__name__)
-# What is there if a GPU's driver is: asking PyTorch would cost the seconds that other engines save.
+# Files that exist if a GPU's driver does: asking PyTorch would cost the seconds that other engines save.
 _SIGNS_OF_A_GPU = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd", r"C:\Windows\System32\nvcuda.dll")
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How an engine is to run.
+    """How an engine shall run; fields as in `facelandmarks.load_model`.
 
-    Attributes
-    ----------
-    device, dtype, threads, compile, cuda_graphs
-        As in `facelandmarks.load_model`.
+    Raises
+    ------
+    InvalidOptionError
+        If there is no such number type, or the number of threads is below 1.
     """
 
     device: str = "auto"
@@ -33,47 +39,79 @@ class EngineSettings:
     compile: bool = False
     cuda_graphs: bool = False
 
-    @property
-    def of_torch(self) -> bool:
-        """Whether something is asked for that only PyTorch has."""
-        return self.compile or self.cuda_graphs
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InvalidOptionError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
+        if self.threads is not None and self.threads < 1:
+            raise InvalidOptionError(f"threads must be at least 1; got {self.threads}")
+
+
+def onnxruntime_engine(source: "Source", settings: EngineSettings) -> "Engine":
+    """Run the network's graph in ONNX Runtime."""
+    from facelandmarks.engines.graph import obtain_graph
+    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(source.graph or obtain_graph(source), settings, source.digest)
+
+
+def openvino_engine(source: "Source", settings: EngineSettings) -> "Engine":
+    """Run the network's graph in OpenVINO."""
+    from facelandmarks.engines.graph import obtain_graph
+    from facelandmarks.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(source.graph or obtain_graph(source), settings, source.digest)
+
+
+def torch_engine(source: "Source", settings: EngineSettings) -> "Engine":
+    """Run the network in PyTorch."""
+    from facelandmarks.engines.graph import filled_network
+    from facelandmarks.engines.torch import TorchEngine
+
+    return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
 
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """What an engine needs and can do.
-
-    Attributes
-    ----------
-    packages
-        What has to be installed.
-    dtypes
-        Number types that it can be asked for.
-    """
+    """What an engine needs installed, the number types it can run in, and its constructor."""
 
     packages: tuple[str, ...]
     dtypes: tuple[str, ...]
+    make: Callable[["Source", EngineSettings], "Engine"]
 
 
 # In the order of preference of "auto" on a CPU. OpenVINO is a little faster, but does not survive a fork.
 RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
     {
-        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",)),
-        "openvino": EngineRecord(("openvino", "onnx"), ("float32", "bfloat16", "float16")),
-        "torch": EngineRecord(("torch",), ("float32", "bfloat16", "float16")),
+        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",), onnxruntime_engine),
+        "openvino": EngineRecord(("openvino", "onnx"), DTYPES, openvino_engine),
+        "torch": EngineRecord(("torch",), DTYPES, torch_engine),
     }
 )
 ENGINES = ("auto", *sorted(RECORDS))
-DTYPES = RECORDS["torch"].dtypes
+
+
+def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Engine":
+    """Return the engine of that name (from `choose_engine`), ready to run.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the engine, or what builds a graph for it, is not installed.
+    DeviceError, InvalidOptionError
+        If it cannot run on the device, or not in the number type.
+    CheckpointError
+        If the weights do not fit.
+    """
+    return RECORDS[engine].make(source, settings)
 
 
 def choose_engine(engine: str, settings: EngineSettings) -> str:
-    """The name of the engine to use; what `"auto"` takes is logged.
+    """Return the name of the engine to use; what `"auto"` becomes is logged.
 
     Parameters
     ----------
     engine
-        One of `ENGINES`. `"auto"` is what the environment says (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU,
+        One of `ENGINES`. `"auto"` follows the environment (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU, it is
         the first of ONNX Runtime and OpenVINO that is installed with onnx; else PyTorch.
     settings
         What the user asked for.
@@ -81,37 +119,25 @@ def choose_engine(engine: str, settings: EngineSettings) -> str:
     Raises
     ------
     InvalidOptionError
-        If there is no such engine, or it cannot do what is asked for, or the number of threads is below 1.
+        If there is no such engine, or it cannot do what the settings ask for.
     """
     if engine == "auto":
         engine = os.environ.get(VARIABLE) or "auto"
     if engine not in ENGINES:
         raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    if settings.dtype not in DTYPES:
-        raise InvalidOptionError(f"dtype must be one of {', '.join(DTYPES)}; got {settings.dtype!r}")
-    if settings.threads is not None and settings.threads < 1:
-        raise InvalidOptionError(f"threads must be at least 1; got {settings.threads}")
+    only_torch = settings.compile or settings.cuda_graphs
     if engine == "auto":
-        engine = _first_here(settings)
+        on_cpu = settings.device == "cpu" or (settings.device == "auto" and not _may_have_gpu())
+        # In other number types only PyTorch runs on every machine.
+        wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
+        engine = next(name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))
         _LOG.info("engine 'auto' is %s here", engine)
     if settings.dtype not in RECORDS[engine].dtypes:
         kinds = " or ".join(RECORDS[engine].dtypes)
         raise InvalidOptionError(f"engine {engine!r} runs in {kinds} only; got dtype={settings.dtype!r}")
-    if settings.of_torch and engine != "torch":
-        raise InvalidOptionError(f"compile and cuda_graphs are PyTorch's: engine {engine!r} has neither")
+    if only_torch and engine != "torch":
+        raise InvalidOptionError(f"only engine 'torch' has compile and cuda_graphs; got engine {engine!r}")
     return engine
-
-
-def _first_here(settings: EngineSettings) -> str:
-    """The first engine that is installed, if this is work for a CPU in float32; else PyTorch.
-
-    Of other number types PyTorch's is the only one that every machine has.
-    """
-    if settings.dtype != "float32" or settings.of_torch or settings.device not in ("auto", "cpu"):
-        return "torch"
-    if settings.device == "auto" and _may_have_gpu():
-        return "torch"
-    return next(name for name, record in RECORDS.items() if all(find_spec(package) for package in record.packages))
 
 
 def _may_have_gpu() -> bool:

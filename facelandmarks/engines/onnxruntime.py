@@ -2,76 +2,68 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.engines.base import EngineInfo, usable_cpus
-from facelandmarks.engines.per_process import PerProcess
+from facelandmarks._threads import PerProcess, usable_cpus
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.errors import DeviceError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from facelandmarks.engines.choose import EngineSettings
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxRuntimeEngine:
-    """An ONNX graph (`facelandmarks.nn.onnx_graph`) in ONNX Runtime, float32.
+    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in ONNX Runtime, float32.
 
-    Parameters
-    ----------
-    graph
-        The file, or its bytes.
-    device
-        `"cpu"`, `"cuda"` or `"cuda:1"`; `"auto"` is the CPU.
-    threads
-        CPU threads of one call; None: all that the process may use.
+    Devices are `"cpu"`, `"cuda"` and `"cuda:1"`; `"auto"` is the CPU. Without `threads` it uses all processors that the
+    process may use. `weights` is the SHA-256 of the weights.
 
     Raises
     ------
     MissingDependencyError
         If ONNX Runtime is not installed.
     DeviceError
-        If the device cannot be had.
+        If the device cannot be used.
     """
 
-    def __init__(self, graph: Path | bytes, *, device: str = "auto", threads: int | None = None) -> None:
-        self._arguments = (graph, device, threads)
-        kind, _, number = device.partition(":")
+    def __init__(self, graph: Path | bytes, settings: "EngineSettings", weights: str | None = None) -> None:
+        self._arguments = (graph, settings, weights)
+        kind, _, number = settings.device.partition(":")
         kind = "cpu" if kind == "auto" else kind
         if kind not in PROVIDERS or (number and not number.isdecimal()):
-            raise DeviceError(f"ONNX Runtime runs on {' or '.join(PROVIDERS)} here; got device {device!r}")
-        self._kind, self._number, self._threads = kind, int(number or 0), threads or usable_cpus()
+            raise DeviceError(f"ONNX Runtime runs on {' or '.join(PROVIDERS)} here; got device {settings.device!r}")
+        self._kind, self._number, self._threads = kind, int(number or 0), settings.threads or usable_cpus()
         self._session = PerProcess(self._open)
         self._session.get()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, self._arguments
+        return OnnxRuntimeEngine, self._arguments
 
     @property
     def info(self) -> EngineInfo:
         """What really runs."""
-        import onnxruntime
-
         device = self._kind if self._kind == "cpu" else f"{self._kind}:{self._number}"
-        return EngineInfo("onnxruntime", onnxruntime.__version__, device, "float32", self._threads)
+        version = import_onnxruntime().__version__
+        return EngineInfo("onnxruntime", version, device, "float32", self._threads, self._arguments[2])
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's output, float32, for crops uint8 (N, H, W, 3) RGB; N of at least 1."""
-        return self.run_all(pixels)[0]
+        """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
+        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+        return output
 
     def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """All outputs of a graph that has several."""
+        """Return all outputs of a graph that has several."""
         outputs: list[NDArray[np.float32]] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})
         return outputs
 
     def _open(self) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingDependencyError(
-                "engine 'onnxruntime' needs ONNX Runtime: pip install 'facelandmarks-zoo[onnxruntime]'"
-            ) from error
-        provider = PROVIDERS[self._kind]
+        """Start a session, one per process: the thread pool of a session does not survive a fork."""
+        onnxruntime, provider = import_onnxruntime(), PROVIDERS[self._kind]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceError(
                 f"this build of ONNX Runtime has no {provider}; device {self._kind!r} needs onnxruntime-gpu"
@@ -84,10 +76,24 @@ class OnnxRuntimeEngine:
         session = onnxruntime.InferenceSession(
             graph if isinstance(graph, bytes) else os.fspath(graph), options, providers=chosen
         )
-        if session.get_providers()[0] != provider:  # it goes on with the CPU if a library of CUDA is missing
+        if session.get_providers()[0] != provider:  # it falls back to the CPU if a library of CUDA is missing
             raise DeviceError(f"ONNX Runtime cannot use {self._kind!r} here; its {provider} did not start")
         return session
 
 
-def _again(graph: Path | bytes, device: str, threads: int | None) -> OnnxRuntimeEngine:
-    return OnnxRuntimeEngine(graph, device=device, threads=threads)
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry, which resolves a host of Microsoft and writes to the home folder.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the first import; a user's own setting stands
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError(
+            "engine 'onnxruntime' needs ONNX Runtime: pip install 'facelandmarks-zoo[onnxruntime]'"
+        ) from error
+    return onnxruntime

@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import FORMS, Sample, box_region, find, get_release, landmark_region, read
-from facelandmarks.evaluation.stream import picture_name
+from facelandmarks.evaluation.predict import image_name
 
 _NEAR = 20.0  # px: faces whose points are further apart on average are two faces
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two forms of a subset; all lengths are the largest over faces, in pixels, None where a form has no such thing.
+    """Two forms of a subset; lengths are the largest over faces, in pixels, None where a form lacks what is compared.
 
     Attributes
     ----------
     first, second
         Names of the forms.
     faces
-        How many faces each has.
+        Number of faces of each.
     common
-        How many faces of the first are in the second.
+        Number of faces of the first that are in the second.
     points, boxes, centers, scales
         Largest difference of a coordinate.
     moved
@@ -33,8 +33,8 @@ class Comparison:
     visible
         Points that count in only one of the two.
     region, box_region
-        Largest difference of the second form's center or scale from what the first form's points (`landmark_region`)
-        or boxes (`box_region`) give: lists were derived in the one way or the other.
+        Largest difference of the second form's center or scale from the region of the first form's points
+        (`landmark_region`) or boxes (`box_region`): one of the two is how the lists were derived.
     """
 
     first: str
@@ -50,21 +50,43 @@ class Comparison:
     region: float | None
     box_region: float | None
 
+    def to_text(self) -> str:
+        """Return lines for people."""
+        first, second = self.first, self.second
+        lengths = {
+            "points": self.points,
+            "boxes": self.boxes,
+            "centers": self.centers,
+            "scales": self.scales,
+            f"center and scale of {second} from the points of {first}": self.region,
+            f"center and scale of {second} from the boxes of {first}": self.box_region,
+        }
+        lines = [f"{first} ({self.faces[0]} faces) and {second} ({self.faces[1]}): {self.common} in both"]
+        lines += [f"  {name}: differ by up to {value:.4f} px" for name, value in lengths.items() if value is not None]
+        lines.append(f"  faces with a point off by more than 0.01 px: {self.moved}")
+        lines.append(f"  points that count in one of them only: {self.visible}")
+        return "\n".join(lines)
+
 
 def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
-    """Compare the first form that is there with each other one.
+    """Compare the first form that is found with each other one.
 
     Raises
     ------
     InvalidOptionError
         If there is no such data set or subset.
     DatasetError
-        If fewer than two forms are there.
+        If fewer than two forms are found.
     """
     forms = {}
     for form in FORMS[get_release(name).name]:
-        if subset in FORMS[name][form].places and _is_there(name, root, subset, form):
-            forms[form] = list(read(name, root, subset, form=form, pictures=False, allow_partial=True))
+        if subset not in FORMS[name][form].places:
+            continue
+        try:
+            find(name, root, subset, (form,))
+        except DatasetError:
+            continue
+        forms[form] = list(read(name, root, subset, form=form, images=False, allow_partial=True))
     if len(forms) < 2:
         there = ", ".join(forms) or "none"
         raise DatasetError(f"{get_release(name).title}, {subset}: two forms of files are needed, {root} has {there}")
@@ -72,48 +94,37 @@ def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
     return [_compare(first, other, forms) for other in others]
 
 
-def _is_there(name: str, root: Path, subset: str, form: str) -> bool:
-    try:
-        find(name, root, subset, (form,))
-    except DatasetError:
-        return False
-    return True
-
-
 def _compare(first: str, second: str, forms: Mapping[str, list[Sample]]) -> Comparison:
-    pairs = _pairs(forms[first], forms[second])
-    lengths = [np.abs(one.points - two.points).max() for one, two in pairs]
+    pairs = pair_faces(forms[first], forms[second])
+    lengths = [float(np.abs(one.points - two.points).max()) for one, two in pairs]
+    regions = [(landmark_region(one.points), two) for one, two in pairs]
+    box_regions = [(box_region(one.box), two) for one, two in pairs if one.box is not None]
     return Comparison(
         first=first,
         second=second,
         faces=(len(forms[first]), len(forms[second])),
         common=len(pairs),
-        points=max(map(float, lengths), default=None),
-        moved=sum(bool(length > 0.01) for length in lengths),
+        points=max(lengths, default=None),
+        moved=sum(length > 0.01 for length in lengths),
         visible=sum(int((one.visible != two.visible).sum()) for one, two in pairs),
         boxes=_largest([(one.box, two.box) for one, two in pairs]),
         centers=_largest([(one.center, two.center) for one, two in pairs]),
         scales=_largest([(one.scale, two.scale) for one, two in pairs]),
-        region=_regions([(landmark_region(one.points), two) for one, two in pairs]),
-        box_region=_regions([(box_region(one.box), two) for one, two in pairs if one.box is not None]),
+        region=_largest([pair for mine, two in regions for pair in zip(mine, (two.center, two.scale), strict=True)]),
+        box_region=_largest(
+            [pair for mine, two in box_regions for pair in zip(mine, (two.center, two.scale), strict=True)]
+        ),
     )
 
 
-def _regions(pairs: Sequence[tuple[tuple[NDArray[np.float64], NDArray[np.float64]], Sample]]) -> float | None:
-    """Largest difference between regions and those of samples."""
-    return _largest(
-        [(mine, theirs) for region, two in pairs for mine, theirs in zip(region, (two.center, two.scale), strict=True)]
-    )
-
-
-def _pairs(first: list[Sample], second: list[Sample]) -> list[tuple[Sample, Sample]]:
-    """Faces of one picture whose points are nearest; pictures go by the last part of their names."""
-    by_picture: dict[str, list[Sample]] = {}
+def pair_faces(first: list[Sample], second: list[Sample]) -> list[tuple[Sample, Sample]]:
+    """Pair faces of one image whose points are nearest; images go by the last part of their names."""
+    by_image: dict[str, list[Sample]] = {}
     for sample in second:
-        by_picture.setdefault(_file(sample), []).append(sample)
+        by_image.setdefault(_file(sample), []).append(sample)
     pairs = []
     for sample in first:
-        others = by_picture.get(_file(sample), [])
+        others = by_image.get(_file(sample), [])
         distances = [float(np.abs(sample.points - other.points).mean()) for other in others]
         if distances and min(distances) < _NEAR:
             pairs.append((sample, others.pop(int(np.argmin(distances)))))
@@ -121,28 +132,10 @@ def _pairs(first: list[Sample], second: list[Sample]) -> list[tuple[Sample, Samp
 
 
 def _file(sample: Sample) -> str:
-    return picture_name(sample).rpartition("/")[2]
+    return image_name(sample).rpartition("/")[2]
 
 
 def _largest(pairs: Sequence[tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]]) -> float | None:
-    """Largest absolute difference; None if any face lacks it."""
+    """Return the largest absolute difference; None if any face lacks it."""
     differences = [float(np.abs(a - b).max()) for a, b in pairs if a is not None and b is not None]
     return max(differences) if differences and len(differences) == len(pairs) else None
-
-
-def describe(comparison: Comparison) -> str:
-    """Lines for people."""
-    first, second = comparison.first, comparison.second
-    lengths = {
-        "points": comparison.points,
-        "boxes": comparison.boxes,
-        "centers": comparison.centers,
-        "scales": comparison.scales,
-        f"center and scale of {second} from the points of {first}": comparison.region,
-        f"center and scale of {second} from the boxes of {first}": comparison.box_region,
-    }
-    lines = [f"{first} ({comparison.faces[0]} faces) and {second} ({comparison.faces[1]}): {comparison.common} in both"]
-    lines += [f"  {name}: differ by up to {value:.4f} px" for name, value in lengths.items() if value is not None]
-    lines.append(f"  faces with a point off by more than 0.01 px: {comparison.moved}")
-    lines.append(f"  points that count in one of them only: {comparison.visible}")
-    return "\n".join(lines)

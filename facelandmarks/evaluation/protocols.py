@@ -4,11 +4,105 @@ The numbers themselves stand in the manifest (`published` of a file).
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from facelandmarks.evaluation.protocol import Cell, Protocol
+from facelandmarks.zoo.spec import Variant
+
+# Where the region of a face comes from (`facelandmarks.evaluation.regions`).
+RegionRule = Literal[
+    "annotation_or_box", "annotation_or_landmarks", "landmarks", "box", "clipped_box", "clipped_box_or_tight", "tight"
+]
+# What errors are divided by (`facelandmarks.evaluation.regions`).
+Normaliser = Literal["inter-ocular", "box size of the annotation", "side of the annotated region", "longer side of box"]
+# Whose rules of averaging (`facelandmarks.evaluation.scoring`).
+Scoring = Literal["mmpose", "hrnet_official", "plain"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a published row.
+
+    Attributes
+    ----------
+    key
+        Its name in `values` of the manifest.
+    subset
+        Subset of the data set (`Release.faces`).
+    metric
+        A key of `facelandmarks.evaluation.scoring.METRICS`.
+    digits
+        Decimals that the table prints.
+    faces
+        Number of faces it was measured on, if that is not the whole published subset.
+    """
+
+    key: str
+    subset: str
+    metric: str = "NME"
+    digits: int = 2
+    faces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a family of published rows was measured.
+
+    Attributes
+    ----------
+    source
+        The program that measured, for people.
+    table_source, table
+        The rows it explains: start of `source`, and `dataset`, in the manifest. The schemes must agree, too.
+    dataset, cells
+        Data set (a key of `RELEASES`) and the subsets and metrics its numbers refer to.
+    forms
+        Forms of its files (`FORMS`), first the one that upstream read; the first one found is read.
+    region, padding
+        Where the region of a face comes from, and by how much it is enlarged. Boxes get the model's own padding.
+    counts_from
+        What upstream's annotations call the centre of the top-left pixel. Upstream uses their numbers unchanged as
+        positions in the image, so regions and scored points are shifted by this.
+    box_shift
+        By form: pixels to add to its boxes to get those that upstream read.
+    normaliser, scoring
+        What errors are divided by, and whose rules of averaging and rounding apply.
+    variant, decode
+        Choices of the model (`facelandmarks.pipeline.choose`); None leaves it as published.
+    note
+        What is uncertain about it.
+    """
+
+    name: str
+    source: str
+    table_source: str
+    table: str
+    dataset: str
+    cells: tuple[Cell, ...]
+    forms: tuple[str, ...]
+    region: RegionRule
+    normaliser: Normaliser
+    scoring: Scoring
+    padding: float = 1.25
+    counts_from: int = 0
+    box_shift: Mapping[str, float] = field(default_factory=dict)
+    variant: Variant | None = None
+    decode: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model, or the name of other predictions, and how it is measured.
+
+    `source` and `values` are those of the published row, numbers by key of the protocol's cells; empty without one.
+    """
+
+    model: str
+    protocol: Protocol
+    source: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 def _cells(*subsets: str) -> tuple[Cell, ...]:

@@ -1,16 +1,17 @@
-"""What can be measured: the published rows of the manifest with their protocols, and rows without published numbers."""
+"""Which rows can be measured, and which of them a run measures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, check_subset, get_release
-from facelandmarks.evaluation.protocol import Cell, Protocol, Row
-from facelandmarks.evaluation.protocols import PROTOCOLS
+from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
+from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
-from facelandmarks.zoo import MODELS
+from facelandmarks.zoo import MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
 # Tables of the manifest that no protocol can measure again.
@@ -20,31 +21,7 @@ UNREACHABLE: Mapping[str, str] = MappingProxyType(
         "COCO-WholeBody-Face": "the annotations of COCO-WholeBody are not read here",
     }
 )
-
-
-def published_rows(spec: ModelSpec) -> Iterator[Row]:
-    """Rows of the manifest of a model that can be measured again."""
-    for row in load_manifest().files[spec.weights].published:
-        for protocol in PROTOCOLS.values():
-            if _explains(protocol, row, spec):
-                yield Row(spec.name, protocol, row["source"], MappingProxyType(dict(row["values"])))
-
-
-def _explains(protocol: Protocol, row: Mapping[str, Any], spec: ModelSpec) -> bool:
-    return (
-        row["source"].startswith(protocol.table_source)
-        and row["dataset"] == protocol.table
-        and spec.scheme == RELEASES[protocol.dataset].scheme
-    )
-
-
-def rows_of(dataset: str) -> list[Row]:
-    """Every published row of a data set, model by model; `InvalidOptionError` if there is no such data set."""
-    get_release(dataset)
-    return [row for spec in MODELS.values() for row in published_rows(spec) if row.protocol.dataset == dataset]
-
-
-# What differs in rows without published numbers.
+# What differs in rows without published numbers, by scheme.
 _PLAIN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"aflw19": {"normaliser": "box size of the annotation"}}
     | {
@@ -58,13 +35,39 @@ _PLAIN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Rows to measure, and rows whose weights are not at hand."""
+
+    rows: tuple[Row, ...]
+    absent: tuple[Row, ...]
+
+
+def published_rows(spec: ModelSpec) -> Iterator[Row]:
+    """Give the published rows of a model that a protocol can measure again."""
+    for row in load_manifest().files[spec.weights].published:
+        for protocol in PROTOCOLS.values():
+            if (
+                row["source"].startswith(protocol.table_source)
+                and row["dataset"] == protocol.table
+                and spec.scheme == RELEASES[protocol.dataset].scheme
+            ):
+                yield Row(spec.name, protocol, row["source"], MappingProxyType(dict(row["values"])))
+
+
+def rows_of(dataset: str) -> list[Row]:
+    """Return every published row of a data set, model by model; `InvalidOptionError` for an unknown data set."""
+    get_release(dataset)
+    return [row for spec in MODELS.values() for row in published_rows(spec) if row.protocol.dataset == dataset]
+
+
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
-    """A row without published numbers, for a model that has none of this data set.
+    """Return a row without published numbers.
 
     Raises
     ------
     InvalidOptionError
-        If the model has another point layout than the data set.
+        If the model has another scheme than the data set.
     """
     scheme = get_release(dataset).scheme
     if spec.scheme != scheme:
@@ -73,9 +76,9 @@ def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row
 
 
 def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:
-    """Rules for what has no published number: the tight box of the truth as the model's own kind of box, plain means.
+    """Return the rules for what has no published number: the tight box of the truth, converted to the model's boxes.
 
-    Without subsets it is of the first one of the release.
+    Without subsets it covers the first one of the release.
     """
     release = get_release(dataset)
     for subset in subsets:
@@ -97,3 +100,63 @@ def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:
         cells = (replace(cell, subset=subset) for subset in subsets for cell in protocol.cells)
         protocol = replace(protocol, cells=tuple(cells))
     return protocol
+
+
+def plan_rows(
+    dataset: str,
+    models: Sequence[str] = (),
+    protocol: str | None = None,
+    subsets: Sequence[str] = (),
+    given: bool = False,
+    cache_dir: Path | None = None,
+) -> Plan:
+    """Choose the rows of a data set to measure.
+
+    Parameters
+    ----------
+    dataset
+        A key of `RELEASES`.
+    models
+        Names of models; empty: all that have a published row.
+    protocol
+        Only rows of this protocol.
+    subsets
+        What to measure; a model without a published row of any of them gets a plain row.
+    given
+        Whether the user brings the weights, or allows fetching them.
+    cache_dir
+        Folder of the cache; None as the environment says.
+
+    Raises
+    ------
+    UnknownModelError, InvalidOptionError
+        For an unknown model, a model with another scheme than the data set, or if there is no such row.
+    """
+    rows = [row for name in models for row in _rows_of_model(get_spec(name), dataset, subsets)]
+    rows = rows if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
+    rows = [row for row in rows if protocol is None or row.protocol.name == protocol]
+    if not rows:
+        what = " ".join([dataset, *subsets, *([f"by the protocol {protocol!r}"] if protocol else [])])
+        raise InvalidOptionError(f"no published row of {what}: see --list, or name a model to measure without one")
+    here = tuple(row for row in rows if given or at_hand(get_spec(row.model), cache_dir))
+    return Plan(here, tuple(row for row in rows if row not in here))
+
+
+def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> list[Row]:
+    """Return the published rows of a model, and a plain row of the subsets that they do not cover."""
+    rows = [row for row in published_rows(spec) if row.protocol.dataset == dataset]
+    if rows and not subsets:
+        return rows
+    bare = [subset for subset in subsets if not any(covers(row, [subset]) for row in rows)]
+    found = [row for row in rows if covers(row, subsets)]
+    return [*found, *([plain_row(spec, dataset, bare)] if bare or not rows else [])]
+
+
+def covers(row: Row, subsets: Sequence[str]) -> bool:
+    """Say whether a row has a published number of any of the subsets."""
+    return any(cell.subset in subsets for cell in row.protocol.cells if cell.key in row.values)
+
+
+def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
+    """Say whether a model's weights can be read without a network: from the package, or from the cache."""
+    return load_manifest().files[spec.weights].asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()

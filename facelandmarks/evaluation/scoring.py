@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
-from facelandmarks.evaluation.protocol import Scoring
+from facelandmarks.evaluation.protocols import Scoring
 
 Verdict = Literal["PASS", "FAIL", "PARTIAL", "-"]
 _ROUNDING = 1e-9  # of decimal numbers in binary
@@ -18,7 +18,7 @@ _ROUNDING = 1e-9  # of decimal numbers in binary
 
 @dataclass(frozen=True)
 class Unit:
-    """How a metric is printed: `factor` times its value, and the sign behind it; and whether it is a mean of errors."""
+    """How a metric is printed: `factor` times its value, then the sign; and whether it is a mean of errors."""
 
     factor: float
     sign: str
@@ -39,18 +39,16 @@ METRICS: Mapping[str, Unit] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """What is scored.
+    """N faces to score.
 
     Attributes
     ----------
-    names
-        N names.
     points, truth
-        float32 (N, K, 2), pixels. A face that was not found is NaN.
+        (N, K, 2), pixels. A face that was not found is NaN.
     visible
-        bool (N, K): which points count.
+        (N, K): which points count.
     sizes
-        float32 (N,), pixels: what errors are divided by.
+        (N,), pixels: what errors are divided by.
     """
 
     names: tuple[str, ...]
@@ -60,18 +58,18 @@ class Faces:
     sizes: NDArray[np.float32]
 
     def missed(self) -> NDArray[np.bool_]:
-        """Which were not found, bool (N,)."""
+        """Say which were not found, bool (N,)."""
         return np.asarray(np.isnan(self.points).reshape(len(self.points), -1).any(1))
 
     def found(self) -> "Faces":
-        """Those that were found."""
+        """Return those that were found."""
         kept = np.flatnonzero(~self.missed())
         names = tuple(self.names[face] for face in kept)
         return Faces(names, self.points[kept], self.truth[kept], self.visible[kept], self.sizes[kept])
 
 
 def landmark_errors(faces: Faces) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Normalised distances (N, K), and which of them count: none of a face whose size is not positive."""
+    """Return normalised distances (N, K), and which of them count: none of a face whose size is not positive."""
     positive = faces.sizes > 0
     sizes = np.where(positive, faces.sizes, 1)
     errors = metrics.normalised(metrics.distances(faces.points, faces.truth), sizes)
@@ -79,8 +77,13 @@ def landmark_errors(faces: Faces) -> tuple[NDArray[np.float64], NDArray[np.bool_
 
 
 def _plain_faces(faces: Faces) -> NDArray[np.float64]:
-    """Errors of all faces that count; missed ones are NaN, which are failures."""
+    """Return the errors of all faces that count; missed ones are NaN, which are failures."""
     return metrics.face_errors(*landmark_errors(faces))
+
+
+def pck(errors: NDArray[np.float64], counted: NDArray[np.bool_]) -> float:
+    """Return the share of points that count with an error of at most a fifth of the normaliser."""
+    return metrics.mean_error(np.where(errors <= 0.2, 1.0, 0.0), counted)
 
 
 # The rules of each program.
@@ -94,48 +97,44 @@ RULES: Mapping[Scoring, Mapping[str, Callable[[Faces], float]]] = MappingProxyTy
         },
         "hrnet_official": {
             "NME": lambda f: hrnet_official.nme(f.points, f.truth, f.sizes),
-            # As upstream's own, but that a missed face is a failure.
+            # As upstream's own, except that a missed face is a failure.
             "FR@0.10": lambda f: metrics.failure_rate(hrnet_official.face_errors(f.points, f.truth, f.sizes), 0.10),
         },
         "plain": {
             "NME": lambda f: metrics.mean_error(*landmark_errors(f), average="faces"),
             "FR@0.10": lambda f: metrics.failure_rate(_plain_faces(f), 0.10),
             "AUC@0.10": lambda f: metrics.auc(_plain_faces(f), 0.10),
-            "PCK@0.2": lambda f: metrics.mean_error(_hits(f, 0.2), landmark_errors(f)[1]),
+            "PCK@0.2": lambda f: pck(*landmark_errors(f)),
             "EPE": lambda f: metrics.epe(f.points, f.truth, f.visible),
         },
     }
 )
 
 
-def _hits(faces: Faces, threshold: float) -> NDArray[np.float64]:
-    return np.where(landmark_errors(faces)[0] <= threshold, 1.0, 0.0)
+def score(faces: Faces, metric: str, scoring: Scoring, skip_missed: bool = False) -> float:
+    """Return the value of a metric by the rules of a program: a fraction, or pixels for EPE.
 
-
-def measure(faces: Faces, metric: str, scoring: Scoring, skip_missed: bool = False) -> float:
-    """The value of a metric by the rules of a program: a fraction, or pixels for EPE.
-
-    Faces that were not found are failures and misses. Means over points cannot be had with them: they are NaN, or with
-    `skip_missed` of the other faces.
+    Faces that were not found are failures and misses. They make means of errors NaN, unless `skip_missed` leaves them
+    out.
     """
     counted = faces.found() if skip_missed and METRICS[metric].mean else faces
     return RULES[scoring][metric](counted) if counted.names else float("nan")
 
 
 def failures(faces: Faces) -> float:
-    """Share of the faces that were missed, or whose mean error is above a tenth of what it is divided by."""
-    return measure(faces, "FR@0.10", "plain")
+    """Return the share of faces that were missed, or whose mean error is above a tenth of their size."""
+    return score(faces, "FR@0.10", "plain")
 
 
 def judge(published: float | None, measured: float, digits: int, comparable: bool) -> Verdict:
-    """What a measured number says about a published one.
+    """Compare a measured number with a published one.
 
     Parameters
     ----------
     published, measured
         In the unit of the table; None if nothing is published.
     digits
-        Decimals that the table prints. The measured number is rounded so, and may then be off by one in the last digit.
+        Decimals that the table prints. The measured number is rounded to them, and may then be off by one in the last.
     comparable
         Whether it was measured on the published faces, in the published way.
     """
@@ -143,12 +142,12 @@ def judge(published: float | None, measured: float, digits: int, comparable: boo
         return "-"
     if not comparable:
         return "PARTIAL"
-    # A NaN is near nothing.
+    # False for NaN, which fails.
     return "PASS" if abs(round(measured, digits) - published) <= 10.0**-digits + _ROUNDING else "FAIL"
 
 
 def interval(faces: Faces) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the mean over faces of their errors; None of fewer than two faces."""
+    """Return the 95 % bootstrap interval of the mean error over faces; None for fewer than two faces."""
     errors = metrics.face_errors(*landmark_errors(faces.found()))
     if errors.size < 2:
         return None

@@ -1,90 +1,119 @@
-"""Landmarks as a table with one line a face, numbers rounded as in JSON."""
+"""A table with one line a face."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.formats.json import from_faces
-from facelandmarks.results import Landmarks
+from facelandmarks.formats import CARRIED
 
-PICTURE = ("width", "height", "scheme", "detector")
+IMAGE = ("width", "height", "scheme", "detector")
 BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
+DETECTOR_POINTS = tuple(f"detector_{axis}_{index}" for index in range(5) for axis in "xy")
 
 
 def rows_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """One row a face of what `Landmarks.to_dict` gives: its number, and what is known of the picture.
+    """Yield one row a face: its number, its fields, and those of the image.
 
-    A picture without faces has one row whose `face`, `box`, `box_score`, `points` and `scores` are None.
+    An image without faces has one row, in which all that belongs to a face is None.
     """
-    picture = {name: record[name] for name in PICTURE}
+    image = {name: record[name] for name in IMAGE}
     for number, face in enumerate(record["faces"]):
-        yield {**picture, "face": number, **face}
+        yield {**image, "face": number, **face}
     if not record["faces"]:
-        yield {**picture, "face": None, "box": None, "box_score": None, "points": None, "scores": None}
+        nothing = dict.fromkeys(("face", "box", "box_score", "points", "scores", *CARRIED))
+        yield {**image, **nothing}
 
 
-def columns(landmarks: int) -> list[str]:
-    """The head of the table for faces of so many points."""
+def columns(landmarks: int, carried: Sequence[str] = ()) -> list[str]:
+    """Return the header of a table of faces with so many points, and with these fields of `CARRIED`."""
     points = [f"{name}_{index}" for index in range(landmarks) for name in ("x", "y", "score")]
-    return [*PICTURE, "face", *BOX, "box_score", *points]
+    further = [
+        column
+        for name in carried
+        for column in (DETECTOR_POINTS if name == "detector_points" else _numbered(name, landmarks))
+    ]
+    return [*IMAGE, "face", *BOX, "box_score", *points, *further]
 
 
-def cells(row: Mapping[str, Any], landmarks: int) -> list[Any]:
-    """The values of a row of `rows_of` under `columns`; None is an empty cell."""
+def cells(row: Mapping[str, Any], landmarks: int, carried: Sequence[str] = ()) -> list[Any]:
+    """Return the values of a row of `rows_of` under `columns`; None is an empty cell."""
     box = row["box"] or [None] * 4
     points = row["points"] or [(None, None)] * landmarks
     scores = row["scores"] or [None] * landmarks
     numbers = [value for (x, y), score in zip(points, scores, strict=True) for value in (x, y, score)]
-    return [*(row[name] for name in PICTURE), row["face"], *box, row["box_score"], *numbers]
+    for name in carried:
+        if name == "detector_points":
+            numbers += chain.from_iterable(row[name] or [(None, None)] * 5)
+        else:
+            numbers += row[name] or [None] * landmarks
+    return [*(row[name] for name in IMAGE), row["face"], *box, row["box_score"], *numbers]
 
 
-def to_csv(faces: Landmarks) -> str:
-    """A head and one line a face; without faces one line that has only the size, scheme and detector."""
-    count = faces.points.shape[1]
+def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
+    """Return the table of one image whose faces have so many points.
+
+    It has columns for a field of `CARRIED` where the faces have it, and one line without a face if there are none.
+    """
+    carried = [name for name in CARRIED if any(face[name] is not None for face in record["faces"])]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns(count))
-    writer.writerows(cells(row, count) for row in rows_of(faces.to_dict()))
+    writer.writerow(columns(landmarks, carried))
+    writer.writerows(cells(row, landmarks, carried) for row in rows_of(record))
     return text.getvalue()
 
 
-def from_csv(text: str) -> Landmarks:
-    """The landmarks of one picture from `to_csv`.
+def from_csv(text: str) -> dict[str, Any]:
+    """Return the record of the one image in a table of `to_csv`.
 
     Raises
     ------
     InvalidOptionError
-        If a column is missing, a value is no number, there is no such point scheme, or the lines are of several
-        pictures.
+        If a column is missing, a value is not a number, or the lines belong to several images.
     """
     try:
         lines = list(csv.DictReader(io.StringIO(text)))
     except csv.Error as error:
-        raise InvalidOptionError(f"this is no table: {error}") from error
-    pictures = {tuple(line.get(name) for name in PICTURE) for line in lines}
-    if len(pictures) != 1:
-        raise InvalidOptionError(f"expected the lines of one picture, found {len(pictures)} pictures")
+        raise InvalidOptionError(f"this is not a table: {error}") from error
+    images = {tuple(line.get(name) for name in IMAGE) for line in lines}
+    if len(images) != 1:
+        raise InvalidOptionError(f"the table must hold one image, and has lines of {len(images)}")
+    width, height, scheme, detector = images.pop()
     try:
-        width, height, scheme, detector = pictures.pop()
-        found = [_face(line) for line in lines if line["face"] != ""]
-        return from_faces(found, str(scheme), (int(str(width)), int(str(height))), detector or None)
+        return {
+            "width": int(str(width)),
+            "height": int(str(height)),
+            "scheme": scheme,
+            "detector": detector or None,
+            "faces": [_face(line) for line in lines if line["face"] != ""],
+        }
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidOptionError(f"these are no landmarks of a picture: {type(error).__name__}: {error}") from error
+        raise InvalidOptionError(f"this is not a table of faces: {type(error).__name__}: {error}") from error
 
 
 def _face(line: Mapping[str, str]) -> dict[str, Any]:
     if None in line:
-        raise ValueError("a line has more cells than the head")
+        raise ValueError("a line has more cells than the header")
+
+    def numbers(*names: str) -> list[float | None]:
+        return [None if line[name] == "" else float(line[name]) for name in names]
+
     count = sum(name.startswith("x_") for name in line)
-    return {
-        "box": _numbers([line[name] for name in BOX]),
-        "box_score": _numbers([line["box_score"]])[0],
-        "points": [_numbers([line[f"x_{index}"], line[f"y_{index}"]]) for index in range(count)],
-        "scores": _numbers([line[f"score_{index}"] for index in range(count)]),
+    face = {
+        "box": numbers(*BOX),
+        "box_score": numbers("box_score")[0],
+        "points": [numbers(f"x_{index}", f"y_{index}") for index in range(count)],
+        "scores": numbers(*_numbered("score", count)),
     }
+    if DETECTOR_POINTS[0] in line:
+        face["detector_points"] = [numbers(*DETECTOR_POINTS[at : at + 2]) for at in range(0, 10, 2)]
+    for name in ("depth", "expected_error"):
+        if f"{name}_0" in line:
+            face[name] = numbers(*_numbered(name, count))
+    return face
 
 
-def _numbers(texts: Sequence[str]) -> list[float | None]:
-    return [None if text == "" else float(text) for text in texts]
+def _numbered(name: str, count: int) -> list[str]:
+    return [f"{name}_{index}" for index in range(count)]

@@ -1,65 +1,85 @@
 """`.pts`, the files of 300-W: the points of one face, counted from 1 (the centre of the top-left pixel is 1, 1)."""
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.boxes import tight_boxes
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.results import Landmarks
-from facelandmarks.schemes import get_scheme
 
 ORIGIN = 1.0  # coordinate of the centre of the first pixel in these files; here it is 0
-_FILE = re.compile(r"\s*version:\s*[0-9]+\s+n_points:\s*([0-9]{1,9})\s*\{([^{}]*)\}\s*")
+_HEADER = re.compile(r"version:\s*\S*|n_points:\s*(\d{1,9})(?!\S)")
+_PLACE = re.compile(r"0{0,9}[1-9]\d{0,2}")
+_FLAGS = {"True": True, "False": False, "1": True, "0": False}
 
 
 def to_pts(points: NDArray[np.float32]) -> str:
-    """The file of one face from its points (K, 2)."""
+    """Return the file of one face with points (K, 2)."""
     rows = [f"{x:.3f} {y:.3f}" for x, y in points.astype(np.float64) + ORIGIN]
     return "\n".join(["version: 1", f"n_points: {len(rows)}", "{", *rows, "}", ""])
 
 
-def from_pts(texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> Landmarks:
-    """Faces of one picture from the texts of their files.
+def from_pts(text: str, count: int) -> NDArray[np.float64]:
+    """Return the points (count, 2) of a file; `InvalidOptionError` for other files and other numbers of points."""
+    points, _ = parse_pts(text)
+    if len(points) != count or not (np.abs(points) <= np.finfo(np.float32).max).all():  # false for NaN
+        raise InvalidOptionError(f"expected the .pts file of {count} points, found {len(points)}, or beyond float32")
+    return points - ORIGIN
 
-    The files know neither scores nor boxes: scores are NaN, boxes are the bounds of the points.
 
-    Parameters
-    ----------
-    texts
-        One a face.
-    scheme
-        Name of the point scheme; the files do not say it.
-    image_size
-        Width and height of the picture in pixels.
+def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Parse the points of a face, in any dialect of `.pts`.
+
+    The header (`version`, `n_points`) and the braces may be missing; rows are `x y`, `x y visible` (0 or 1), or
+    `number x y visible` (True or False).
+
+    Returns
+    -------
+    points
+        (K, 2), pixels, **as the file counts them**: from 1 in 300-W. Rows with numbers, which count from 1, go to their
+        places; a place without a row is NaN.
+    visible
+        (K,): as the flags say, all true without flags; false where there is no row.
 
     Raises
     ------
     InvalidOptionError
-        If a text is no such file, or has another number of points than the scheme.
-    UnknownModelError
-        If there is no such scheme.
+        Naming the line, for rows of another kind, numbers that are not finite, and fewer or more points than the header
+        says.
     """
-    layout = get_scheme(scheme)
-    count = len(layout)
-    points = np.array([_points(text, count) for text in texts], np.float32).reshape(len(texts), count, 2)
-    unknown = np.full((len(texts), count), np.nan, np.float32)
-    return Landmarks(points, unknown, tight_boxes(points).astype(np.float32), unknown[:, 0], layout, image_size)
+    rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
+    stated, count = None, 0
+    for line, content in enumerate(text.splitlines(), 1):
+        for header in _HEADER.finditer(content):
+            stated = int(header[1]) if header[1] else stated
+        words = _HEADER.sub(" ", content).replace("{", " ").replace("}", " ").split()
+        if words:
+            place, point, visible = _parse_row(words, line)
+            rows[count if place is None else place] = point, visible
+            count += 1
+    if not rows or stated not in (None, count):
+        raise InvalidOptionError(f"{count} points, its header says {stated}")
+    if len(rows) < count:
+        raise InvalidOptionError("two rows of one number")
+    points, flags = np.full((max(rows) + 1, 2), np.nan), np.zeros(max(rows) + 1, bool)
+    for place, (point, visible) in rows.items():
+        points[place], flags[place] = point, visible
+    return points, flags
 
 
-def _points(text: str, count: int) -> NDArray[np.float64]:
-    match = _FILE.fullmatch(text)
+def _parse_row(words: list[str], line: int) -> tuple[int | None, NDArray[np.float64], bool]:
+    """Return the place of a point, None for the next one, the point, and whether it is visible."""
+    flag = _FLAGS.get(words[-1]) if len(words) in (3, 4) else True
+    numbered = len(words) == 4
+    if len(words) not in (2, 3, 4) or flag is None or (numbered and not _PLACE.fullmatch(words[0])):
+        found = repr(" ".join(words))
+        raise InvalidOptionError(
+            f"line {line}: expected 'x y', 'x y 0/1' or 'number x y True/False', found {found:.99}"
+        )
     try:
-        numbers = np.array(match[2].split(), np.float64) if match else np.zeros(0)
+        point = np.array([float(word) for word in words[numbered : numbered + 2]])
     except ValueError as error:
-        raise InvalidOptionError(f"this .pts file holds something else than numbers: {error}") from error
-    if match is None or int(match[1]) != count or numbers.size != 2 * count or not _fit_float32(numbers):
-        found = f"{numbers.size} numbers, 'n_points: {match[1]}'" if match else f"{text[:40]!r}"
-        raise InvalidOptionError(f"expected the .pts file of {count} points, found {found}")
-    return numbers.reshape(count, 2) - ORIGIN
-
-
-def _fit_float32(numbers: NDArray[np.float64]) -> bool:
-    return bool((np.abs(numbers) <= np.finfo(np.float32).max).all())  # not so for NaN
+        raise InvalidOptionError(f"line {line}: {error!s:.99}") from error
+    if not np.isfinite(point).all():
+        raise InvalidOptionError(f"line {line}: a number is not finite")
+    return int(words[0]) - 1 if numbered else None, point, flag

@@ -1,8 +1,8 @@
-"""Cut crops out of a picture with OpenCV 4's integer warp, byte for byte, under every OpenCV version.
+"""Cut crops out of an image with OpenCV 4's integer warp, byte for byte, under every OpenCV version.
 
-All published models were trained and measured with OpenCV 4's `warpAffine`, which is integer arithmetic; OpenCV 5's
-gives other bytes. The source positions that OpenCV 4 would use are computed here and handed to `cv2.remap`, whose
-fixed-point maps do the same blend in both versions.
+All published models were trained and measured with OpenCV 4's `warpAffine`, which is integer arithmetic; OpenCV 5
+gives other bytes. We compute the source positions of OpenCV 4 and pass them to `cv2.remap`, whose fixed-point maps
+blend alike in both versions.
 """
 
 import cv2
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Terms = tuple[Ints, Ints, Ints, Ints]
 
-# cv2.remap takes int16 positions and refuses pictures with a side of this size.
+# cv2.remap takes int16 positions and refuses images with a side of this size.
 _SIDE_LIMIT = 32767
-# Positions are counted in 1/1024 px. Beyond int16 pixels, and beyond what keeps the sum of two terms exact:
+# Positions are in units of 1/1024 px: the end of int16 pixels, and the largest term whose sums stay exact.
 _INT16_EDGE = 32768 * 1024
 _FAR = 2.0**60
-# Rows that `cv2.remap` fills in one call: several crops one below another, as it gives each thread as many pixels as a
-# crop has. More, and their maps take fresh pages from the system, which costs as much as the blend.
+# Rows that one call of `cv2.remap` fills: several crops stacked, as it gives each thread as many pixels as a crop has.
+# With more rows the maps need fresh pages from the system, which costs as much as the blend.
 _ROWS = 2048
-_BAND = 64  # rows whose maps are computed at a time: what is between stays in the processor's cache
+_BAND = 64  # rows whose maps are computed at a time, so that intermediate arrays stay in the processor's cache
 
 
 def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Cut one crop per matrix out of a picture; what lies outside of the picture is black.
+    """Cut one crop per matrix out of an image; outside of the image it is black.
 
     Parameters
     ----------
     image
-        uint8 (height, width, 3), of any memory layout.
+        uint8 (height, width, 3), any memory layout.
     matrices
         float64 (N, 2, 3), finite: pixels of the image to pixels of the crop.
     size
@@ -43,8 +43,8 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     Notes
     -----
     Source: OpenCV 4.x `modules/imgproc/src/imgwarp.cpp` (`warpAffine`, `WarpAffineInvoker`) with `INTER_LINEAR` and a
-    constant border of 0. Positions are multiples of 1/32 px. A matrix without an inverse shows the pixel at (0, 0)
-    everywhere, as there. OpenCV raises for pictures with a side of 32,767 px or more; here they are cut all the same.
+    constant border of 0. Positions are multiples of 1/32 px. As there, a singular matrix shows the pixel at (0, 0)
+    everywhere. OpenCV raises for images with a side of 32,767 px or more; we cut them all the same.
     """
     width, height = size
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
@@ -55,7 +55,7 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
 
 
 def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> Terms:
-    """Source positions as terms to be added: x of rows (N, H, 1) and columns (N, 1, W), then y, in 1/1024 px."""
+    """Return source positions as terms of sums: x of rows (N, H, 1) and columns (N, 1, W), then y, in 1/1024 px."""
     m = np.asarray(matrices, np.float64)
     determinant = m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0]
     d = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=determinant != 0)
@@ -71,14 +71,14 @@ def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> T
 
 
 def _fixed(position: NDArray[np.float64]) -> Ints:
-    """Pixels to 1/1024 px, a tie to the even number as in OpenCV."""
+    """Convert pixels to 1/1024 px, ties to even as in OpenCV."""
     fixed = position * 1024
     np.rint(np.minimum(np.maximum(fixed, -_FAR, out=fixed), _FAR, out=fixed), out=fixed)
     return fixed.astype(np.int64)
 
 
 def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
-    """Fill `crops` (N, H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx of 5 bits each."""
+    """Fill `crops` (N, H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx, 5 bits each."""
     height, width = crops.shape[1:3]
     count = max(1, _ROWS // height)
     pixel = np.empty((min(count, len(crops)), height, width, 2), np.int16)
@@ -96,7 +96,7 @@ def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.ui
 def _fill_maps(
     x_rows: Ints, x_columns: Ints, y_rows: Ints, y_columns: Ints, pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
 ) -> None:
-    """Maps (H, W, 2) and (H, W) of one crop."""
+    """Fill the maps (H, W, 2) and (H, W) of one crop."""
     if (x_rows == x_rows[0]).all() and (y_columns == y_columns[:, :1]).all():
         _fill_upright(_within_int16(x_rows[:1], x_columns), _within_int16(y_rows, y_columns[:, :1]), pixel, fraction)
         return
@@ -111,8 +111,8 @@ def _fill_maps(
 def _fill_upright(
     x: NDArray[np.int32], y: NDArray[np.int32], pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
 ) -> None:
-    """The same from a row of x (1, W) and a column of y (H, 1), which say it all of a crop that is not turned."""
-    # Both positions of a pixel as one number: x beside 0, y beside 0, and OR puts them together.
+    """Fill them from a row of x (1, W) and a column of y (H, 1), which define a crop that is not rotated."""
+    # Both positions of a pixel as one number: x beside 0, y beside 0, combined by OR.
     right, down = np.zeros((1, x.size, 2), np.int16), np.zeros((y.size, 1, 2), np.int16)
     right[..., 0], down[..., 1] = x >> 10, y >> 10
     np.bitwise_or(_paired(right), _paired(down), out=_paired(pixel))
@@ -120,12 +120,12 @@ def _fill_upright(
 
 
 def _paired(pixel: NDArray[np.int16]) -> NDArray[np.uint32]:
-    """Positions (H, W, 2) as one number (H, W) each, of the same memory."""
+    """View positions (H, W, 2) as one number (H, W) each."""
     return pixel.view(np.uint32)[..., 0]
 
 
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
-    """Sum of the terms, clipped to int16 pixels: a cast alone would wrap and show a far picture again."""
+    """Sum the terms, clipped to int16 pixels: a cast alone would wrap, and a far image would appear again."""
     total: NDArray[np.int32]
     if np.abs(rows).max() + np.abs(columns).max() < _INT16_EDGE:
         total = rows.astype(np.int32) + columns.astype(np.int32)
@@ -135,7 +135,7 @@ def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
 
 
 def _cut_with_numpy(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
-    """Fill `crops` (N, H, W, 3) without OpenCV: the same blend, slower, for pictures too large for `cv2.remap`."""
+    """Fill `crops` (N, H, W, 3) without OpenCV: the same blend, slower, for images too large for `cv2.remap`."""
     for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
         x, y = (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5
         fx, fy = (x & 31)[..., None], (y & 31)[..., None]
@@ -146,7 +146,7 @@ def _cut_with_numpy(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.ui
 
 
 def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
-    """Values (H, W, 3) of the picture at integer positions, 0 outside of it."""
+    """Return the values (H, W, 3) of the image at integer positions, 0 outside of it."""
     height, width = image.shape[:2]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     values: Ints = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)

@@ -1,7 +1,7 @@
-"""What follows from landmarks: aspect ratios of eyes and mouth, head pose, aligned crops. Without torch, batch first.
+"""Measures of landmarks: aspect ratios of eyes and mouth, head pose, aligned crops. Without torch, batch first.
 
-Each result has a flag `valid`; a value whose flag is not set means nothing. All of it works for every scheme that has
-the points it needs, and says so where one does not.
+Each result has a flag `valid`; a value whose flag is not set means nothing. A scheme that lacks the points of a measure
+is an error.
 """
 
 from facelandmarks.measures.alignment import ALIGNMENTS, Aligned, Alignment, align

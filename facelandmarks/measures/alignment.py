@@ -1,6 +1,6 @@
 """Aligned crops: each face turned, scaled and moved to where a recogniser or a generator expects it.
 
-Two published alignments. A similarity takes the picture to the crop: no shear, no mirror image.
+A similarity maps the image to the crop: no shear, no mirror image.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.images import ColorOrder, load_image
-from facelandmarks.measures.points import checked
-from facelandmarks.schemes import Scheme, convert
+from facelandmarks.schemes import Scheme, check_points, convert
 
 # ArcFace's five points in a crop of 112 x 112 pixels (insightface, `arcface_dst` of utils/face_align.py): middles of
 # the eyes, tip of the nose, corners of the mouth.
@@ -24,25 +23,19 @@ ARCFACE_SIZE = 112
 ARCFACE_POINTS = (
     (38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041),
 )  # fmt: skip
-# Five points that are this far (root mean square, in pixels of ArcFace's crop) from where they should be are no face:
-# the labels of 2,014 faces of 300-W are up to 10.3 off, those of 16 of AFLW2000 in all poses up to 13.5, and mirrored
-# ones from 21 on.
+# Five points that are farther (root mean square, in pixels of ArcFace's crop) from where they should be are not a face:
+# labels of 2,014 faces of 300-W are up to 10.3 off, those of 16 faces of AFLW2000 in all poses up to 13.5, mirrored
+# ones 21 and more.
 LARGEST_RESIDUAL = 15.0
 LARGEST_SIZE = 4096
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """One way to align.
+    """A published alignment: side of the crop in pixels, and how to find the map from image to crop.
 
-    Attributes
-    ----------
-    size
-        Side of the crop in pixels, as published.
-    matrices
-        Five points (N, 5, 2) and a side to similarities (N, 2, 3) from pixels of the picture to pixels of the crop.
-    smooth
-        Whether faces that are larger than the crop are averaged down; else single pixels are picked, as published.
+    `matrices` takes five points (N, 5, 2) and a side, and returns similarities (N, 2, 3). `smooth`: faces that are
+    larger than the crop are averaged down; else single pixels are picked, as published.
     """
 
     size: int
@@ -57,11 +50,11 @@ class Aligned:
     Attributes
     ----------
     pixels
-        uint8 (N, S, S, 3), RGB; black outside of the picture, and where `valid` is not set.
+        uint8 (N, S, S, 3), RGB; black outside the image, and where `valid` is not set.
     matrices
-        float64 (N, 2, 3), pixels of the picture to pixels of the crop, counted from the centres of the first ones.
+        float64 (N, 2, 3), pixels of the image to pixels of the crop, counted from the centres of the first ones.
     valid
-        bool (N,): the five points are there and look like a face that is no mirror image.
+        bool (N,): none of the five points is missing, and they look like a face that is not mirrored.
     """
 
     pixels: NDArray[np.uint8]
@@ -78,54 +71,48 @@ def align(
     size: int | None = None,
     color: ColorOrder = "rgb",
 ) -> Aligned:
-    """Aligned crops of the faces of a picture.
+    """Cut aligned crops of the faces of an image.
 
     Parameters
     ----------
     image, color
         As in `Model.predict`.
     points
-        (N, K, 2) in pixels of the upright picture.
+        (N, K, 2) in pixels of the upright image.
     scheme
-        Name or record of a scheme that converts to `points5`, as `aflw19`, `cofw29`, `ibug68`, `wflw98` and `lapa106`
-        do, or `points5`.
+        Name or record of a scheme that converts to `points5` (`aflw19`, `cofw29`, `ibug68`, `wflw98`, `lapa106`), or
+        `points5`.
     kind
         `"arcface112"` or `"ffhq"`.
     size
-        Side of the crops in pixels; None as published, 112 and 1024.
-
-    Returns
-    -------
-    Aligned
+        Side of the crops in pixels, up to 4096; None as published, 112 and 1024.
 
     Raises
     ------
     InvalidImageError
-        If the picture cannot be read.
+        If the image cannot be read.
     UnknownModelError, InvalidOptionError
-        If there is no such scheme or alignment, the scheme has not the points, or the size is not from 1 to 4096.
+        If there is no such scheme or alignment, the scheme lacks the points, or the size is out of range.
 
     Notes
     -----
-    ArcFace: least squares over five points, as in insightface (`norm_crop`), bytes as of OpenCV 4's `warpAffine`. FFHQ:
-    the square of its recipe (NVlabs/ffhq-dataset, `recreate_aligned_images`) at the same place; outside of the picture
-    it is black, not blurred, and pixels are averaged otherwise, so bytes differ.
+    ArcFace: least squares over five points, as in insightface (`norm_crop`), with the bytes of OpenCV 4's `warpAffine`.
+    FFHQ: the square of its recipe (NVlabs/ffhq-dataset, `recreate_aligned_images`) at the same place. Outside the image
+    it is black, not blurred, and pixels are averaged in another way, so bytes differ.
     """
-    array, known = checked(points, scheme)
-    if kind not in ALIGNMENTS:
-        raise InvalidOptionError(f"no alignment {kind!r}; there are: {', '.join(ALIGNMENTS)}")
-    recipe = ALIGNMENTS[kind]
+    array, known = check_points(points, scheme)
+    recipe = lookup(ALIGNMENTS, kind, "alignment")
     side = recipe.size if size is None else size
     if not 1 <= side <= LARGEST_SIZE:
         raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels; got {size!r}")
-    picture = load_image(image, color=color)
+    rgb = load_image(image, color=color)
     five = convert(array, known, "points5").astype(np.float64)
     valid = _looks_like_a_face(five)
     matrices = np.zeros((len(five), 2, 3))
     matrices[valid] = recipe.matrices(five[valid], side)
     pixels = np.zeros((len(five), side, side, 3), np.uint8)
     cut = _cut_smooth if recipe.smooth else warp_crops
-    pixels[valid] = cut(picture, matrices[valid], (side, side))
+    pixels[valid] = cut(rgb, matrices[valid], (side, side))
     return Aligned(pixels, matrices, valid)
 
 
@@ -134,7 +121,7 @@ def _arcface(points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def _ffhq(points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """The square of FFHQ: its axis is the mean of the line of the eyes and the one across eyes to mouth."""
+    """Map the square of FFHQ: its axis is the mean of the line of the eyes and the one across eyes to mouth."""
     eyes, mouth = points[:, :2].mean(1), points[:, 3:].mean(1)
     across, down = points[:, 1] - points[:, 0], mouth - eyes
     axis = across + np.stack([down[:, 1], -down[:, 0]], axis=-1)
@@ -157,12 +144,10 @@ ALIGNMENTS: Mapping[str, Alignment] = MappingProxyType(
 
 
 def similarities(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The similarities (N, 2, 3) that bring points (N, M, 2) nearest to a target (M, 2), by least squares.
+    """Return the similarities (N, 2, 3) that bring points (N, M, 2) nearest to a target (M, 2), by least squares.
 
-    Notes
-    -----
-    A plane's similarity is one complex factor and a shift, so the best is a quotient of sums; Umeyama's solution (IEEE
-    TPAMI 1991) is the same where no mirror image would be nearer. Points that are all at one place give NaN.
+    A similarity of the plane is one complex factor and a shift, so the best is a quotient of sums; Umeyama's solution
+    (IEEE TPAMI 1991) is the same where a mirror image would not be nearer. Points all at one place give NaN.
     """
     given, wanted = points[..., 0] + 1j * points[..., 1], target[:, 0] + 1j * target[:, 1]
     from_middle, to_middle = given - given.mean(1, keepdims=True), wanted - wanted.mean()
@@ -174,14 +159,13 @@ def similarities(points: NDArray[np.float64], target: NDArray[np.float64]) -> ND
 
 
 def moved(points: NDArray[np.float64], matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (N, M, 2) by affine maps (N, 2, 3)."""
+    """Map points (N, M, 2) by affine maps (N, 2, 3)."""
     return points @ matrices[..., :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
 
 
 def _looks_like_a_face(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which five points (N,) fit those of a face, and are not at one place."""
-    target = np.array(ARCFACE_POINTS)
-    off = moved(points, similarities(points, target)) - target
+    """Tell which five points (N,) fit those of a face, and are not all at one place."""
+    off = moved(points, _arcface(points, ARCFACE_SIZE)) - ARCFACE_POINTS
     residual = np.sqrt((off**2).sum(-1).mean(-1))
     apart: NDArray[np.bool_] = np.ptp(points, axis=1).max(-1) > 1.0  # pixels
     across, down = points[:, 1] - points[:, 0], points[:, 3:].mean(1) - points[:, :2].mean(1)
@@ -192,12 +176,12 @@ def _looks_like_a_face(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _cut_smooth(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Crops as of `warp_crops`, cut finer and averaged where a pixel of the crop holds several of the picture."""
+    """Cut crops as `warp_crops` does, but finer and averaged where a pixel of the crop holds several of the image."""
     crops = np.empty((len(matrices), size[1], size[0], 3), np.uint8)
     zooms = np.sqrt(np.linalg.det(matrices[:, :, :2]))
     for crop, matrix, zoom in zip(crops, matrices, zooms, strict=True):
         finer = max(1, min(round(1 / zoom), LARGEST_SIZE // max(size)))
-        # A pixel of the crop becomes finer x finer ones, its middle their middle.
+        # A pixel of the crop becomes finer x finer ones around the same middle.
         fine = matrix * finer + np.array([[0, 0, 1], [0, 0, 1]]) * (finer - 1) / 2
         large = warp_crops(image, fine[None], (size[0] * finer, size[1] * finer))[0]
         crop[:] = cv2.resize(large, size, interpolation=cv2.INTER_AREA) if finer > 1 else large

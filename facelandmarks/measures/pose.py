@@ -1,7 +1,7 @@
-"""Head pose: where a head is and how it is turned, from points of one picture and a face of average shape.
+"""Head pose: position and rotation of a head, from points of one image and a face of average shape.
 
-Camera: x right, y down, z away from the camera. Head: the same axes for a face that looks straight into the camera, so
-that such a face has no rotation.
+Camera axes: x right, y down, z away from the camera. Head axes: the same for a face that looks straight into the
+camera, which therefore has no rotation.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.measures.points import checked
-from facelandmarks.schemes import Scheme
+from facelandmarks.schemes import Scheme, check_points
 
 # Centimetres in the axes of the head. From MediaPipe's canonical face model (google-ai-edge/mediapipe, Apache-2.0,
 # modules/face_geometry/data): vertices 33, 133, 362, 263, 1, 61, 291 and 152, with y and z turned round.
@@ -31,7 +30,7 @@ AVERAGE_FACE: Mapping[str, tuple[float, float, float]] = MappingProxyType(
         "chin": (0.0, 9.403378, -4.264492),
     }
 )
-# The labels of 2,014 faces of 300-W have errors up to 0.086 (median 0.027), 500 sets of random points from 0.136 on.
+# Labels of 2,014 faces of 300-W have errors up to 0.086 (median 0.027), 500 sets of random points 0.136 and more.
 LARGEST_ERROR = 0.1
 
 
@@ -44,17 +43,17 @@ class HeadPose:
     rotation
         float64 (N, 3, 3), from axes of the head to axes of the camera.
     translation
-        float64 (N, 3): where the head's origin, between the ears, is in the camera's axes, in cm of an average head.
-        It is as good as the focal length.
+        float64 (N, 3): the head's origin, between the ears, in the camera's axes, in cm of an average head. It is as
+        accurate as the focal length.
     yaw, pitch, roll
-        float64 (N,), degrees. Yaw is positive when the nose points to the right of the picture, pitch when it points
-        up, roll when the head leans clockwise in the picture.
+        float64 (N,), degrees. Yaw is positive when the nose points to the right of the image, pitch when it points
+        up, roll when the head leans clockwise in the image.
     error
         float64 (N,): root mean square distance of the points from those of the turned average face, as a fraction of
         the diagonal of the points' bounding box.
     valid
-        bool (N,): all points are there, the pose was found in front of the camera and turned by less than 90 degrees,
-        and `error` is at most 0.1.
+        bool (N,): no point is missing, the head is in front of the camera and turned by less than 90 degrees, and
+        `error` is at most 0.1.
     """
 
     rotation: NDArray[np.float64]
@@ -69,7 +68,7 @@ class HeadPose:
 def head_pose(
     points: ArrayLike, scheme: str | Scheme, image_size: tuple[int, int], *, focal: float | None = None
 ) -> HeadPose:
-    """Pose of each head, by PnP of eight points: corners of eyes and mouth, tip of the nose, chin.
+    """Estimate the pose of each head, by PnP of eight points: corners of eyes and mouth, tip of the nose, chin.
 
     Parameters
     ----------
@@ -78,14 +77,10 @@ def head_pose(
     scheme
         Name or record of a scheme that names these points: `aflw19`, `cofw29`, `ibug68`, `wflw98` or `lapa106`.
     image_size
-        Width and height of the whole picture in pixels; its middle is taken for the optical axis.
+        Width and height of the whole image in pixels; its middle is taken for the optical axis.
     focal
-        Focal length in pixels. None: the longer side of the picture, an angle of view of 53 degrees. The angles hardly
-        depend on it for a face that is small in the picture; the distance is proportional to it.
-
-    Returns
-    -------
-    HeadPose
+        Focal length in pixels. None: the longer side of the image, an angle of view of 53 degrees. The angles hardly
+        depend on it for a face that is small in the image; the distance is proportional to it.
 
     Raises
     ------
@@ -94,9 +89,9 @@ def head_pose(
 
     Notes
     -----
-    There is no lens distortion in it. Rotation = Rz(roll) Ry(-yaw) Rx(-pitch).
+    Lens distortion is ignored. Rotation = Rz(roll) Ry(-yaw) Rx(-pitch).
     """
-    array, known = checked(points, scheme)
+    array, known = check_points(points, scheme)
     missing = [name for name in AVERAGE_FACE if name not in known.named]
     if missing:
         raise InvalidOptionError(f"{known.name} lacks points that head pose needs: {', '.join(missing)}")
@@ -105,14 +100,18 @@ def head_pose(
         raise InvalidOptionError(f"image_size and focal must be positive; got {image_size} and {focal}")
     seen = array[:, [known.named[name] for name in AVERAGE_FACE]]
     model = np.array(list(AVERAGE_FACE.values()))
-    # The picture's middle: pixels are counted from the centre of the first.
+    # The middle of the image: pixels are counted from the centre of the first.
     width, height = image_size
     camera = np.array([[length, 0, (width - 1) / 2], [0, length, (height - 1) / 2], [0, 0, 1]])
     rotation, translation = _solve(seen, model, camera)
-    error = _errors(seen, model @ rotation.transpose(0, 2, 1) + translation[:, None], camera)
-    yaw, pitch, roll = _angles(rotation)
-    with np.errstate(invalid="ignore"):
-        # The nose points to the camera, from wherever in the picture the head is.
+    projected = (model @ rotation.transpose(0, 2, 1) + translation[:, None]) @ camera.T
+    yaw = np.rad2deg(np.arcsin(np.clip(rotation[:, 2, 0], -1, 1)))
+    pitch = -np.rad2deg(np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2]))
+    roll = np.rad2deg(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = projected[..., :2] / projected[..., 2:] - seen
+        error = np.sqrt((off**2).sum(-1).mean(-1)) / np.linalg.norm(np.ptp(seen, axis=1), axis=-1)
+        # The nose points to the camera, wherever in the image the head is.
         facing = np.einsum("ni,ni->n", rotation[:, :, 2], translation) > 0
         valid = (translation[:, 2] > 0) & facing & (error <= LARGEST_ERROR)
     return HeadPose(rotation, translation, yaw, pitch, roll, error, valid)
@@ -121,40 +120,17 @@ def head_pose(
 def _solve(
     seen: NDArray[np.float64], model: NDArray[np.float64], camera: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rotations (N, 3, 3) and translations (N, 3); NaN where there is none."""
+    """Return rotations (N, 3, 3) and translations (N, 3); NaN for points that are missing or on one line."""
+    finite: NDArray[np.bool_] = np.isfinite(seen.sum(axis=(1, 2)))
+    centred = np.where(finite[:, None, None], seen, 0.0)
+    centred = centred - centred.mean(axis=1, keepdims=True)
+    singular = np.linalg.svd(centred, compute_uv=False)
+    spread = finite & (singular[:, 1] > 1e-3 * singular[:, 0])
     rotations, translations = np.full((len(seen), 3, 3), np.nan), np.full((len(seen), 3), np.nan)
-    for index in np.flatnonzero(_spread(seen)):
+    for index in np.flatnonzero(spread):
         points: Any = np.ascontiguousarray(seen[index])
         found, turn, shift = cv2.solvePnP(model, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
         if found:
             turn, shift = cv2.solvePnPRefineLM(model, points, camera, None, turn, shift)
             rotations[index], translations[index] = cv2.Rodrigues(turn)[0], shift[:, 0]
     return rotations, translations
-
-
-def _spread(seen: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which faces (N,) have all their points, and not all of them at one place or on one line."""
-    total: NDArray[np.float64] = seen.sum(axis=(1, 2))
-    finite = np.isfinite(total)
-    centred = np.where(finite[:, None, None], seen, 0.0)
-    centred = centred - centred.mean(axis=1, keepdims=True)
-    singular = np.linalg.svd(centred, compute_uv=False)
-    return finite & (singular[:, 1] > 1e-3 * singular[:, 0])
-
-
-def _errors(seen: NDArray[np.float64], placed: NDArray[np.float64], camera: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Root mean square distance (N,) of projected points from those seen, as a fraction of the diagonal of these."""
-    projected = placed @ camera.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = projected[..., :2] / projected[..., 2:] - seen
-        diagonal = np.linalg.norm(np.ptp(seen, axis=1), axis=-1)
-        errors: NDArray[np.float64] = np.sqrt((off**2).sum(-1).mean(-1)) / diagonal
-    return errors
-
-
-def _angles(rotation: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Yaw, pitch and roll (N,) in degrees."""
-    yaw = np.arcsin(np.clip(rotation[:, 2, 0], -1, 1))
-    pitch = -np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
-    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
-    return tuple(np.rad2deg([yaw, pitch, roll]))

@@ -1,4 +1,4 @@
-"""How far eyes and mouth are open: height over width of their outlines."""
+"""Opening of eyes and mouth: height over width of their outlines."""
 
 from dataclasses import dataclass
 
@@ -6,33 +6,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.measures.points import checked
-from facelandmarks.schemes import SCHEMES, Scheme
+from facelandmarks.schemes import SCHEMES, Scheme, check_points
 
 LEAST_WIDTH = 4.0  # pixels: below, the points' own error is as large as the opening
-# An eye that looks this much narrower than the other is seen from the side: its width shrinks, the height does not. Of
-# 59 labelled faces of 300-W with a quotient of 0.6 to 0.7, the narrower eye's ratio is 1.4 times the other's (median).
+# An eye that is this much narrower than the other is seen from the side: its width shrinks, its height does not. In 59
+# labelled faces of 300-W with a quotient of 0.6 to 0.7, the narrower eye's ratio is 1.4 times the other's (median).
 NARROW = 0.6
 
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """Aspect ratios, and which of them mean something.
-
-    Attributes
-    ----------
-    values
-        float64: 0 is closed. NaN where points are missing.
-    valid
-        bool, of the same shape.
-    """
+    """Aspect ratios: `values` float64, 0 if closed, NaN where points are missing; `valid` bool of the same shape."""
 
     values: NDArray[np.float64]
     valid: NDArray[np.bool_]
 
 
 def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
-    """Height over width of both eyes: mean distance of the lids over the distance of the corners.
+    """Measure height over width of both eyes: mean distance of the lids over the distance of the corners.
 
     Parameters
     ----------
@@ -44,21 +35,21 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
     Returns
     -------
     Ratios
-        (N, 2), the eye on the left of the picture first. Not valid: points missing, an eye narrower than 4 px, or less
+        (N, 2), the eye on the left of the image first. Not valid: points missing, an eye narrower than 4 px, or less
         than 0.6 times as wide as the other.
 
     Raises
     ------
-    UnknownModelError, InvalidOptionError
+    InvalidOptionError
         If there is no such scheme, it has no such outlines, or the points do not fit it.
 
     Notes
     -----
-    Source: Soukupova and Cech, Real-Time Eye Blink Detection using Facial Landmarks, CVWW 2016, for six points; for
-    outlines of another number of points by the same rule. Values of different schemes are not the same number: each has
+    Source: Soukupova and Cech, Real-Time Eye Blink Detection using Facial Landmarks, CVWW 2016, for six points; the
+    same rule serves outlines with other numbers of points. Values of different schemes cannot be compared: each has
     its lid points elsewhere.
     """
-    array, known = checked(points, scheme)
+    array, known = check_points(points, scheme)
     values, widths = zip(*(_open(array, known, name) for name in ("eye_left", "eye_right")), strict=True)
     ratios, width = np.stack(values, axis=-1), np.stack(widths, axis=-1)
     frontal = width >= NARROW * width[:, ::-1]
@@ -66,31 +57,16 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
 
 
 def mouth_aspect_ratio(points: ArrayLike, scheme: str | Scheme) -> Ratios:
-    """Height over width of the opening between the lips.
+    """Measure height over width (N,) of the opening between the lips; arguments and errors as in `eye_aspect_ratios`.
 
-    Parameters
-    ----------
-    points
-        (N, K, 2) in pixels.
-    scheme
-        Name or record of a scheme that has the inner edge of the lips: `ibug68`, `wflw98`, `lapa106` or `cofw29`.
-
-    Returns
-    -------
-    Ratios
-        (N,). Not valid: points missing, or a mouth narrower than 4 px.
-
-    Raises
-    ------
-    UnknownModelError, InvalidOptionError
-        As `eye_aspect_ratios`.
+    Not valid: points missing, or a mouth narrower than 4 px.
     """
-    ratios, width = _open(*checked(points, scheme), "lips_inner")
+    ratios, width = _open(*check_points(points, scheme), "lips_inner")
     return Ratios(ratios, np.isfinite(ratios) & (width >= LEAST_WIDTH))
 
 
 def _open(points: NDArray[np.float64], scheme: Scheme, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ratio (N,) and width (N,) of an outline that begins in a corner and has as many points above as below."""
+    """Return ratio (N,) and width (N,) of an outline that begins in a corner and has as many points above as below."""
     outline = _outline(scheme, name)
     if outline is None:
         having = [known.name for known in SCHEMES.values() if _outline(known, name)]

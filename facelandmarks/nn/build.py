@@ -1,4 +1,4 @@
-"""From a record's network name to the module."""
+"""Networks by the names that records use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from torch import nn
 
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.compact_detector import CompactDetectorNet
+from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
 from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
 from facelandmarks.nn.rtmcc import RTMPose
@@ -23,13 +24,19 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 }
 
 
+FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
+
+
 def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
-    """A network with fresh weights. The names are those of `ModelSpec.network`."""
-    return NETWORKS[name](**options)
+    """Return a network with fresh weights; `name` is a `ModelSpec.network`."""
+    network = NETWORKS[name](**options)
+    if name in FOLDED:
+        fuse_batch_norms(network.eval())
+    return network
 
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Shapes of a network's tensors by name, without the memory and the time of making them."""
+    """Return the shapes of a network's tensors by name, without allocating the tensors."""
     with torch.device("meta"):
         network = build_network(name, options)
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}

@@ -44,10 +44,11 @@ class CompactDetectorNet(PyramidTrunk):
 
     Notes
     -----
-    Input float32 (N, 3, H, W) RGB divided by `BRIGHTEST`, H and W multiples of `strides[-1]`. Output float32
-    (N, L, 15), L the cells of all levels, fine to coarse, row by row: logit of the score, offset of the box's centre
-    from the cell's centre in strides (x, y), the logarithm of the box's width and height in units of `USUAL_SIDE`
-    strides, and the points (x, y) from the middle of the box in halves of its sides. `decode` gives pixels.
+    Input float32 (N, 3, H, W) RGB, H and W multiples of `strides[-1]`. Training divides pixels by `BRIGHTEST`; in the
+    file of weights the first convolution does. `forward` gives float32 (N, 15, L), L the cells of all levels, fine to
+    coarse, row by row: see `decode_map`. `outputs` gives (N, L, 15) before that: logit of the score, offset of the
+    box's centre from the cell's centre in strides (x, y), the logarithm of the box's width and height in units of
+    `USUAL_SIDE` strides, and the points (x, y) from the middle of the box in halves of its sides.
     """
 
     def __init__(
@@ -65,8 +66,13 @@ class CompactDetectorNet(PyramidTrunk):
         """Return the outputs of each level as maps (N, 15, H / stride, W / stride)."""
         return [head(level) for head, level in zip(self.head, self.pyramid(x), strict=True)]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Tensor) -> Tensor:
+        """Return the outputs (N, L, 15) from which training learns."""
         return torch.cat([level.flatten(2).transpose(1, 2) for level in self.maps(x)], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels = zip(self.maps(x), self.strides, strict=True)
+        return torch.cat([decode_map(level.float(), stride) for level, stride in levels], 2)
 
 
 def cells_of(height: int, width: int, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -95,8 +101,8 @@ def decode_map(outputs: Tensor, stride: int) -> Tensor:
     """
     rows, columns = outputs.shape[2], outputs.shape[3]
     first = (stride - 1) / 2
-    x = outputs[:, 1:2] * stride + (torch.arange(columns) * stride + first)
-    y = outputs[:, 2:3] * stride + (torch.arange(rows) * stride + first)[:, None]
+    x = outputs[:, 1:2] * stride + (torch.arange(columns, device=outputs.device) * stride + first)
+    y = outputs[:, 2:3] * stride + (torch.arange(rows, device=outputs.device) * stride + first)[:, None]
     half = outputs[:, 3:5].clamp(max=LARGEST_LOG_SIDE).exp() * (stride * USUAL_SIDE / 2)
     wide, high = half[:, :1], half[:, 1:]
     points = [x + outputs[:, 5::2] * wide, y + outputs[:, 6::2] * high]

@@ -1,6 +1,6 @@
 """CSPNeXt, the backbone of RTMPose.
 
-Lyu et al., "RTMDet: An Empirical Study of Designing Real-Time Object Detectors", 2022; names of parameters as in the
+Lyu et al., "RTMDet: An Empirical Study of Designing Real-Time Object Detectors", 2022; parameter names are those of the
 files that MMPose publishes.
 """
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def conv_norm(channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias, padded to keep the size at stride 1, its batch norm, and SiLU."""
+    """Return a convolution without bias (padded to keep the size at stride 1), its batch norm and SiLU."""
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
     # The published weights belong to an epsilon of 1e-5, PyTorch's own; detectors of the same family have 1e-3.
     return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(channels_out), activate=nn.SiLU()))
@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Each channel weighted in 0..1 by the means of all."""
+    """Weights each channel by 0..1, from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ChannelAttention(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels through blocks, the other half past them; then both weighted and mixed."""
+    """Sends half of the channels through blocks and the other half past them, then weights and mixes both."""
 
     def __init__(self, channels: int, depth: int, *, shortcut: bool) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class CSPLayer(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """Maxima of growing neighbourhoods beside the features themselves."""
+    """Adds the maxima of growing neighbourhoods to the features."""
 
     SIDES = (5, 9, 13)  # pixels
 
@@ -86,7 +86,7 @@ class PyramidPooling(nn.Module):
 
 
 class CSPNeXt(nn.Module):
-    """The backbone; of its four stages only the last one's output is used.
+    """The backbone: float32 (N, 3, H, W), multiples of 32, to (N, 16 * width, H / 32, W / 32) from the last stage.
 
     Parameters
     ----------
@@ -94,10 +94,6 @@ class CSPNeXt(nn.Module):
         Channels of the stem: 24 in tiny, 32 in small, 48 in medium. Each stage doubles them.
     depths
         Blocks in each of the four stages: (1, 1, 1, 1), (1, 2, 2, 1), (2, 4, 4, 2).
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, 16 * width, H / 32, W / 32).
     """
 
     EXPANSION = 16
@@ -109,7 +105,7 @@ class CSPNeXt(nn.Module):
         self.stage1 = self._stage(width * 2, depths[0])
         self.stage2 = self._stage(width * 4, depths[1])
         self.stage3 = self._stage(width * 8, depths[2])
-        # The last stage looks further about and has no shortcuts, as published.
+        # The last stage pools and has no shortcuts, as published.
         self.stage4 = self._stage(width * 16, depths[3], PyramidPooling(width * 16), shortcut=False)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""From a backbone's features to heatmaps or coordinates; names of parameters as in MMPose 1.x."""
+"""Heads: from a backbone's features to heatmaps or coordinates. Parameter names are those of MMPose 1.x."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 
 class ConcatHead(nn.Module):
-    """All branches at the size of the highest, concatenated, to one heatmap a landmark (HRNetV2).
+    """Enlarges all branches to the highest resolution and turns them into one heatmap per landmark (HRNetV2).
 
-    The official repository and both generations of MMPose have this same head, under three sets of names
+    The official repository and both generations of MMPose share this head, under three sets of names
     (`facelandmarks.weights.checkpoint`).
     """
 
@@ -27,16 +27,9 @@ class ConcatHead(nn.Module):
 
 
 class HeatmapHead(nn.Module):
-    """Transposed convolutions, each doubling the resolution, if any; then one heatmap a landmark.
+    """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
 
-    Parameters
-    ----------
-    channels
-        Of the features (N, channels, h, w).
-    landmarks
-        Number of heatmaps.
-    deconvolutions
-        Channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
+    `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
     """
 
     def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:
@@ -55,7 +48,7 @@ class HeatmapHead(nn.Module):
 
 
 class RegressionHead(nn.Module):
-    """Mean over all pixels, then a linear layer: (N, channels, h, w) to (N, landmarks, 2), x and y interleaved."""
+    """Averages all pixels, then a linear layer: (N, channels, h, w) to (N, landmarks, 2), x and y interleaved."""
 
     def __init__(self, channels: int, landmarks: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""HRNet: branches of falling resolution side by side, exchanging what they see.
+"""HRNet: parallel branches of falling resolution that exchange their features.
 
 Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation", CVPR 2019;
 Wang et al., TPAMI 2020.
-Names of parameters are those of the published files, so that a checkpoint loads without renaming.
+Parameter names are those of the published files, so a checkpoint loads without renaming.
 """
 
 from collections.abc import Sequence
@@ -30,18 +30,18 @@ class BasicBlock(nn.Module):
 
 
 def down_step(channels_in: int, channels_out: int, *, relu: bool = True) -> nn.Sequential:
-    """Half the resolution."""
+    """Return layers that halve the resolution."""
     layers: list[nn.Module] = [conv3x3(channels_in, channels_out, stride=2), nn.BatchNorm2d(channels_out)]
     return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)
 
 
 def upsample(factor: int, mode: str) -> nn.Upsample:
-    """Enlarge by a whole factor, pixel areas kept in place."""
+    """Return a layer that enlarges by a whole factor and keeps pixel areas in place."""
     return nn.Upsample(scale_factor=factor, mode=mode, align_corners=None if mode == "nearest" else False)
 
 
 def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.Module:
-    """From branch `source` to the resolution and width of branch `target`."""
+    """Return the layers from branch `source` to the resolution and width of branch `target`."""
     if source == target:
         return nn.Identity()
     if source > target:
@@ -52,7 +52,7 @@ def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.
 
 
 class ExchangeModule(nn.Module):
-    """Four blocks on each branch, then every branch receives the sum of all; `outputs` branches are kept."""
+    """Runs four blocks on each branch, then adds all branches into each of the first `outputs` branches."""
 
     def __init__(self, widths: Sequence[int], outputs: int, mode: str) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ExchangeModule(nn.Module):
         branches = [branch(x) for branch, x in zip(self.branches, inputs, strict=True)]
         outputs = []
         for paths in self.fuse_layers:
-            assert isinstance(paths, nn.ModuleList)  # noqa: S101 - told to the type checker
+            assert isinstance(paths, nn.ModuleList)  # noqa: S101 - for the type checker
             # Summed from branch 0 on, as the originals do: float addition has an order.
             parts = [path(x) for path, x in zip(paths, branches, strict=True)]
             total = parts[0]
@@ -77,7 +77,7 @@ class ExchangeModule(nn.Module):
 
 
 class HRNet(nn.Module):
-    """The backbone.
+    """The backbone: float32 (N, 3, H, W), multiples of 32, to branches at H/4, H/8, H/16, H/32.
 
     Parameters
     ----------
@@ -86,15 +86,11 @@ class HRNet(nn.Module):
     modules
         Exchange modules of the stages with two, three and four branches.
     all_branches
-        Whether all four branches come out (HRNetV2) or the highest alone; then the last exchange has no paths to the
+        Whether all four branches are returned (HRNetV2) or only the highest; then the last exchange has no paths to the
         others.
     mode
-        How low branches are enlarged before they are added to higher ones: `"bilinear"` in all published face models,
-        `"nearest"` in the original and in HRNet-W48. It leaves no trace in a checkpoint's names.
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output: branches at H/4, H/8, H/16, H/32.
+        How lower branches are enlarged before they are added to higher ones: `"bilinear"` in all published face models,
+        `"nearest"` in the original and in HRNet-W48. The names in a checkpoint do not show it.
     """
 
     def __init__(
@@ -138,7 +134,7 @@ class HRNet(nn.Module):
         x = self.layer1(x)
         branches: list[Tensor] = self.stage2([path(x) for path in self.transition1])
         for transition, stage in ((self.transition2, self.stage3), (self.transition3, self.stage4)):
-            # Only the new branch has a path of its own: it starts from the lowest one.
+            # Only the new branch has layers of its own; it starts from the lowest one.
             branches = stage([*branches, transition[-1](branches[-1])])
         return branches
 
@@ -146,7 +142,7 @@ class HRNet(nn.Module):
 class HRNetV2(nn.Module):
     """HRNetV2 with its heatmap head: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4).
 
-    The face models of MMPose and of HRNet-Facial-Landmark-Detection: one network, three sets of names.
+    Used by the face models of MMPose and of HRNet-Facial-Landmark-Detection, under three sets of names.
     """
 
     def __init__(self, width: int, landmarks: int) -> None:
@@ -160,9 +156,9 @@ class HRNetV2(nn.Module):
 
 
 class HRNetPose(nn.Module):
-    """HRNet as it was for poses: heatmaps from the highest branch alone; shapes as `HRNetV2`.
+    """HRNet for poses: heatmaps from the highest branch alone; shapes as `HRNetV2`.
 
-    HRNet-W48 of MMPose's DeepFashion models.
+    Used by MMPose's DeepFashion models (HRNet-W48).
     """
 
     def __init__(self, width: int, landmarks: int) -> None:

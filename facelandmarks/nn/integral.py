@@ -1,6 +1,6 @@
 """The last steps of our own landmark models: maps of logits to points, and points to a likelier shape.
 
-Both work in float32 whatever the network's number type is: coordinates do not fit into eight bits.
+Both work in float32, whatever the network's number type: bfloat16 has too few bits for coordinates.
 """
 
 import torch
@@ -12,26 +12,17 @@ SCORE_REACH = 1.5
 
 
 def integrate(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Points as the expectation of each map's softmax.
+    """Return points as the expectation of each map's softmax, and scores.
 
-    Parameters
-    ----------
-    logits
-        (N, K, h, w), one map per landmark; any offset of a map is the same.
-
-    Returns
-    -------
-    points
-        float32 (N, K, 2), x and y as fractions of the crop's width and height. Cells are areas: the middle of cell i is
-        at (i + 0.5) / w.
-    scores
-        float32 (N, K) in 0..1: the probability of the cells whose middles lie within 1.5 cells of the point on both
-        axes (3 or 4 cells a side; those beyond the map count nothing).
+    `logits` (N, K, h, w) may be shifted by a constant per map. Points, float32 (N, K, 2), are fractions of the crop's
+    width and height; cells are areas: the middle of cell i is at (i + 0.5) / w. Scores, float32 (N, K) in 0..1, are the
+    probability of the cells whose middles lie within 1.5 cells of the point on both axes (3 or 4 cells a side; nothing
+    beyond the map).
 
     Notes
     -----
     Source: Sun et al., Integral Human Pose Regression, ECCV 2018. A cell of -inf has no probability. A map with NaN or
-    +inf, or of -inf alone, gives a NaN point with a NaN score, and leaves the other maps as they are.
+    +inf, or of -inf alone, gives a NaN point with a NaN score; other maps are not affected.
     """
     height, width = logits.shape[2:]
     p = logits.float().flatten(2).softmax(-1).view(logits.shape)
@@ -47,10 +38,10 @@ def integrate(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ShapeCorrection(nn.Module):
-    """Moves points (N, K, 2) by a linear function of all of them: what one point misses, the others often tell.
+    """Moves points (N, K, 2) by a linear function of all of them: other points often show the error of one.
 
-    The function sees the shape without its place and size, so it works alike for every crop. It is fitted by ridge
-    regression on training faces (examples/train_compact/fit_shape.py); until then it moves nothing.
+    The function sees the shape without its position and size, so it works alike for every crop. It is fitted by ridge
+    regression on training faces (examples/train_compact/fit_shape.py); before that it moves nothing.
     """
 
     def __init__(self, landmarks: int) -> None:
@@ -66,7 +57,7 @@ class ShapeCorrection(nn.Module):
 
 
 def normalised_shape(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) about their middle, in units of their root mean square distance from it; and that (N, 1, 1)."""
+    """Return points (N, K, 2) about their mean, in units of their RMS distance from it, and that distance (N, 1, 1)."""
     centred = points - points.mean(1, keepdim=True)
     size = centred.square().sum(-1).mean(1).sqrt()[:, None, None]
     return centred / size.clamp(min=1e-6), size

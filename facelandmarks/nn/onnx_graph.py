@@ -1,4 +1,4 @@
-"""A network as an ONNX graph: crops uint8 in, raw output float32 out, any number of crops."""
+"""The normalisation that precedes every network, and a network as an ONNX graph for any number of crops."""
 
 import io
 import warnings
@@ -13,24 +13,14 @@ from facelandmarks.nn.fuse import fuse_batch_norms
 OPSET = 17
 Decode = Callable[[Tensor], tuple[Tensor, ...]]
 INPUT, OUTPUT = "pixels", "output"
-_TRACED = 2  # crops: with one, an axis of length 1 could be taken for a constant
+_TRACED = 2  # crops: with one, the exporter might take an axis of length 1 for a constant
 
 
 class Normalised(nn.Module):
     """A network behind the normalisation of its pixels, and before a decoder if there is one.
 
-    Parameters
-    ----------
-    network
-        Takes float32 (N, 3, H, W).
-    mean, std
-        Per channel, on the scale 0 to 255.
-    decode
-        Makes something else of the network's output.
-
-    Notes
-    -----
-    Input uint8 (N, H, W, 3) RGB.
+    Takes uint8 (N, H, W, 3) RGB. Normalises in float32 with `mean` and `std` per channel, on the scale 0 to 255; the
+    network gets (N, 3, H, W) of number type `dtype`.
     """
 
     def __init__(
@@ -39,16 +29,21 @@ class Normalised(nn.Module):
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         decode: Decode | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.network, self.decode = network, decode
+        self.network, self.decode, self.dtype = network, decode, dtype
         self.mean: Tensor
         self.inverse_std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
         self.register_buffer("inverse_std", 1.0 / torch.tensor(std).view(3, 1, 1))
 
     def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, ...]:
-        output: Tensor = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) * self.inverse_std)
+        # A permuted channels-last array is already in the memory order that convolutions want.
+        normalised = (pixels.permute(0, 3, 1, 2).float() - self.mean) * self.inverse_std
+        if self.dtype != torch.float32:  # a graph would keep even a cast that changes nothing
+            normalised = normalised.to(self.dtype)
+        output: Tensor = self.network(normalised)
         return self.decode(output) if self.decode else output
 
 
@@ -61,7 +56,7 @@ def build_graph(
     decode: Decode | None = None,
     outputs: tuple[str, ...] = (OUTPUT,),
 ) -> bytes:
-    """The bytes of an ONNX file.
+    """Return the bytes of a network's ONNX file: crops uint8 (N, H, W, 3) in, raw output float32 out.
 
     Parameters
     ----------
@@ -72,9 +67,9 @@ def build_graph(
     size
         Width and height of the input in pixels; None leaves both open.
     metadata
-        Kept in the file.
+        Stored in the file.
     decode, outputs
-        What the graph makes of the network's output, in traceable operations, and the names of the results.
+        Traceable operations on the network's output, and the names of the results.
 
     Raises
     ------
@@ -89,7 +84,7 @@ def build_graph(
 def trace(
     module: nn.Module, size: tuple[int, int] | None, outputs: tuple[str, ...], metadata: Mapping[str, str]
 ) -> bytes:
-    """The ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
+    """Return the bytes of the ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
     try:
         import onnx
     except ImportError as error:
@@ -100,7 +95,7 @@ def trace(
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
-        # The older of PyTorch's two exporters: equal numbers in a tenth of the time, and without onnxscript.
+        # The older of PyTorch's two exporters gives equal numbers in a tenth of the time, without onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             module,

@@ -1,6 +1,6 @@
-"""ResNet, and the two published ways to landmarks that stand on it: DeepPose and Simple Baselines.
+"""ResNet, and two published landmark models on top of it: DeepPose and Simple Baselines.
 
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; names of parameters as in the published files.
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; parameter names are those of the published files.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from facelandmarks.nn.heads import HeatmapHead, RegressionHead
 
 
 def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    """3x3 convolution without bias, padded by one."""
+    """Return a 3x3 convolution without bias, padded by one."""
     return nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut; four times as many channels come out as are worked on.
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut; returns four times as many channels as it works on.
 
-    The stride is in the 3x3 convolution, as in MMPose and torchvision: the paper has it in the first 1x1, and weights
-    of the one do not work in the other.
+    The stride is in the 3x3 convolution, as in MMPose and torchvision. The paper has it in the first 1x1; weights of
+    one do not work in the other.
     """
 
     EXPANSION = 4
@@ -46,22 +46,15 @@ class Bottleneck(nn.Module):
 
 
 def bottlenecks(channels_in: int, channels: int, count: int, stride: int = 1) -> nn.Sequential:
-    """A stage: `count` blocks, of which the first has the stride."""
+    """Return a stage of `count` blocks, the first with the stride."""
     more = (Bottleneck(channels * Bottleneck.EXPANSION, channels) for _ in range(count - 1))
     return nn.Sequential(Bottleneck(channels_in, channels, stride), *more)
 
 
 class ResNet(nn.Module):
-    """The backbone, without the classifier.
+    """The backbone without classifier: float32 (N, 3, H, W), multiples of 32, to (N, 2048, H / 32, W / 32).
 
-    Parameters
-    ----------
-    blocks
-        Bottlenecks in each of the four stages; the default is ResNet-50.
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, 2048, H / 32, W / 32).
+    `blocks` are the bottlenecks in each of the four stages; the default is ResNet-50.
     """
 
     CHANNELS = 2048

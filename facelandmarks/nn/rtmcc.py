@@ -1,7 +1,7 @@
-"""RTMPose: CSPNeXt, attention among the landmarks, and a classifier of places along each axis (SimCC).
+"""RTMPose: CSPNeXt, attention among the landmarks, and classification of places along each axis (SimCC).
 
-Jiang et al., "RTMPose: Real-Time Multi-Person Pose Estimation based on MMPose", 2023; names of parameters as in the
-files that MMPose publishes.
+Jiang et al., "RTMPose: Real-Time Multi-Person Pose Estimation based on MMPose", 2023; parameter names are those of
+MMPose's published files.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from facelandmarks.nn.cspnext import CSPNeXt
 
 
 class ScaleNorm(nn.Module):
-    """Vectors (..., size) brought to one length, which is learned.
+    """Scales vectors (..., size) to one learned length.
 
     Nguyen and Salazar, "Transformers without Tears", IWSLT 2019.
     """
 
-    SHORTEST = 1e-5  # root mean square below which a vector is not made longer any more
+    SHORTEST = 1e-5  # root mean square below which a vector is not lengthened further
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ScaleNorm(nn.Module):
 
 
 class Scale(nn.Module):
-    """One factor a feature."""
+    """Scales each feature by a learned factor."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -45,22 +45,14 @@ class Scale(nn.Module):
 class GatedAttention(nn.Module):
     """Gated attention unit: each landmark sees the others; (N, K, features) to the same.
 
-    Hua et al., "Transformer Quality in Linear Time", ICML 2022. As in RTMPose: squared ReLU in place of softmax, not
-    divided by the number of landmarks, and no word of which landmark stands where.
-
-    Parameters
-    ----------
-    features
-        Of a landmark.
-    expanded
-        Features that are gated and exchanged.
-    shared
-        Features from which both queries and keys are made.
+    `expanded` is the number of features that are gated and exchanged, `shared` that of the common base of queries and
+    keys. As in RTMPose: squared ReLU instead of softmax, not divided by the number of landmarks, and no positional
+    encoding. Hua et al., "Transformer Quality in Linear Time", ICML 2022.
     """
 
     def __init__(self, features: int, expanded: int, shared: int) -> None:
         super().__init__()
-        self.parts = [expanded, expanded, shared]  # gate, value, and what queries and keys are made of
+        self.parts = [expanded, expanded, shared]  # gate, value, common base of queries and keys
         self.ln = ScaleNorm(features)
         self.uv = nn.Linear(features, sum(self.parts), bias=False)
         self.gamma = nn.Parameter(torch.ones(2, shared))
@@ -77,7 +69,7 @@ class GatedAttention(nn.Module):
 
 
 class SimCCHead(nn.Module):
-    """A map of 8 x 8 a landmark, taken as its features; attention; logits of places along x and along y.
+    """Turns a map of 8 x 8 per landmark, by attention, into logits of places along x and along y.
 
     Li et al., "SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation", ECCV 2022.
     """
@@ -104,15 +96,8 @@ class SimCCHead(nn.Module):
 class RTMPose(nn.Module):
     """float32 (N, 3, 256, 256) to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
 
-    The original returns two arrays. Here they are one, so that every network has one output: what runs it, exports it
-    or cuts it into batches need not know how many there are.
-
-    Parameters
-    ----------
-    width, depths
-        Of `CSPNeXt`: tiny, small or medium.
-    landmarks
-        Number of landmarks.
+    The original returns two arrays. Here they are one, so that every network has one output. `width` and `depths` are
+    those of `CSPNeXt`.
     """
 
     def __init__(self, width: int, depths: Sequence[int], landmarks: int) -> None:

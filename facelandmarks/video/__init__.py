@@ -1,4 +1,4 @@
-"""Videos: landmarks with numbers that stay with their faces, and points that do not tremble.
+"""Videos: landmarks with numbers that stay with their faces, and steady points.
 
 >>> import facelandmarks as fl
 >>> from facelandmarks.video import read_video, track
@@ -6,8 +6,7 @@
 ...     print(frame.time, frame.ids, frame.faces.points.shape)
 """
 
-from facelandmarks.video.annotate import Summary, annotate
-from facelandmarks.video.draw import draw_tracked
+from facelandmarks.video.annotate import Summary, annotate, draw_tracked
 from facelandmarks.video.frames import (
     Frame,
     TruncatedVideoWarning,

@@ -2,15 +2,20 @@
 
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.video.draw import draw_tracked
-from facelandmarks.video.frames import Frame, Source, Video
+from facelandmarks.video.frames import Source, Video
 from facelandmarks.video.smooth import Smoothing
 from facelandmarks.video.track import STANDARD, TrackedFrame, track
 from facelandmarks.video.write import LinesWriter, VideoWriter
@@ -20,11 +25,16 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
 
 SCHEMA = "facelandmarks-video/1"
+# RGB, apart from each other and from the colours of contours and boxes; taken in turn.
+COLOURS = ((255, 190, 60), (120, 230, 120), (255, 120, 160), (150, 170, 255), (240, 240, 120), (200, 140, 255))
+EDGE = (20, 20, 20)
+HEIGHT = 0.16  # of the digits, as a share of the box's height
+LEAST_HEIGHT = 10  # pixels
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was done: frames, frames with a face, and the numbers of the faces."""
+    """What a video held: frames, frames with a face, and the numbers of the faces."""
 
     frames: int
     with_faces: int
@@ -45,54 +55,53 @@ def annotate(
     most_frames: int | None = None,
     progress: Callable[[TrackedFrame], object] | None = None,
 ) -> Summary:
-    """Follow the faces of a video; write them, drawn or as lines of JSON.
+    """Follow the faces of a video; write them as a drawn video, as lines of JSON, or both.
 
-    Both files are opened before the first frame is read, and get their names together when all is done; what had these
-    names is replaced then. When anything goes wrong, neither is there. Ctrl-C ends a camera, and the files are kept.
+    Both files are opened before the first frame is read, and get their names together at the end, in place of files
+    that have these names. After an error neither exists. Ctrl-C ends a camera, and the files are kept.
 
     Parameters
     ----------
     source
         Path of a file, or the number of a camera, from 0.
-    model
-        Any model for faces.
     draw
         A video file to write, see `VideoWriter`.
     out
         A file of JSON lines to write, one a frame: docs/video.md.
-    detector, detect_every, keep_lost, min_score, smoothing
-        As in `track`.
     most_frames
-        End after so many frames.
+        Stop after this many frames.
     progress
         Called with each frame when it is done.
 
-    Raises
-    ------
-    VideoError
-        If the video cannot be read, or a file cannot be written.
-    InvalidOptionError, MissingDependencyError
-        As in `track`.
+    All others are those of `track`. Errors are those of `track`, and `VideoError` if the video cannot be read or a
+    file cannot be written.
     """
     if most_frames is not None and most_frames < 1:
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
-    with Video(source) as video, _outputs(video, draw, out) as (picture_file, text_file):
-        tracked = track(
-            _ended_by_hand(video, most_frames),
-            model,
-            detector=detector,
-            detect_every=detect_every,
-            keep_lost=keep_lost,
-            min_score=min_score,
-            smoothing=smoothing,
-        )
-        frames = with_faces = 0
-        ids: set[int] = set()
+    frames = with_faces = 0
+    ids: set[int] = set()
+    with (
+        Video(source) as video,
+        _outputs(video, draw, out) as (drawn, lines),
+        _ended_by_ctrl_c(video.live) as ended,
+        # Closed before the video is: its threads read the video.
+        closing(
+            track(
+                takewhile(lambda _: not ended.is_set(), islice(video, most_frames)),
+                model,
+                detector=detector,
+                detect_every=detect_every,
+                keep_lost=keep_lost,
+                min_score=min_score,
+                smoothing=smoothing,
+            )
+        ) as tracked,
+    ):
         for frame in tracked:
-            if picture_file:
-                picture_file.write(draw_tracked(frame), frame.time)
-            if text_file:
-                text_file.write(to_line(frame, video.name, model.spec.name))
+            if drawn:
+                drawn.write(draw_tracked(frame), frame.time)
+            if lines:
+                lines.write(to_line(frame, video.name, model.spec.name))
             frames, with_faces = frames + 1, with_faces + bool(len(frame.ids))
             ids.update(frame.ids.tolist())
             if progress:
@@ -101,32 +110,61 @@ def annotate(
 
 
 def to_line(frame: TrackedFrame, video: str, model: str) -> str:
-    """A frame as one line of JSON."""
+    """Return a frame as one line of JSON."""
     return json.dumps({"schema": SCHEMA, "video": video, "model": model, **frame.to_dict()}, allow_nan=False)
 
 
-def _ended_by_hand(video: Video, most_frames: int | None) -> Iterator[Frame]:
-    """The frames; Ctrl-C is how a camera ends, and what breaks off a file."""
+def draw_tracked(frame: TrackedFrame) -> NDArray[np.uint8]:
+    """Return a copy of the frame's image with contours, points, boxes, and the number above each face."""
+    canvas = frame.faces.draw(frame.image)
+    font = cv2.FONT_HERSHEY_DUPLEX
+    for number, face in zip(frame.ids.tolist(), frame.faces, strict=True):
+        wanted = max(LEAST_HEIGHT, HEIGHT * float(face.box[3] - face.box[1]))
+        scale = wanted / cv2.getTextSize("0", font, 1.0, 1)[0][1]
+        thickness = max(1, round(scale))
+        (width, height), _ = cv2.getTextSize(str(number), font, scale, thickness)
+        # Inside the image, even where the box reaches beyond it.
+        x = int(np.clip(face.box[0], 1, max(1, canvas.shape[1] - width - 1)))
+        y = int(np.clip(face.box[1] - 0.4 * height, height + 1, max(height + 1, canvas.shape[0] - 1)))
+        colour = COLOURS[(number - 1) % len(COLOURS)]
+        for ink, stroke in ((EDGE, thickness + 2), (colour, thickness)):
+            cv2.putText(canvas, str(number), (x, y), font, scale, ink, stroke, cv2.LINE_AA)
+    return canvas
+
+
+@contextmanager
+def _ended_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event, for a camera: whatever is at work then is done to its end."""
+    ended = threading.Event()
+    if not live or threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def end(*_: object) -> None:
+        ended.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, end)
     try:
-        yield from islice(video, most_frames)
-    except KeyboardInterrupt:
-        if not video.live:
-            raise
+        yield ended
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def _outputs(
     video: Video, draw: str | os.PathLike[str] | None, out: str | os.PathLike[str] | None
 ) -> Iterator[tuple[VideoWriter | None, LinesWriter | None]]:
-    """The open files; they get their names if all went well."""
+    """Open the files; give them their names if all goes well."""
     info = video.info
     files: list[VideoWriter | LinesWriter] = []
     try:
-        pictures = VideoWriter(draw, info.rate, info.width, info.height) if draw is not None else None
-        files += [pictures] if pictures else []
+        drawn = VideoWriter(draw, info.rate, info.width, info.height) if draw is not None else None
+        files += [drawn] if drawn else []
         lines = LinesWriter(out) if out is not None else None
         files += [lines] if lines else []
-        yield pictures, lines
+        yield drawn, lines
         for file in files:
             file.close()
         for file in files:

@@ -1,10 +1,9 @@
-"""Pictures in time: frames of a file, of a camera, or of one's own."""
+"""Frames of a video file, of a camera, or of your own images."""
 
 import os
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,28 +16,18 @@ from facelandmarks.errors import InvalidOptionError, VideoError
 from facelandmarks.images import ColorOrder, load_image
 
 Source = str | os.PathLike[str] | int
-FALLBACK_RATE = 30.0  # frames a second, where a camera or a file does not say
+FALLBACK_RATE = 30.0  # frames per second, where a camera or a file does not say
 NO_CAMERA = "is there a camera of that number, free to be used? Cameras count from 0; /dev/videoN is number N on Linux"
-# Of texts that FFmpeg takes for videos and that name other files, of which it would then show the frames.
+# Signatures of playlist files, which would make FFmpeg open other local files.
 PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
-PROBED = 1 << 20  # bytes: as far as FFmpeg looks for what a file is, whatever stands before
-EARLIEST = -1.0  # seconds: a little before the start is a delay of the codec, more than that is damage
+PROBED = 1 << 20  # bytes: FFmpeg looks this far for a signature, whatever comes before
+EARLIEST = -1.0  # seconds: codecs may start a little before 0; more than that is damage
 MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a video.
-
-    Attributes
-    ----------
-    index
-        Counted from 0.
-    time
-        When it is shown, in seconds from the start.
-    image
-        uint8 RGB (H, W, 3), upright.
-    """
+    """One image of a video: its index from 0, its time in seconds from the start, RGB pixels (H, W, 3), upright."""
 
     index: int
     time: float
@@ -47,7 +36,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a source says of itself: frames a second (the mean), width and height in pixels, frames (None: no end)."""
+    """What a source says of itself: mean frames per second, size in pixels, number of frames (None: open end)."""
 
     rate: float
     width: int
@@ -55,24 +44,40 @@ class VideoInfo:
     count: int | None
 
 
-class Video:
-    """An open file or camera; iterate over it once for its frames.
+class TruncatedVideoWarning(UserWarning):
+    """A file announces more frames than can be read."""
 
-    Parameters
-    ----------
-    source
-        Path of a file, or the number of a camera, from 0.
+
+class Video:
+    """An open file (a path) or camera (a number, from 0); iterate over it once for its frames.
 
     Raises
     ------
     VideoError
-        If it cannot be opened.
+        If it cannot be opened; while iterating, if it has no frame.
+
+    Warns
+    -----
+    TruncatedVideoWarning
+        If it ends before the announced number of frames.
     """
 
     def __init__(self, source: Source) -> None:
-        self.name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
         self.live = isinstance(source, int)
-        self._capture = _open(source, self.name)
+        self.name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
+        if not isinstance(source, int):
+            _check_file(Path(source))
+        levels: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved them
+        level = levels.getLogLevel()
+        levels.setLogLevel(0)  # else OpenCV prints a page of warnings, one from each backend that it tries
+        try:
+            self._capture = cv2.VideoCapture(source if isinstance(source, int) else self.name)
+        finally:
+            levels.setLogLevel(level)
+        if not self._capture.isOpened():
+            why = NO_CAMERA if self.live else "it is not a video, or cut or damaged"
+            raise VideoError(f"cannot open {self.name}: {why}")
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.info = VideoInfo(
@@ -86,25 +91,23 @@ class Video:
         start, last, index = time.monotonic(), EARLIEST, 0
         while self._capture.grab():
             shown = time.monotonic() - start if self.live else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            # Some streams carry no times, or times that stand still: then the rate says when.
+            # Some streams have no times, or times that stand still: then the rate gives them.
             shown = shown if last < shown < np.inf else max(last, 0.0) + (1 / self.info.rate if index else 0.0)
-            good, picture = self._capture.retrieve()
+            good, image = self._capture.retrieve()
             if not good:
                 break
-            yield Frame(index, shown, _rgb(picture))
+            code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
+            yield Frame(index, shown, np.asarray(cv2.cvtColor(image, code), np.uint8))
             last, index = shown, index + 1
-        self._check_end(index)
-
-    def _check_end(self, found: int) -> None:
-        if not found:
+        if not index:
             raise VideoError(f"{self.name} has no frame that can be read")
         announced = self.info.count
-        if announced is not None and found < announced - max(1, MISSED * announced):
-            message = f"{self.name} breaks off after {found} of {announced} frames: the file is cut or damaged"
-            warnings.warn(message, TruncatedVideoWarning, stacklevel=3)
+        if announced is not None and index < announced - max(1, MISSED * announced):
+            message = f"{self.name} breaks off after {index} of {announced} frames: the file is cut or damaged"
+            warnings.warn(message, TruncatedVideoWarning, stacklevel=2)
 
     def close(self) -> None:
-        """Let go of the file or the camera."""
+        """Release the file or the camera."""
         self._capture.release()
 
     def __enter__(self) -> Self:
@@ -114,83 +117,37 @@ class Video:
         self.close()
 
 
-class TruncatedVideoWarning(UserWarning):
-    """A file that announces more frames than can be read."""
-
-
-def read_video(source: Source) -> Iterator[Frame]:
-    """The frames of a file or a camera, upright, with the times that the file gives them.
-
-    Parameters
-    ----------
-    source
-        Path of a file, or the number of a camera, from 0.
-
-    Raises
-    ------
-    VideoError
-        At once if it cannot be opened; at the end if it had no frame.
-
-    Warns
-    -----
-    TruncatedVideoWarning
-        If it ends before the announced number of frames.
-    """
-    video = Video(source)
-    return iter(_closing(video))
-
-
-def _closing(video: Video) -> Iterator[Frame]:
-    with video:
-        yield from video
-
-
-def as_frames(images: Iterable[Any], rate: float, *, color: ColorOrder = "rgb") -> Iterator[Frame]:
-    """Pictures in any form that `Model.predict` takes as frames, `rate` of them a second."""
-    if not 0 < rate < np.inf:
-        raise InvalidOptionError(f"rate must be a positive number of frames a second; got {rate!r}")
-    return (Frame(index, index / rate, load_image(image, color=color)) for index, image in enumerate(images))
-
-
-def _open(source: Source, name: str) -> cv2.VideoCapture:
-    if not isinstance(source, int):
-        path = Path(source)
-        if not path.is_file():
-            raise VideoError(f"no such file: {name}")
-        if not path.stat().st_size:
-            raise VideoError(f"{name} is empty")
-        _refuse_playlist(path, name)
-    with _opencv_silent():
-        capture = cv2.VideoCapture(source if isinstance(source, int) else os.fspath(source))
-    if not capture.isOpened():
-        why = NO_CAMERA if isinstance(source, int) else "it is no video, or cut or damaged"
-        raise VideoError(f"cannot open {name}: {why}")
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
-@contextmanager
-def _opencv_silent() -> Iterator[None]:
-    """Keep OpenCV, which tries all it has, from a page of warnings for each thing that cannot be opened."""
-    levels: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved them
-    before = levels.getLogLevel()
-    levels.setLogLevel(0)
-    try:
-        yield
-    finally:
-        levels.setLogLevel(before)
-
-
-def _refuse_playlist(path: Path, name: str) -> None:
+def _check_file(path: Path) -> None:
+    """Raise `VideoError` for a file that OpenCV must not, or cannot, open."""
+    if not path.is_file():
+        raise VideoError(f"no such file: {path}")
     try:
         with path.open("rb") as file:
             head = file.read(PROBED)
     except OSError as error:
-        raise VideoError(f"cannot read {name}: {error.strerror or error}") from error
-    if any(sign in head for sign in PLAYLISTS):
-        raise VideoError(f"{name} is a list of other files, no video: open those by name")
+        raise VideoError(f"cannot read {path}: {error.strerror or error}") from error
+    if not head:
+        raise VideoError(f"{path} is empty")
+    if any(signature in head for signature in PLAYLISTS):
+        raise VideoError(f"{path} is a list of other files, not a video: open those by name")
 
 
-def _rgb(picture: Any) -> NDArray[np.uint8]:
-    code = cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
+def read_video(source: Source) -> Iterator[Frame]:
+    """Read the frames of a file or a camera: upright, with the times of the file.
+
+    The source is opened at once. Parameters, errors and warnings are those of `Video`.
+    """
+    video = Video(source)
+
+    def frames() -> Iterator[Frame]:
+        with video:
+            yield from video
+
+    return frames()
+
+
+def as_frames(images: Iterable[Any], rate: float, *, color: ColorOrder = "rgb") -> Iterator[Frame]:
+    """Turn images, in any form that `Model.predict` takes, into frames, `rate` of them per second."""
+    if not 0 < rate < np.inf:
+        raise InvalidOptionError(f"rate must be a positive number of frames per second; got {rate!r}")
+    return (Frame(index, index / rate, load_image(image, color=color)) for index, image in enumerate(images))

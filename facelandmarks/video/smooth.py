@@ -1,9 +1,8 @@
-"""Steady points without much lag: One-Euro filters in the coordinates of the face.
+"""Steady points with little lag: One-Euro filters in the coordinates of the face.
 
-A face is taken apart into where it is, how large, how it is turned, and its shape: the points as they lie in an upright
-face of size 1. Each part is smoothed at the speed at which it changes. So a face that walks, nears or tilts its head
-does not drag its points behind, while points that tremble inside of it are held; and the same numbers fit small faces
-and large ones, few frames a second and many.
+A face is split into its place, its size and turn, and its shape: the points in an upright face of size 1. Each part is
+smoothed according to its own speed, so that a face that walks, comes nearer or tilts its head does not drag its points
+behind, while trembling points are held. The same settings fit small and large faces and all frame rates.
 
 The filter is that of Casiez, Roussel and Vogel, "1 Euro Filter", CHI 2012: a first-order low-pass filter whose cut-off
 frequency grows with speed.
@@ -17,107 +16,88 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """Of one filter.
+    """Settings of one filter. Speeds are in face sizes, radians, or factors e of size, per second."""
 
-    Attributes
-    ----------
-    least
-        Cut-off frequency at rest, in Hz: lower is steadier.
-    slope
-        By how many Hz it rises for each unit of speed (a unit is a face size, a radian, or a factor e of size, a
-        second): higher lags less.
-    speed
-        Cut-off frequency of the filter of the speed itself, in Hz.
-    """
-
-    least: float
-    slope: float
-    speed: float
+    least: float  # cut-off frequency at rest, in Hz: lower is steadier
+    slope: float  # rise in Hz per unit of speed: higher lags less
+    speed: float  # cut-off frequency of the filter of the speed itself, in Hz
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How points are smoothed; `benchmarks/video.py` measures what the numbers give.
+    """How points are smoothed; `benchmarks/video.py` measures the effect of the numbers."""
 
-    Attributes
-    ----------
-    place, pose, shape
-        The middle of the face; its size and turn; its points, seen from there.
-    gap
-        Seconds without the face, after which it is begun anew.
-    """
-
-    place: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
-    pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)
-    shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)
-    gap: float = 0.25
+    place: Cutoffs = Cutoffs(0.4, 40.0, 1.5)  # of the middle of the face
+    pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)  # of its size and turn
+    shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)  # of the points relative to these
+    gap: float = 0.25  # seconds without the face after which the filters start anew
 
 
 class OneEuro:
-    """One-Euro filter of complex numbers (...,); each element has the cut-off that its own speed asks for."""
+    """One-Euro filter of complex numbers (...,); each has the cut-off of its own speed."""
 
     def __init__(self, cutoffs: Cutoffs, value: NDArray[np.complex128]) -> None:
         self._cutoffs = cutoffs
         self._last = self._value = value
         self._speed = np.zeros_like(value)
 
-    def update(self, value: NDArray[np.complex128], step: float, unit: float = 1.0) -> NDArray[np.complex128]:
-        """The smoothed value, `step` seconds after the last one; speeds count in `unit` a second."""
-        # The speed of the values as they come: counted from the smoothed ones it would be too high after each start.
+    def update(
+        self,
+        value: NDArray[np.complex128],
+        step: float,
+        unit: float = 1.0,
+        trust: float | NDArray[np.float64] = 1.0,
+    ) -> NDArray[np.complex128]:
+        """Return the smoothed value `step` seconds after the last one; speeds count in `unit` per second."""
+        # The speed of the raw values: that of the smoothed ones would be too high after each start.
         speed, self._last = (value - self._last) / step, value
         self._speed = self._speed + _weight(self._cutoffs.speed, step) * (speed - self._speed)
         cutoff = self._cutoffs.least + self._cutoffs.slope * np.abs(self._speed) / unit
-        self._value = self._value + _weight(cutoff, step) * (value - self._value)
+        self._value = self._value + trust * _weight(cutoff, step) * (value - self._value)
         return self._value
 
 
 def _weight(cutoff: float | NDArray[np.float64], step: float) -> float | NDArray[np.float64]:
-    """Weight of a new value in a first-order low-pass filter, whatever the step in seconds."""
+    """Return the weight of a new value in a first-order low-pass filter, `step` seconds after the last one."""
     return 1 / (1 + 1 / (2 * np.pi * cutoff * step))
 
 
 class FaceSmoother:
-    """Smooths the points of one face.
-
-    Parameters
-    ----------
-    smoothing
-        How.
-    """
+    """Smooths the points of one face."""
 
     def __init__(self, smoothing: Smoothing) -> None:
         self._smoothing = smoothing
         self._time = -np.inf
         self._parts: _Parts | None = None
 
-    def smooth(self, points: NDArray[np.floating], time: float) -> NDArray[np.float32]:
-        """The points, smoothed.
+    def smooth(
+        self, points: NDArray[np.floating], time: float, trust: float | NDArray[np.float64] = 1.0
+    ) -> NDArray[np.float32]:
+        """Smooth the points of the next frame.
 
         Parameters
         ----------
         points
-            (K, 2) in pixels; they must not all be on one upright or level line.
+            (K, 2) in pixels, not all on one level or upright line. The first ones, and those after a gap, stay as they
+            are.
         time
             In seconds, later than in the call before.
-
-        Returns
-        -------
-        ndarray
-            float32 (K, 2). The first time and after a gap, the points as they are.
+        trust
+            How much the new points count within the face, 0 to 1: one number or (K,); 1 is the plain filter.
         """
         step, self._time = time - self._time, time
         plane = points[:, 0].astype(np.float64) + 1j * points[:, 1]
         if self._parts is None or not 0 < step <= self._smoothing.gap:
             self._parts = _Parts(self._smoothing, plane)
             return points.astype(np.float32)
-        smoothed = self._parts.update(plane, step)
+        smoothed = self._parts.update(plane, step, trust)
         return np.stack([smoothed.real, smoothed.imag], axis=-1).astype(np.float32)
 
 
 class _Parts:
     """Place, pose and shape of a face, each with its filter.
 
-    Points are complex numbers: size and turn are one factor then, and its logarithm has them side by side.
+    Points are complex numbers, so that size and turn are one factor, with a logarithm that has them side by side.
     """
 
     def __init__(self, smoothing: Smoothing, points: NDArray[np.complex128]) -> None:
@@ -130,13 +110,14 @@ class _Parts:
         self._pose_filter = OneEuro(smoothing.pose, np.array(self._pose))
         self._shape_filter = OneEuro(smoothing.shape, self._reference)
 
-    def update(self, points: NDArray[np.complex128], step: float) -> NDArray[np.complex128]:
-        """The smoothed points."""
+    def update(
+        self, points: NDArray[np.complex128], step: float, trust: float | NDArray[np.float64]
+    ) -> NDArray[np.complex128]:
         place = np.array(points.mean())
-        # Least squares: how the reference lies upon the points.
+        # The pose of the reference that fits the points best (least squares).
         factor = np.vdot(self._reference, points - place) / np.vdot(self._reference, self._reference)
-        # Counted on from the last pose, so that the angle does not jump where a turn is full.
+        # Relative to the last pose, so that the angle does not jump after a full turn.
         self._pose += complex(np.log(factor / np.exp(self._pose)))
         middle = self._place_filter.update(place, step, unit=float(abs(factor)))
         pose = self._pose_filter.update(np.array(self._pose), step)
-        return middle + np.exp(pose) * self._shape_filter.update((points - place) / factor, step)
+        return middle + np.exp(pose) * self._shape_filter.update((points - place) / factor, step, trust=trust)

@@ -1,4 +1,4 @@
-"""How much points tremble, and how late they are."""
+"""Measures of points in time: how much they tremble, and how late they are."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,48 +10,41 @@ FINEST = 0.0005  # seconds
 
 
 def jitter(points: ArrayLike, truth: ArrayLike | None = None) -> float:
-    """How far points move from one frame to the next that should not: root mean square over points and frames.
+    """Return how far points move that should not, from frame to frame: root mean square over points and frames.
+
+    The result is in face sizes: the geometric mean of width and height of the box of the points, averaged over frames.
+    0.001 is a tenth of a pixel for a face of 100 pixels.
 
     Parameters
     ----------
     points
         (T, K, 2), one face in successive frames, in pixels.
     truth
-        (T, K, 2), the way that was really gone, if the face moved; a constant offset does not count. None: it held
-        still.
-
-    Returns
-    -------
-    float
-        In fractions of the face's size: the geometric mean of width and height of the box of its points, mean over
-        frames. 0.001 is a tenth of a pixel for a face of 100 pixels.
+        (T, K, 2), the true path up to a constant offset; None if the face held still.
     """
-    found = _sequence(points)
-    off = found if truth is None else found - _like(truth, found)
-    steps = np.diff(off, axis=0)
-    return float(np.sqrt((steps**2).sum(axis=-1).mean()) / _size(found))
+    found = _path(points)
+    off = found if truth is None else found - _path(truth, found.shape)
+    size = float(np.sqrt(np.ptp(found, axis=1).prod(axis=-1)).mean())
+    return float(np.sqrt((np.diff(off, axis=0) ** 2).sum(axis=-1).mean()) / size)
 
 
 def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
-    """By how much points come later than a reference, in milliseconds: the delay that explains them best.
+    """Return the delay of points behind a reference, in milliseconds: the one that explains them best.
+
+    Least squares over all points, to half a millisecond between -500 and 500; a constant offset does not count. NaN if
+    the reference does not move.
 
     Parameters
     ----------
     points
         (T, K, 2), one face in successive frames, in pixels.
     reference
-        (T, K, 2), where the points really were, or what came out without smoothing.
+        (T, K, 2), the true points, or those without smoothing; interpolated between frames.
     times
-        (T,), in seconds, rising; they need not be even.
-
-    Returns
-    -------
-    float
-        In milliseconds, to half of one, between -500 and 500; NaN if the reference does not move. The delay of least
-        squares over all points, the reference taken as straight between its frames. A constant offset does not count.
+        (T,), in seconds, rising; the steps may differ.
     """
-    found = _sequence(points)
-    known = _like(reference, found)
+    found = _path(points)
+    known = _path(reference, found.shape)
     when = np.asarray(times, np.float64)
     if when.shape != (len(found),) or not (np.diff(when) > 0).all():
         raise InvalidOptionError(f"times must be {len(found)} rising numbers of seconds; got shape {when.shape}")
@@ -59,37 +52,23 @@ def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
         return float("nan")
     reach = min(LONGEST_LAG, (when[-1] - when[0]) / 4)
     delays = np.arange(-reach, reach + FINEST / 2, FINEST)
-    # The same frames for every delay, or a delay that skips the lively ones would win.
+    # The same frames for every delay, or a delay that leaves out the lively ones would win.
     inside = (when - reach >= when[0] - 1e-9) & (when + reach <= when[-1] + 1e-9)
-    errors = [_misfit(found[inside], _at(when[inside] - delay, when, known)) for delay in delays]
+    errors = []
+    for delay in delays:
+        wanted = when[inside] - delay
+        after = np.searchsorted(when, wanted).clip(1, len(when) - 1)
+        share = ((wanted - when[after - 1]) / (when[after] - when[after - 1]))[:, None, None]
+        off = found[inside] - ((1 - share) * known[after - 1] + share * known[after])
+        errors.append(((off - off.mean(axis=0)) ** 2).sum())
     return float(delays[int(np.argmin(errors))] * 1000)
 
 
-def _misfit(found: NDArray[np.float64], known: NDArray[np.float64]) -> float:
-    off = found - known
-    return float(((off - off.mean(axis=0)) ** 2).sum())
-
-
-def _at(wanted: NDArray[np.float64], times: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values (T, K, 2) at other times, by straight lines."""
-    after = np.searchsorted(times, wanted).clip(1, len(times) - 1)
-    share = ((wanted - times[after - 1]) / (times[after] - times[after - 1]))[:, None, None]
-    return np.asarray((1 - share) * values[after - 1] + share * values[after], np.float64)
-
-
-def _sequence(points: ArrayLike) -> NDArray[np.float64]:
+def _path(points: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    """Return points as float64 (T, K, 2), if they have the given shape."""
     array = np.asarray(points, np.float64)
+    if shape is not None and array.shape != shape:
+        raise InvalidOptionError(f"both must have the same shape; got {shape} and {array.shape}")
     if array.ndim != 3 or array.shape[2] != 2 or len(array) < 2:
-        raise InvalidOptionError(f"points must be (T, K, 2) of at least two frames; got shape {array.shape}")
+        raise InvalidOptionError(f"points must be (T, K, 2) with at least two frames; got shape {array.shape}")
     return array
-
-
-def _like(other: ArrayLike, found: NDArray[np.float64]) -> NDArray[np.float64]:
-    array = np.asarray(other, np.float64)
-    if array.shape != found.shape:
-        raise InvalidOptionError(f"both must have one shape; got {found.shape} and {array.shape}")
-    return array
-
-
-def _size(points: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.ptp(points, axis=1).prod(axis=-1)).mean())

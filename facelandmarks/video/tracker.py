@@ -1,8 +1,9 @@
-"""Follow faces from frame to frame: who is where, and who is who."""
+"""Follow faces from frame to frame: where each face is, and which face it is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections import deque
+from collections.abc import Container, Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,118 +11,105 @@ from numpy.typing import NDArray
 from facelandmarks.boxes import Boxes, convert_boxes, tight_boxes
 from facelandmarks.detection.base import Detector
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import Scheme
-from facelandmarks.video.assign import assign, distances, overlaps
 from facelandmarks.video.frames import Frame
-from facelandmarks.video.identity import look
-from facelandmarks.video.motion import Motion
+from facelandmarks.video.motion import Motion, appearance, assign, distances, overlaps
+
+if TYPE_CHECKING:
+    from facelandmarks.model import Model
 
 # Overlaps (IoU).
-SAME_FACE = 0.4  # two boxes from here on are of one face
-CENTRED = 0.75  # a face lies well enough in its crop if the box of its points is so near to what was expected
-AGREES = 0.5  # points that cover less than this of the box they were looked for in
-# Scores of the points, as a fraction of what the face usually has: a model's scores mean something only to itself.
-NEWCOMER = 0.65  # of the best face known; textures that the detector takes for faces have less
+SAME_FACE = 0.4  # two boxes that overlap more show one face
+CENTRED = 0.75  # below, the face was too far from the middle of its crop
+AGREES = 0.5  # below, the points may be those of another face
+# Mean scores of the points, relative to the usual one of the face: scores of two models cannot be compared.
+NEWCOMER = 0.65  # relative to the best face; textures that the detector takes for faces have less
 DOUBTFUL = 0.75
 SURE = 0.9
-FAINT = 0.5  # below, half of the points are guessed: it is not shown, even if the detector sees something of it
+FAINT = 0.5  # below, half of the points are guesses: the face is not shown even where the detector finds it
 USUAL_GAIN = 0.1  # of a new score in the usual one
 # Limits of `distances`, in sides of the face.
-NEAR = 0.6  # a detection and the face that it is of
-BACK = 1.0  # where a face comes back, at once ...
-BACK_LATER = 2.0  # ... and how much farther for each second it was away
-# A face that comes back costs a part of its way (1 at its limit), and 1 - correlation of its looks.
-WAY = 0.5
-COVERED = 0.3  # in place of the looks, if less than SURE of the face is to be seen as yet
+NEAR = 0.6  # from a face to its detection
+BACK = 1.0  # from where a face was lost to where it returns, at once ...
+BACK_LATER = 2.0  # ... and in addition for each second between
+# Cost of re-identifying a lost face: distance travelled (normalised to 1 at the limit) plus 1 - correlation of the
+# appearances.
+TRAVELLED = 0.5  # weight of the distance
+COVERED = 0.3  # cost of the appearance while less than SURE of the face is visible
 WORST = 0.7
-CONFIRMED = 2  # frames in which the detector must have found a face that is new
-LEAST = 1.0  # pixels: a face must be as wide and as high
-UNSEEN = 3  # times that the detector may overlook a face with good scores ...
-UNSEEN_TIME = 0.5  # ... over at least so many seconds
-
-
-class LandmarkModel(Protocol):
-    """What is needed of a model; `facelandmarks.Model` is one."""
-
-    @property
-    def scheme(self) -> Scheme:
-        """The point layout."""
-        ...
-
-    def predict(
-        self, image: NDArray[np.uint8], bbox: Boxes | None = None, *, box_convention: str | None = None
-    ) -> Landmarks:
-        """Landmarks in given boxes."""
-        ...
+CONFIRMED = 2  # frames in a row in which the detector must find a new face
+LEAST = 1.0  # pixels: width and height of a face
+UNSEEN = 3  # times in a row that the detector may miss a face with good scores ...
+UNSEEN_TIME = 0.5  # ... within this many seconds
 
 
 @dataclass(eq=False)
 class Track:
-    """One face over time. The only thing here that changes.
-
-    Attributes
-    ----------
-    motion
-        Where it is and goes.
-    trusted
-        The same, when there was no doubt last: a face that is half covered seems to move.
-    usual
-        Usual mean score of its points.
-    look
-        What it looks like, see `facelandmarks.video.identity.look`.
-    box_score
-        The detector's score, when it found the face last.
-    seen
-        When that was, in seconds.
-    number
-        What it is called; None until it is confirmed.
-    hits, missed
-        How often in a row the detector found it, or did not.
-    gone
-        Whether it turned out to be no face.
-    """
+    """One face over time."""
 
     motion: Motion
-    trusted: Motion
-    usual: float
-    look: NDArray[np.float64]
-    box_score: float
-    seen: float
-    number: int | None = None
-    hits: int = 1
-    missed: int = 0
-    gone: bool = False
+    trusted: Motion  # the motion when there was last no doubt: a face that is half covered seems to move
+    usual: float  # mean score of its points
+    appearance: NDArray[np.float64]
+    box_score: float  # of its last detection
+    seen: float  # time of its last detection, in seconds
+    number: int | None = None  # None until it is confirmed
+    hits: int = 1  # detections in a row that found it
+    missed: int = 0  # detections in a row that missed it
+    gone: bool = False  # it turned out not to be a face
+
+    def count_detection(self, score: float | None, time: float) -> None:
+        """Take in whether the detector found the face: its score, or None."""
+        if score is None:
+            self.missed, self.hits = self.missed + 1, 0
+        else:
+            self.missed, self.hits = 0, self.hits + 1
+            self.seen, self.box_score = time, score
+
+    def learn(self, face: "FoundFace", frame: Frame) -> None:
+        """Take in the points that were found in a frame."""
+        if frame.time > self.motion.time:
+            self.motion = self.motion.updated(face.box, frame.time)
+        if face.relative_score >= SURE:
+            self.trusted, self.appearance = self.motion, appearance(frame.image, face.box)
+            self.usual += USUAL_GAIN * (face.mean_score - self.usual)
+
+    def cost_of_return(self, new: "Track") -> float:
+        """Return the cost of taking a new face for this lost one: distance and appearance."""
+        away = new.trusted.time - self.trusted.time
+        here = new.trusted.box(new.trusted.time)
+        # It kept moving, or it stayed (or turned back) where it was last seen.
+        lost_at = np.array([self.trusted.box(new.trusted.time), self.trusted.box(self.trusted.time)])
+        travelled = float(distances(lost_at, here[None]).min()) / (BACK + BACK_LATER * away)
+        if travelled > 1:
+            return np.inf
+        unlike = COVERED if new.usual < SURE * self.usual else 1 - float(self.appearance @ new.appearance)
+        return TRAVELLED * travelled + unlike
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
-    """A face in a frame: what the model found, as arrays of one face."""
+class FoundFace:
+    """The face of a track in one frame: the landmarks (of one face), and their tight box (4,)."""
 
     track: Track
-    points: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    box: NDArray[np.float32]
+    landmarks: Landmarks
+    box: Boxes
+
+    @property
+    def mean_score(self) -> float:
+        """Return the mean score of the points."""
+        return float(self.landmarks.scores[0].mean())
+
+    @property
+    def relative_score(self) -> float:
+        """Return the mean score relative to the usual one of this face; 1 for a new face."""
+        return self.mean_score / self.track.usual if self.track.usual > 0 else 1.0
 
 
 @dataclass(eq=False)
 class Tracker:
-    """Faces that are followed, and those that were lost of late.
+    """The faces that are followed, and those that were lost lately; parameters as in `facelandmarks.video.track`."""
 
-    Parameters
-    ----------
-    model
-        Finds the points.
-    detector
-        Finds the faces.
-    detect_every
-        At most so many frames from one detection to the next.
-    keep_lost
-        Seconds for which a face that went keeps its number.
-    min_score
-        Least score of a detection; None is the detector's own threshold.
-    """
-
-    model: LandmarkModel
+    model: "Model"
     detector: Detector
     detect_every: int
     keep_lost: float
@@ -131,98 +119,100 @@ class Tracker:
     _next_number: int = 1
     _since_detection: int = 0
 
-    def step(self, frame: Frame) -> list[Sighting]:
-        """The faces of the next frame; those that are new have no number yet."""
+    def follow(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, dict[int, Landmarks]], None, None]:
+        """Yield each frame with its faces by number, held back until all new faces are confirmed or dropped."""
+        held: deque[tuple[Frame, list[FoundFace]]] = deque()
+        for frame in frames:
+            held.append((frame, self.step(frame)))
+            while held and all(face.track.number is not None or face.track.gone for face in held[0][1]):
+                yield _by_number(*held.popleft())
+        # No further frame can confirm the faces that are new now.
+        for track in self.live:
+            track.hits = CONFIRMED
+        self._number()
+        for frame, faces in held:
+            yield _by_number(frame, faces)
+
+    def step(self, frame: Frame) -> list[FoundFace]:
+        """Find the faces of the next frame; new ones have no number yet."""
         self.lost = [track for track in self.lost if frame.time - track.trusted.time <= self.keep_lost]
-        sightings = self._follow(frame)
-        doubts = self._doubts(sightings, frame.time)
+        tracks = [track for track in self.live if _is_inside(track.motion.box(frame.time), frame)]
+        faces = self._find(frame, tracks, _expected(tracks, frame.time))
+        # Points of a face beside the middle of its crop are drawn towards the middle: find them again.
+        agreements = np.diagonal(overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time)))
+        pairs = zip(faces, agreements, strict=True)
+        off = [face for face, agreement in pairs if agreement < CENTRED and _is_inside(face.box, frame)]
+        faces = self._find_again(frame, faces, [face.track for face in off], _boxes(off))
+        doubted = self._doubted(faces, frame.time)
         self._since_detection += 1
-        tentative = any(track.number is None for track in self.live)
+        new = any(track.number is None for track in self.live)
         due = self._since_detection >= self.detect_every or frame.index == 0
-        if due or tentative or self.lost or any(doubts) or len(sightings) < len(self.live):
-            sightings = self._check(frame, sightings, doubts)
+        if due or new or self.lost or doubted or len(faces) < len(self.live):
+            faces = self._check(frame, faces, doubted)
             self._since_detection = 0
-        self._learn(frame, sightings)
-        return sightings
+        for face in faces:
+            face.track.learn(face, frame)
+        return faces
 
-    def _follow(self, frame: Frame) -> list[Sighting]:
-        """Look for every face where it should be by now."""
-        height, width = frame.image.shape[:2]
-        inside = [track for track in self.live if _touches(track.motion.box(frame.time), width, height)]
-        sightings = self._find(frame, inside, [track.motion.box(frame.time) for track in inside])
-        # Points of a face that was not in the middle of its crop are drawn towards it: look again where it is.
-        boxes = self._boxes(sightings)
-        expected = np.array([sighting.track.motion.box(frame.time) for sighting in sightings]).reshape(-1, 4)
-        off = np.diagonal(overlaps(boxes, expected)) < CENTRED
-        off = off & np.array([_touches(box, width, height) for box in boxes], bool)
-        good = [sighting for sighting, moved in zip(sightings, off, strict=True) if not moved]
-        return good + self._find(frame, [s.track for s, moved in zip(sightings, off, strict=True) if moved], boxes[off])
+    def _find_again(
+        self, frame: Frame, faces: Sequence[FoundFace], tracks: Sequence[Track], boxes: Boxes
+    ) -> list[FoundFace]:
+        """Replace the faces of some tracks by those in other boxes."""
+        return [face for face in faces if face.track not in tracks] + self._find(frame, tracks, boxes)
 
-    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Sequence[Boxes] | Boxes) -> list[Sighting]:
+    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Boxes) -> list[FoundFace]:
+        """Find the faces of tracks in tight boxes (N, 4)."""
         if not tracks:
             return []
-        found = self.model.predict(frame.image, np.array(boxes), box_convention="tight")
-        rows = zip(tracks, found.points, found.scores, found.boxes, strict=True)
-        # What is no face may get points that are nowhere, or all at one place.
-        return [Sighting(*row) for row in rows if np.isfinite(row[1]).all() and np.ptp(row[1], axis=0).min() >= LEAST]
+        found = self.model.predict(frame.image, boxes, box_convention="tight")
+        # Without a face, points may be nowhere (NaN), or all in one place.
+        rows = [
+            row
+            for row, points in enumerate(found.points)
+            if np.isfinite(points).all() and np.ptp(points, axis=0).min() >= LEAST
+        ]
+        tight = convert_boxes(tight_boxes(found.points[rows]), self.model.scheme.box_convention, "tight")
+        return [
+            FoundFace(tracks[row], cast("Landmarks", found[row : row + 1]), box)
+            for row, box in zip(rows, tight, strict=True)
+        ]
 
-    def _doubts(self, sightings: Sequence[Sighting], time: float) -> list[bool]:
-        """Whether what was found may be no face, or that of somebody else."""
-        if not sightings:
-            return []
-        boxes = self._boxes(sightings)
-        expected = np.array([sighting.track.motion.box(time) for sighting in sightings])
-        strayed = np.diagonal(overlaps(boxes, expected)) < AGREES
-        dim = np.array([_brightness(sighting) < DOUBTFUL for sighting in sightings])
+    def _doubted(self, faces: Sequence[FoundFace], time: float) -> set[Track]:
+        """Return the tracks whose points may be those of another face, or of none."""
+        if not faces:
+            return set()
+        boxes = _boxes(faces)
+        strayed = np.diagonal(overlaps(boxes, _expected([face.track for face in faces], time))) < AGREES
+        dim = np.array([face.relative_score < DOUBTFUL for face in faces])
         shared = (overlaps(boxes, boxes) - np.eye(len(boxes))).max(1) > SAME_FACE
-        return list(strayed | dim | shared)
+        return {face.track for face, doubt in zip(faces, strayed | dim | shared, strict=True) if doubt}
 
-    def _check(self, frame: Frame, sightings: list[Sighting], doubts: Sequence[bool]) -> list[Sighting]:
-        """Compare what was found with what the detector finds; drop, mend and add."""
-        found, scores = self.detector.detect(frame.image, min_score=self.min_score)
-        detected = convert_boxes(found.astype(np.float64), self.detector.convention, "tight")
-        # Not the boxes of the points: those of a face that is covered by another are the other's.
-        expected = np.array([track.motion.box(frame.time) for track in self.live]).reshape(-1, 4)
-        matches = dict(assign(distances(expected, detected), NEAR))
-        by_track = {track: matches.get(row) for row, track in enumerate(self.live)}
-        self._count(frame.time, scores, by_track)
-        doubted = {s.track: doubt for s, doubt in zip(sightings, doubts, strict=True)}
-        kept = [s for s in sightings if by_track[s.track] is not None or not doubted[s.track]]
-        kept = self._mend(frame, kept, detected, by_track)
-        kept = [s for s in kept if _brightness(s) >= FAINT]
-        self._lose(frame.time, {s.track for s in kept})
-        kept = [s for s in kept if s.track in self.live]
-        free = [column for column in range(len(detected)) if column not in matches.values()]
-        kept += self._add(frame, kept, detected[free], scores[free])
-        self._name()
-        return [s for s in kept if not s.track.gone]
-
-    def _count(self, time: float, scores: NDArray[np.float32], by_track: dict[Track, int | None]) -> None:
+    def _check(self, frame: Frame, faces: list[FoundFace], doubted: Container[Track]) -> list[FoundFace]:
+        """Compare the faces with what the detector finds: drop, correct and add."""
+        found = self.detector.detect(frame.image, min_score=self.min_score)
+        boxes = convert_boxes(found.boxes.astype(np.float64), self.detector.convention, "tight")
+        # Not the boxes of the points: those of a covered face lie on the face in front.
+        pairs = assign(distances(_expected(self.live, frame.time), boxes), NEAR)
+        rows = {self.live[live]: row for live, row in pairs}
         for track in self.live:
-            column = by_track[track]
-            if column is None:
-                track.missed += 1
-                track.hits = 0
-            else:
-                track.missed, track.hits = 0, track.hits + 1
-                track.seen, track.box_score = time, float(scores[column])
+            track.count_detection(float(found.scores[rows[track]]) if track in rows else None, frame.time)
+        faces = [face for face in faces if face.track in rows or face.track not in doubted]
+        wrong = [
+            face.track
+            for face in faces
+            if face.track in rows and overlaps(face.box[None], boxes[[rows[face.track]]])[0, 0] < SAME_FACE
+        ]
+        faces = self._find_again(frame, faces, wrong, boxes[[rows[track] for track in wrong]])
+        faces = [face for face in faces if face.relative_score >= FAINT]
+        self._lose(frame.time, {face.track for face in faces})
+        faces = [face for face in faces if face.track in self.live]
+        free = [row for row in range(len(boxes)) if row not in rows.values()]
+        faces += self._add(frame, faces, boxes[free], found.scores[free])
+        self._number()
+        return [face for face in faces if not face.track.gone]
 
-    def _mend(
-        self, frame: Frame, sightings: Sequence[Sighting], detected: Boxes, by_track: dict[Track, int | None]
-    ) -> list[Sighting]:
-        """Look again, where the detector found the face, for points that lie elsewhere."""
-        good, wrong, places = [], [], []
-        for sighting in sightings:
-            column = by_track[sighting.track]
-            if column is None or overlaps(self._boxes([sighting]), detected[[column]])[0, 0] >= SAME_FACE:
-                good.append(sighting)
-            else:
-                wrong.append(sighting.track)
-                places.append(detected[column])
-        return good + self._find(frame, wrong, places)
-
-    def _lose(self, time: float, kept: set[Track]) -> None:
-        """Put away the faces that are not there; those without a number never were."""
+    def _lose(self, time: float, kept: Container[Track]) -> None:
+        """Move the faces that are not there any more to the lost ones; drop those without a number."""
         for track in list(self.live):
             overlooked = track.missed >= UNSEEN and time - track.seen >= UNSEEN_TIME
             if track in kept and not overlooked and (track.number is not None or not track.missed):
@@ -234,86 +224,69 @@ class Tracker:
                 self.lost.append(track)
 
     def _add(
-        self, frame: Frame, known: Sequence[Sighting], boxes: Boxes, scores: NDArray[np.float32]
-    ) -> list[Sighting]:
-        """Begin to follow the detections that are of no known face."""
-        taken = overlaps(boxes, self._boxes(known)).max(1, initial=0) > SAME_FACE
-        height, width = frame.image.shape[:2]
-        new = [row for row in np.flatnonzero(~taken) if _touches(boxes[row], width, height)]
+        self, frame: Frame, known: Sequence[FoundFace], boxes: Boxes, scores: NDArray[np.float32]
+    ) -> list[FoundFace]:
+        """Start to follow the detections (N, 4) that belong to no known face."""
+        taken = overlaps(boxes, _boxes(known)).max(1, initial=0) > SAME_FACE
+        new = [row for row in np.flatnonzero(~taken) if _is_inside(boxes[row], frame)]
         tracks = []
         for row in new:
             motion = Motion.at_rest(boxes[row], frame.time)
-            seen = look(frame.image, boxes[row])
-            tracks.append(Track(motion, motion, 0.0, seen, float(scores[row]), frame.time))
-        sightings = self._find(frame, tracks, list(boxes[new]))
-        for sighting in sightings:
-            sighting.track.usual = float(sighting.scores.mean())
-        self.live += [sighting.track for sighting in sightings]
-        return sightings
+            look = appearance(frame.image, boxes[row])
+            tracks.append(Track(motion, motion, 0.0, look, float(scores[row]), frame.time))
+        faces = self._find(frame, tracks, boxes[new])
+        for face in faces:
+            face.track.usual = face.mean_score
+        self.live += [face.track for face in faces]
+        return faces
 
-    def _name(self) -> None:
-        """Number the faces that are confirmed by now: those that come back as before, the others from here on."""
-        known = max((track.usual for track in self.live + self.lost if track.number is not None), default=0.0)
-        new = [track for track in self.live if track.number is None and track.hits >= CONFIRMED]
-        for track in new:
-            track.gone = track.usual < NEWCOMER * known
+    def _number(self) -> None:
+        """Number the new faces that are confirmed by now: the old number for a lost face, else the next one."""
+        numbered = [track for track in self.live + self.lost if track.number is not None]
+        best = max((track.usual for track in numbered), default=0.0)
+        confirmed = [track for track in self.live if track.number is None and track.hits >= CONFIRMED]
+        for track in confirmed:
+            track.gone = track.usual < NEWCOMER * best
         self.live = [track for track in self.live if not track.gone]
-        new = [track for track in new if not track.gone]
-        if new and self.lost:
-            costs = np.array([[_change(old, track) for track in new] for old in self.lost])
-            back = assign(costs, WORST)
-            for row, column in back:
-                new[column].number = self.lost[row].number
-            returned = {row for row, _ in back}
-            self.lost = [track for row, track in enumerate(self.lost) if row not in returned]
+        new = [track for track in confirmed if not track.gone]
+        self._identify(new)
         for track in new:
             if track.number is None:
                 track.number = self._next_number
                 self._next_number += 1
 
-    def accept(self) -> None:
-        """Number what is left without, at the end: there is no further frame to confirm it."""
-        for track in self.live:
-            track.hits = CONFIRMED
-        self._name()
-
-    def _learn(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
-        for sighting, box in zip(sightings, self._boxes(sightings), strict=True):
-            track, brightness = sighting.track, _brightness(sighting)
-            if frame.time > track.motion.time:
-                track.motion = track.motion.updated(box, frame.time)
-            if brightness >= SURE:
-                track.trusted, track.look = track.motion, look(frame.image, box)
-                track.usual += USUAL_GAIN * (float(sighting.scores.mean()) - track.usual)
-
-    def _boxes(self, sightings: Sequence[Sighting]) -> Boxes:
-        """Tight boxes (N, 4) around the points."""
-        if not sightings:
-            return np.zeros((0, 4))
-        points = np.array([sighting.points for sighting in sightings])
-        return convert_boxes(tight_boxes(points), self.model.scheme.box_convention, "tight")
+    def _identify(self, new: Sequence[Track]) -> None:
+        """Give new faces the numbers of the lost faces that they are."""
+        if not new or not self.lost:
+            return
+        costs = np.array([[lost.cost_of_return(track) for track in new] for lost in self.lost])
+        for row, column in assign(costs, WORST):
+            new[column].number = self.lost[row].number
+        returned = {track.number for track in new}
+        self.lost = [track for track in self.lost if track.number not in returned]
 
 
-def _brightness(sighting: Sighting) -> float:
-    """Score of the points as a fraction of the usual one of this face."""
-    usual = sighting.track.usual
-    return float(sighting.scores.mean()) / usual if usual > 0 else 1.0
+def _by_number(frame: Frame, faces: Iterable[FoundFace]) -> tuple[Frame, dict[int, Landmarks]]:
+    # The tracks go on changing, perhaps in another thread: what is given out holds their present scores.
+    found = {
+        face.track.number: replace(face.landmarks, box_scores=np.array([face.track.box_score], np.float32))
+        for face in faces
+        if face.track.number is not None
+    }
+    return frame, dict(sorted(found.items()))
 
 
-def _touches(box: Boxes, width: int, height: int) -> bool:
-    """Whether the middle of a box lies in the picture."""
-    middle = (box[:2] + box[2:]) / 2
-    return bool((middle >= 0).all() and middle[0] < width and middle[1] < height)
+def _boxes(faces: Sequence[FoundFace]) -> Boxes:
+    return np.array([face.box for face in faces]).reshape(-1, 4)
 
 
-def _change(old: Track, new: Track) -> float:
-    """How unlike a face that came is to one that went: way and looks."""
-    away = new.trusted.time - old.trusted.time
-    here = new.trusted.box(new.trusted.time)
-    # It went on, or it stayed or turned back where it was seen last.
-    before = np.array([old.trusted.box(new.trusted.time), old.trusted.box(old.trusted.time)])
-    way = float(distances(before, here[None]).min()) / (BACK + BACK_LATER * away)
-    if way > 1:
-        return np.inf
-    unlike = COVERED if new.usual < SURE * old.usual else 1 - float(old.look @ new.look)
-    return WAY * way + unlike
+def _expected(tracks: Sequence[Track], time: float) -> Boxes:
+    """Return the boxes (N, 4) in which faces are expected."""
+    return np.array([track.motion.box(time) for track in tracks]).reshape(-1, 4)
+
+
+def _is_inside(box: Boxes, frame: Frame) -> bool:
+    """Return whether the middle of a box lies in the image."""
+    x, y = (box[:2] + box[2:]) / 2
+    height, width = frame.image.shape[:2]
+    return bool(0 <= x < width and 0 <= y < height)

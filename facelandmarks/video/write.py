@@ -1,4 +1,4 @@
-"""Files that grow frame by frame, and have their names only when they are whole."""
+"""Files that grow frame by frame, and get their names only when they are whole."""
 
 import os
 import secrets
@@ -13,68 +13,62 @@ from numpy.typing import NDArray
 
 from facelandmarks.errors import VideoError
 
-# What OpenCV's builds can write everywhere.
+# What every build of OpenCV can write.
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
-LONGEST_HOLD = 60.0  # seconds that one frame is shown at most, whatever the times of a damaged file say
+LONGEST_HOLD = 60.0  # seconds: one frame is shown no longer, whatever the times of a damaged file say
 
 
 class PartialFile:
-    """A file under another name beside its place, until it is done.
+    """A file that has another name in the same folder until it is kept; what goes wrong is a `VideoError`.
 
-    Raises
-    ------
-    VideoError
-        If nothing can be written there.
+    Unlike `facelandmarks._files.whole_file` it can be kept after other files are known to be whole too.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.final = Path(path)
         if self.final.is_dir():
             raise VideoError(f"cannot write {self.final}: it is a folder")
-        # The ending stays: it says which kind of file to write.
+        # The suffix stays, because OpenCV chooses the container by it.
         self.path = self.final.with_name(f".{self.final.stem}.{secrets.token_hex(8)}{self.final.suffix}")
+        self.checked(lambda: self.path.touch(exist_ok=False))
+
+    def checked(self, action: Callable[[], Any]) -> None:
+        """Do something with the file; an `OSError` becomes a `VideoError`."""
         try:
-            self.path.touch(exist_ok=False)
+            action()
         except OSError as error:
             raise VideoError(f"cannot write {self.final}: {error.strerror}") from error
 
     def keep(self) -> None:
-        """Give the file its name; what was there before is replaced."""
-        try:
-            os.replace(self.path, self.final)
-        except OSError as error:
-            raise VideoError(f"cannot write {self.final}: {error.strerror}") from error
+        """Give the file its final name, in place of a file that has it."""
+        self.checked(lambda: os.replace(self.path, self.final))
 
     def discard(self) -> None:
-        """Remove what is there of it, if it did not get its name."""
+        """Remove the file, unless it has its final name."""
         self.path.unlink(missing_ok=True)
 
 
 class VideoWriter:
-    """A video file of one rate, written by OpenCV, without sound.
+    """A video file of constant rate, written by OpenCV, without sound.
 
-    Frames are shown when they should be, to half a frame: one is repeated as long as the next is not due. None is left
-    out; where frames come faster than the rate for a while, the next ones catch up.
+    Every frame is written. Frames are shown on time, to half a frame: one is repeated until the next is due; where
+    frames come faster than the rate, later ones catch up.
 
     Parameters
     ----------
     path
-        Ends in .mp4, .m4v, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8).
+        Ends in .mp4, .m4v, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8). `VideoError` at once if such a file
+        cannot be written there.
     rate
-        Frames a second.
+        Frames per second.
     width, height
-        In pixels; odd ones lose their last column or row, as the codecs want it.
-
-    Raises
-    ------
-    VideoError
-        At once, if such a file cannot be written there.
+        In pixels; codecs cut off the last column or row of an odd size.
     """
 
     def __init__(self, path: str | os.PathLike[str], rate: float, width: int, height: int) -> None:
         codec = CODECS.get(Path(path).suffix.lower())
         if codec is None:
-            raise VideoError(f"cannot write {path}: a video's name ends in {', '.join(CODECS)}")
+            raise VideoError(f"cannot write {path}: the name of a video ends in {', '.join(CODECS)}")
         self._rate, self._size = rate, (width, height)
         self._file = PartialFile(path)
         self._writer = cv2.VideoWriter(
@@ -86,60 +80,55 @@ class VideoWriter:
         if not self._writer.isOpened():
             self.discard()
             raise VideoError(
-                f"cannot write {path}: OpenCV has no writer for {width} x {height} px at {rate:g} a second"
+                f"cannot write {path}: OpenCV has no writer for {width} x {height} px at {rate:g} frames per second"
             )
 
     def write(self, image: NDArray[np.uint8], time: float) -> None:
-        """Add a picture, uint8 RGB, that is shown from `time` (seconds) on."""
+        """Add an RGB image (H, W, 3), to be shown from `time` (seconds) on."""
         if image.shape[1::-1] != self._size:
             image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8)
-        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
         self._start = time if self._start is None else self._start
         if self._last is not None:
             late = round((time - self._start) * self._rate) - self.written
             if late > LONGEST_HOLD * self._rate:
-                # The rest of the hold does not count for the frames to come.
+                # Later frames do not wait for the rest of the hold.
                 self._start += (late / self._rate) - LONGEST_HOLD
                 late = round(LONGEST_HOLD * self._rate)
             for _ in range(late):
                 self._put(self._last)
-        self._put(picture)
-        self._last = picture
+        self._put(image)
+        self._last = image
 
-    def _put(self, picture: NDArray[np.uint8]) -> None:
-        self._writer.write(picture)
+    def _put(self, image: NDArray[np.uint8]) -> None:
+        self._writer.write(image)
         self.written += 1
 
     def close(self) -> None:
-        """Finish the file; it has its name only after `keep`.
-
-        Raises
-        ------
-        VideoError
-            If it does not hold what was written: OpenCV does not tell of a full disk.
-        """
-        self._writer.release()
-        if self.written and _count(self._file.path) != self.written:
-            raise VideoError(f"{self._file.final} could not be written whole: is the disk full?")
+        """Finish the file; `keep` then gives it its name. `VideoError` if frames are missing."""
+        self._writer.release()  # which does not report a full disk
+        if not self.written:
+            return
+        capture = cv2.VideoCapture(os.fspath(self._file.path))
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        if count != self.written:
+            raise VideoError(
+                f"{self._file.final}: only {count} of {self.written} frames were written: is the disk full?"
+            )
 
     def keep(self) -> None:
         """Give the finished file its name."""
         self._file.keep()
 
     def discard(self) -> None:
-        """Stop, and remove what is there of it."""
+        """Stop, and remove the unfinished file."""
         self._writer.release()
         self._file.discard()
 
 
 class LinesWriter:
-    """A text file of one line a frame.
-
-    Parameters
-    ----------
-    path
-        Where to.
-    """
+    """A text file of one line a frame; methods as in `VideoWriter`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = PartialFile(path)
@@ -147,31 +136,18 @@ class LinesWriter:
 
     def write(self, line: str) -> None:
         """Add a line."""
-        self._checked(lambda: self._text.write(line + "\n"))
+        self._file.checked(lambda: self._text.write(line + "\n"))
 
     def close(self) -> None:
-        """Finish the file; it has its name only after `keep`."""
-        self._checked(self._text.close)
+        """Finish the file."""
+        self._file.checked(self._text.close)
 
     def keep(self) -> None:
         """Give the finished file its name."""
         self._file.keep()
 
     def discard(self) -> None:
-        """Stop, and remove what is there of it."""
-        with suppress(OSError):  # what cannot be written out any more is not wanted
+        """Stop, and remove the unfinished file."""
+        with suppress(OSError):  # the disk may be full; the text is not wanted any more
             self._text.close()
         self._file.discard()
-
-    def _checked(self, action: Callable[[], Any]) -> None:
-        try:
-            action()
-        except OSError as error:
-            raise VideoError(f"cannot write {self._file.final}: {error.strerror}") from error
-
-
-def _count(path: Path) -> int:
-    capture = cv2.VideoCapture(os.fspath(path))
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    return count

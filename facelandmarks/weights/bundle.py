@@ -1,11 +1,10 @@
-"""Verified files in one zip, for machines without network; unpacked, it serves as a mirror.
+"""Pack verified files into one zip for machines without network; unpacked, it serves as a mirror.
 
-A bundle holds files by name and a manifest of them with full digests. Who unpacks it trusts the manifest that is in
-force there, and takes the bundle's digests in addition.
+A bundle holds files by name and a manifest of them with full digests. Where it is unpacked, the manifest in force there
+is trusted, and the bundle's digests must hold in addition.
 """
 
 import json
-import os
 import stat
 import struct
 import zipfile
@@ -15,13 +14,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from facelandmarks._files import parse_json, whole_file, write_file
 from facelandmarks.errors import CheckpointError, FaceLandmarksError
-from facelandmarks.files import parse_json
 from facelandmarks.weights.cache import Place, check_name
-from facelandmarks.weights.fetch import cached
-from facelandmarks.weights.manifest import NAME, FileRecord, Manifest, load_manifest
-from facelandmarks.weights.manifest_checks import SCHEMA, check_manifest
-from facelandmarks.weights.register import add_stream
+from facelandmarks.weights.fetch import add_stream, cached
+from facelandmarks.weights.manifest import (
+    NAME,
+    SCHEMA,
+    FileRecord,
+    Manifest,
+    check_manifest,
+    load_manifest,
+    read_document,
+)
 from facelandmarks.weights.trust import examine
 
 MOST_MANIFEST = 10_000_000  # bytes
@@ -30,60 +35,38 @@ BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, Value
 
 
 def write_bundle(out: Path, files: Sequence[tuple[FileRecord, Path]]) -> None:
-    """Write verified files and their manifest; the bundle is whole or not there.
-
-    Parameters
-    ----------
-    out
-        The zip file.
-    files
-        Records and where their verified files are.
-    """
+    """Write verified files (records and paths) and their manifest to a zip, which is there whole or not at all."""
     found = [(record, path, examine(path)) for record, path in files]
     locked = [replace(record, bytes=facts.bytes, sha256=facts.sha256) for record, _, facts in found]
-    partial = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(NAME, json.dumps(document_of(locked, load_manifest()), indent=1) + "\n")
-            for record, path, _ in found:
-                archive.write(path, record.name)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(out) as partial, zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
+        archive.writestr(NAME, json.dumps(document_of(locked, load_manifest()), indent=1) + "\n")
+        for record, path, _ in found:
+            archive.write(path, record.name)
 
 
 def document_of(records: Sequence[FileRecord], manifest: Manifest) -> dict[str, Any]:
-    """A manifest of these records and of what they refer to."""
-    rows = [row for record in records for row in record.published]
+    """Return a manifest, as JSON values, of these records and of what they refer to."""
+    protocols = [row["protocol"] for record in records for row in record.published if row["protocol"]]
     return {
         "schema": SCHEMA,
-        "training_data": _part(manifest.training_data, [name for record in records for name in record.training_data]),
-        "papers": _part(manifest.papers, [name for record in records for name in record.papers]),
-        "protocols": _part(manifest.protocols, [row["protocol"] for row in rows if row["protocol"]]),
-        "files": {record.name: _fields(record) for record in records},
+        "training_data": {name: dict(manifest.training_data[name]) for r in records for name in r.training_data},
+        "papers": {name: dict(manifest.papers[name]) for record in records for name in record.papers},
+        "protocols": {name: dict(manifest.protocols[name]) for name in protocols},
+        "files": {
+            record.name: {key: value for key, value in asdict(record).items() if key not in ("name", "asset")}
+            for record in records
+        },
     }
 
 
 def unpack_bundle(path: Path, folder: Path) -> list[Path]:
-    """Take the files of a bundle into a cache.
-
-    Parameters
-    ----------
-    path
-        The zip file.
-    folder
-        The cache.
-
-    Returns
-    -------
-    list
-        The files in the cache.
+    """Take the files of a bundle into the cache `folder`, and return where they are there.
 
     Raises
     ------
     CheckpointError
-        If it is no bundle, or holds paths, links or files that the manifest in force does not know. Nothing of it is
-        taken then.
+        If it is not a bundle, or holds paths, links or files that the manifest in force does not know. None of its
+        files is taken then.
     ChecksumError
         If a file is not the one that is meant.
     """
@@ -92,19 +75,26 @@ def unpack_bundle(path: Path, folder: Path) -> list[Path]:
             members = {info.filename: info for info in archive.infolist()}
             problem = next((found for found in map(_member_problem, archive.infolist()) if found), None)
             if problem or len(members) != len(archive.infolist()):
-                raise CheckpointError(f"{path} is not taken: {problem or 'two of its files have one name'}")
-            promised = _promised(path, archive, members)
-            return [_take(archive, members[name], digest, folder) for name, digest in promised.items()]
+                raise CheckpointError(f"{path} is refused: {problem or 'two of its files have one name'}")
+            taken = []
+            for name, digest in read_digests(path, archive, members).items():
+                record, place = load_manifest().files[name], Place(folder, name)
+                found = cached(record, place)
+                if not found:
+                    with archive.open(name) as stream:
+                        found = add_stream(record, stream, place, sha256=digest)
+                taken.append(found)
+            return taken
     except FaceLandmarksError:
         raise
     except BROKEN as error:
         raise CheckpointError(f"cannot read the bundle {path}: {error}") from error
 
 
-def _promised(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> dict[str, str]:
-    """Full digests by name; every file is known to the manifest in force."""
+def read_digests(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> dict[str, str]:
+    """Read the full digests of a bundle by file name; every file is in it, and known to the manifest in force."""
     if NAME not in members or members[NAME].file_size > MOST_MANIFEST:
-        raise CheckpointError(f"{path} is no bundle: it holds no {NAME}")
+        raise CheckpointError(f"{path} is not a bundle: it holds no {NAME}")
     try:
         document = parse_json(archive.read(NAME))
     except ValueError as error:
@@ -125,14 +115,6 @@ def _promised(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfil
     return digests
 
 
-def _take(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sha256: str, folder: Path) -> Path:
-    record, place = load_manifest().files[info.filename], Place(folder, info.filename)
-    if found := cached(record, place):
-        return found
-    with archive.open(info) as stream:
-        return add_stream(record, stream, place, sha256=sha256)
-
-
 def _member_problem(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if info.is_dir() or kind not in (0, stat.S_IFREG):
@@ -147,10 +129,18 @@ def _member_problem(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _part(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: dict(table[name]) for name in dict.fromkeys(names)}
-
-
-def _fields(record: FileRecord) -> dict[str, Any]:
-    """The record as it stands in a manifest."""
-    return {key: value for key, value in asdict(record).items() if key not in ("name", "asset")}
+def lock_manifest(path: Path, folder: Path) -> list[str]:
+    """Fill in size and SHA-256 of the verified files of the cache `folder` in a manifest file; return their names."""
+    document = read_document(path)
+    check_manifest(document, path, {"training_data": load_manifest().training_data})
+    changed = []
+    for name, fields in document["files"].items():
+        record, place = load_manifest().files.get(name), Place(folder, name)
+        if fields.get("asset") or fields["sha256"] or record is None or not cached(record, place):
+            continue
+        found = examine(place.file)
+        fields["bytes"], fields["sha256"] = found.bytes, found.sha256
+        changed.append(name)
+    if changed:
+        write_file(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+    return changed

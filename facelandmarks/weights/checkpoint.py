@@ -1,7 +1,7 @@
-"""A checkpoint file into a network, safely and strictly.
+"""Read checkpoint files, safely, and put their tensors into networks, strictly.
 
-No code in a file is ever run: pickles go through PyTorch's restricted unpickler, and what checkpoints hold beside their
-tensors (records of the training) comes out as inert objects that do nothing.
+No code in a file is ever run: pickles go through PyTorch's restricted unpickler, and other content of checkpoints
+(records of the training) becomes inert objects that do nothing.
 """
 
 import os
@@ -11,8 +11,6 @@ import struct
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelandmarks.errors import CheckpointError
+from facelandmarks.weights.manifest import DIALECTS
 from facelandmarks.weights.packed import load_packed
 
 Path = str | os.PathLike[str]
@@ -28,13 +27,13 @@ State = dict[str, NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int, ...]]
 Candidates = Callable[[], Mapping[str, Shapes]]
 
-COUNTERS = "num_batches_tracked"  # of batch norms; no part of what a network computes
+COUNTERS = "num_batches_tracked"  # of batch norms; not used to compute anything
 PREPROCESSOR = "data_preprocessor."  # mean and standard deviation, in some old MMPose 1.x files
 ENOUGH_ALIKE = 0.5  # share of equal tensors from which a file looks like a model
 
 
 class _Inert:
-    """Stands for whatever a pickle names; accepts everything and does nothing."""
+    """Stand-in for whatever a pickle names; accepts everything and does nothing."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -43,8 +42,8 @@ class _Inert:
         pass
 
 
-# What MMPose's files name besides tensors, in the records of their training. `bytes` is called for empty arrays,
-# `getattr` by the training log. All of it becomes `_Inert`: nothing here is the function of that name.
+# Names in MMPose's files besides tensors, in the records of their training. `bytes` is called for empty arrays,
+# `getattr` by the training log. All of them become `_Inert`: none is the function of that name.
 INERT_NAMES = (
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
@@ -62,24 +61,8 @@ BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, MemoryError)
 BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a family of files names its tensors.
-
-    Attributes
-    ----------
-    read
-        From a path to tensors by their names in the file.
-    renames
-        Patterns and replacements, applied in order, that lead to the names of `facelandmarks.nn` (MMPose 1.x's).
-    """
-
-    read: Callable[[Path], Mapping[str, Any]]
-    renames: tuple[tuple[str, str], ...] = ()
-
-
 def read_torch(path: Path) -> Mapping[str, Any]:
-    """Tensors by name of a file written by `torch.save`, in either of its formats.
+    """Read the tensors by name of a file written by `torch.save`, in either of its formats.
 
     The file holds a state dict, bare or under "state_dict"; nothing else of it is used. (In MMPose files with an
     exponential average, "state_dict" is the average, and "ema_state_dict", despite its name, is not.)
@@ -113,13 +96,13 @@ def _check_archive(path: Path) -> None:
         packed = next((info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED), None)
     if packed:
         raise CheckpointError(
-            f"{path} holds compressed parts, which no checkpoint of PyTorch does (first: {packed.filename!r}, "
+            f"{path} has compressed parts, as no checkpoint of PyTorch has (first: {packed.filename!r}, "
             f"{packed.compress_size} bytes for {packed.file_size}); it was refused"
         )
 
 
 def read_safetensors(path: Path) -> Mapping[str, Any]:
-    """Tensors by name of a safetensors file."""
+    """Read the tensors by name of a safetensors file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -130,69 +113,54 @@ def read_safetensors(path: Path) -> Mapping[str, Any]:
     return tensors
 
 
-UNWRAP = (r"^module\.", "")  # what training on several devices puts before every name
-# MMPose 0.x numbers the layers of HRNetV2's head through: 0 convolution, 1 norm, 2 ReLU, 3 output. 1.x converts in the
-# same way when it loads 0.x files; names of 1.x are left as they are.
-MMPOSE_0X = (
-    (r"^keypoint_head\.", "head."),
-    (r"^head\.final_layer\.([01])\.", r"head.conv_layers.\1."),
-    (r"^head\.final_layer\.3\.", "head.final_layer."),
-)
-HRNET_OFFICIAL = (
-    (r"^(?!head\.)", "backbone."),
-    (r"^head\.([01])\.", r"head.conv_layers.\1."),
-    (r"^head\.3\.", "head.final_layer."),
-)
-DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {
-        "packed": Dialect(load_packed),
-        "safetensors": Dialect(read_safetensors),
-        "mmpose0x": Dialect(read_torch, (UNWRAP, *MMPOSE_0X)),
-        "mmpose1x": Dialect(read_torch, (UNWRAP,)),
-        "hrnet_official": Dialect(read_torch, (UNWRAP, *HRNET_OFFICIAL)),
-    }
-)
+READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
+    "torch": read_torch,
+    "safetensors": read_safetensors,
+    "packed": load_packed,
+}  # by `Dialect.format`
 
 
 def read_checkpoint(path: Path, dialect: str) -> State:
-    """Tensors of a checkpoint, under our names.
-
-    Parameters
-    ----------
-    path
-        The file.
-    dialect
-        How it was written: a key of `DIALECTS`, as in `FileRecord.dialect`.
-
-    Returns
-    -------
-    dict
-        float32 arrays by name, in the file's order, without counters of batch norms.
+    """Read the tensors of a checkpoint: float32 arrays under our names, in its order, without counters of batch norms.
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read, names code, or holds something else than a network's tensors.
+        If the file cannot be read, names code, or holds anything but a network's tensors.
     """
     return from_tensors(path, read_raw(path, dialect), dialect)
 
 
 def read_raw(path: Path, dialect: str) -> Mapping[str, Any]:
-    """What a file holds by name, under its own names; the errors are those of `read_checkpoint`."""
-    if dialect not in DIALECTS:
-        raise CheckpointError(f"no dialect {dialect!r}; there are: {', '.join(DIALECTS)}")
-    return DIALECTS[dialect].read(path)
+    """Read the content of a file under its own names; the errors are those of `read_checkpoint`."""
+    known = [name for name, each in DIALECTS.items() if each.format in READERS]
+    if dialect not in known:
+        raise CheckpointError(f"no dialect {dialect!r} of checkpoints; there are: {', '.join(known)}")
+    return READERS[DIALECTS[dialect].format](path)
 
 
 def from_tensors(source: object, tensors: Mapping[str, Any], dialect: str) -> State:
-    """The tensors that networks have, as float32 arrays under our names; `source` is for messages."""
-    renamed = rename(tensors, dialect)
-    wanted = {k: v for k, v in renamed.items() if not k.endswith(COUNTERS) and not k.startswith(PREPROCESSOR)}
-    return {key: _to_array(source, key, value) for key, value in wanted.items()}
+    """Return the tensors of a network as float32 arrays under our names; `source` names them in messages."""
+    state: State = {}
+    for key, value in rename(tensors, dialect).items():
+        if key.endswith(COUNTERS) or key.startswith(PREPROCESSOR):
+            continue
+        if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
+            state[key] = value.astype(np.float32, copy=False)
+            continue
+        if not isinstance(value, Tensor) or not value.is_floating_point() or value.layout is not torch.strided:
+            kind = f"{value.dtype} {value.layout}" if isinstance(value, Tensor) else type(value).__name__
+            raise CheckpointError(f"{source}: expected {key} as a floating-point tensor, found {kind}")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{source}: {key} claims the size {tuple(value.shape)}, more than the file holds of it"
+            )
+        state[key] = value.detach().float().cpu().numpy()
+    return state
 
 
 def rename(tensors: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    """The same tensors under the names of `facelandmarks.nn`."""
+    """Return the same tensors under the names of `facelandmarks.nn`."""
     renamed: dict[str, Any] = {}
     for key, value in tensors.items():
         name = str(key)
@@ -211,12 +179,8 @@ def load_state(
 
     Parameters
     ----------
-    network
-        Changed in place.
-    tensors
-        By name.
     model
-        What to call the network in messages.
+        Name of the network in messages.
     candidates
         Called if the tensors do not fit: shapes by tensor name of each model that the file may be of instead.
 
@@ -227,7 +191,14 @@ def load_state(
     """
     wanted = _without_counters({key: tuple(value.shape) for key, value in network.state_dict().items()})
     given = {key: tuple(value.shape) for key, value in tensors.items()}
-    problems = _differences(wanted, given)
+    differences = {
+        "missing": [key for key in wanted if key not in given],
+        "unexpected": [key for key in given if key not in wanted],
+        "of another shape": [
+            f"{key} is {given[key]}, not {shape}" for key, shape in wanted.items() if given.get(key, shape) != shape
+        ],
+    }
+    problems = [f"{len(found)} {what} (first: {found[0]})" for what, found in differences.items() if found]
     if problems:
         names = looks_like(given, candidates()) if candidates else ()
         hint = f". The file looks like {' or '.join(names)}" if names and model not in names else ""
@@ -237,7 +208,7 @@ def load_state(
 
 
 def looks_like(given: Shapes, candidates: Mapping[str, Shapes]) -> tuple[str, ...]:
-    """Names of the candidates that share the most tensors (name and shape) with a file; none if all share little."""
+    """Return the candidates that share the most tensors (name and shape) with a file; none if all share little."""
     found = set(_without_counters(given).items())
     shares = {}
     for name, shapes in candidates.items():
@@ -249,24 +220,3 @@ def looks_like(given: Shapes, candidates: Mapping[str, Shapes]) -> tuple[str, ..
 
 def _without_counters(shapes: Shapes) -> dict[str, tuple[int, ...]]:
     return {key: shape for key, shape in shapes.items() if not key.endswith(COUNTERS)}
-
-
-def _to_array(source: object, key: str, value: object) -> NDArray[np.float32]:
-    if isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.floating):
-        return value.astype(np.float32, copy=False)
-    if not isinstance(value, Tensor) or not value.is_floating_point() or value.layout is not torch.strided:
-        kind = f"{value.dtype} {value.layout}" if isinstance(value, Tensor) else type(value).__name__
-        raise CheckpointError(f"{source}: expected {key} as a floating-point tensor, found {kind}")
-    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        raise CheckpointError(f"{source}: {key} claims the size {tuple(value.shape)}, more than the file holds of it")
-    array: NDArray[np.float32] = value.detach().float().cpu().numpy()
-    return array
-
-
-def _differences(wanted: Shapes, given: Shapes) -> list[str]:
-    missing = [key for key in wanted if key not in given]
-    unexpected = [key for key in given if key not in wanted]
-    both = [key for key in wanted if key in given]
-    shapes = [f"{key} is {given[key]}, not {wanted[key]}" for key in both if given[key] != wanted[key]]
-    groups = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    return [f"{len(found)} {what} (first: {found[0]})" for what, found in groups.items() if found]

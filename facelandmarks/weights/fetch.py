@@ -1,4 +1,4 @@
-"""A verified file in the cache: the one that is there, or one that is fetched now."""
+"""Obtain verified files: from the cache, from a source, or from a person who brings them."""
 
 import logging
 import os
@@ -6,60 +6,48 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
-from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, OfflineError
-from facelandmarks.weights.cache import Place, cache_folder, disk_errors, is_offline
-from facelandmarks.weights.manifest import FileRecord
-from facelandmarks.weights.sources import by_hand, sources_of
-from facelandmarks.weights.trust import Pin, examine, is_unchanged, judge, may_be_fetched, read_pin, write_pin
+from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, FaceLandmarksError, OfflineError
+from facelandmarks.weights.addresses import HUB, source_problem
+from facelandmarks.weights.cache import (
+    MOST_BYTES,
+    USUAL,
+    Access,
+    Pin,
+    Place,
+    disk_errors,
+    is_offline,
+    read_pin,
+    write_pin,
+)
+from facelandmarks.weights.manifest import ASSETS, FileRecord
+from facelandmarks.weights.trust import CHUNK, digest_kind, examine, is_unchanged, judge, may_be_fetched, no_digest
 
 if TYPE_CHECKING:
-    from facelandmarks.weights.partial import Limits
+    from facelandmarks.weights.download import Limits
 
-Folder = str | os.PathLike[str] | None
 _LOG = logging.getLogger(__name__)
 
 
-def obtain(
-    record: FileRecord,
-    *,
-    cache_dir: Folder = None,
-    offline: bool | None = None,
-    allow_unverified: bool = False,
-    progress: bool | None = None,
-    limits: "Limits | None" = None,
-) -> Path:
-    """The verified file of a record, fetched if it is not in the cache.
-
-    Parameters
-    ----------
-    record
-        Of the manifest.
-    cache_dir
-        Folder of the cache; None as `cache_folder` says.
-    offline
-        Whether the network must not be used; None as FACELANDMARKS_OFFLINE and HF_HUB_OFFLINE say.
-    allow_unverified
-        Whether to take a file that no published digest vouches for.
-    progress
-        Whether to show a bar on stderr; None: if that is a terminal.
-    limits
-        How patient to be.
+def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None" = None) -> Path:
+    """Return the verified file of a record; it is fetched if it is not in the cache.
 
     Raises
     ------
     OfflineError
         If it is not in the cache and the network must not be used.
     ChecksumError
-        If the file in the cache, or what all sources send, is not the one that is meant.
+        If the file in the cache, or the file that all sources send, is not the one that is meant.
     DownloadError
         If no source gives it, or it cannot be written.
     """
-    place = Place(cache_folder(cache_dir), record.name)
-    if found := cached(record, place, allow_unverified=allow_unverified):
+    place, allowed = Place(access.folder, record.name), access.allow_unverified
+    if found := cached(record, place, allow_unverified=allowed):
         return found
-    if is_offline(offline):
+    if is_offline(access.offline):
         raise OfflineError(
             f"{record.name} is not in {place.folder} and the network must not be used (offline). "
             f"{by_hand(record, place.folder)}"
@@ -67,23 +55,17 @@ def obtain(
     sources = sources_of(record)
     if not sources:
         raise DownloadError(f"no program can fetch {record.name}. {by_hand(record, place.folder)}")
-    if not may_be_fetched(record, read_pin(place), allow_unverified=allow_unverified):
-        raise ChecksumError(
-            f"no digest of {record.name} is published, so that nothing tells whether a file is the right one. To fetch "
-            "it all the same, give allow_unverified=True (--allow-unverified): its SHA-256 is pinned then"
-        )
-    with locked(place):
-        found = cached(record, place, allow_unverified=allow_unverified)  # another process may have fetched it
-        return found or _from_any(sources, record, place, allow_unverified, progress, limits)
+    if not may_be_fetched(record, read_pin(place), allow_unverified=allowed):
+        raise ChecksumError(no_digest(record))
+    with _locked(place):
+        found = cached(record, place, allow_unverified=allowed)  # another process may have fetched it
+        return found or _fetch(sources, record, place, access, limits)
 
 
 def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) -> Path | None:
-    """The file if it is in the cache; it is read whole only if it changed since it was accepted.
+    """Return the file if it is in the cache; it is read whole only if it changed since it was accepted.
 
-    Raises
-    ------
-    ChecksumError
-        If there is one, and it is another than the one that is meant.
+    A file that is not the one that is meant is a `ChecksumError`.
     """
     with disk_errors(place):
         if not place.file.is_file():
@@ -103,19 +85,103 @@ def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) 
     return place.file
 
 
+def verify(record: FileRecord, folder: Path) -> Pin:
+    """Read a file of the cache or of the wheel whole, whatever its pin says, and return its facts.
+
+    A missing file is a `DownloadError`, another than the one that is meant a `ChecksumError`.
+    """
+    place = Place(ASSETS if record.asset else folder, record.name)
+    if not place.file.is_file():
+        raise DownloadError(f"{record.name} is not in {folder}: fetch it first")
+    found = examine(place.file)
+    verdict = judge(record, found, read_pin(place))
+    if verdict.action == "refuse":
+        raise ChecksumError(verdict.reason)
+    return Pin(found.sha256, found.bytes, place.file.stat().st_mtime_ns, verdict.reason)
+
+
+def sources_of(record: FileRecord) -> list[str]:
+    """Return the addresses to try, in order: FACELANDMARKS_MIRROR (files by name), then the manifest's."""
+    mirror = os.environ.get("FACELANDMARKS_MIRROR", "").strip()
+    first = [f"{mirror.rstrip('/')}/{quote(record.name)}"] if mirror else []
+    sources = [*first, *record.urls]
+    problem = next((found for found in map(source_problem, sources) if found), None)
+    if problem:
+        raise DownloadError(f"{problem}. Correct it in FACELANDMARKS_MIRROR or in the manifest")
+    return sources
+
+
+def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
+    """Say how a person gets the file."""
+    places = [url for url in record.urls if not url.startswith(HUB)] + [page["url"] for page in record.pages]
+    where = f" from {' or '.join(places)}" if places else ""
+    return (
+        f"Fetch {record.name} by hand{where}, then register it: facelandmarks-weights add {record.name} FILE "
+        f"(it goes into {folder})"
+    )
+
+
+def add_file(
+    record: FileRecord, source: Path, folder: Path, check: Callable[[Path], None], *, allow_unverified: bool = False
+) -> Path:
+    """Copy the file `source` into the cache `folder` if it is the one that the record means.
+
+    Parameters
+    ----------
+    check
+        Called with a copy whose digest is right; raises `CheckpointError` if it does not fit.
+    allow_unverified
+        Whether to accept a file whose digest differs from a published one that is known to be doubtful.
+
+    Raises
+    ------
+    CheckpointError, ChecksumError, DownloadError
+        If it is missing or does not fit; is another file; or the cache cannot be written to.
+    """
+    if not source.is_file():
+        raise CheckpointError(f"no such file: {source}")
+    with source.open("rb") as stream:
+        return add_stream(record, stream, Place(folder, record.name), allow_unverified=allow_unverified, check=check)
+
+
+def add_stream(
+    record: FileRecord,
+    stream: IO[bytes],
+    place: Place,
+    *,
+    allow_unverified: bool = False,
+    sha256: str | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> Path:
+    """Do what `add_file` does, from an open file.
+
+    A file without any published digest is accepted, since a person chose it, and pinned. `sha256` is one more digest
+    that it must have.
+    """
+    most = MOST_BYTES if record.bytes is None else record.bytes
+    with _locked(place):
+        try:
+            with disk_errors(place), place.partial.open("wb") as file:
+                while chunk := stream.read(CHUNK):
+                    if file.write(chunk) and file.tell() > most:
+                        raise ChecksumError(f"{place.name} has more than {most} bytes")
+            found = examine(place.partial).sha256
+            if sha256 is not None and found != sha256:
+                raise ChecksumError(f"the SHA-256 of {record.name} is {found}, not {sha256}")
+        except BaseException:
+            place.partial.unlink(missing_ok=True)
+            raise
+        place.partial_origin.unlink(missing_ok=True)
+        trusted = allow_unverified or digest_kind(record) == "none"
+        return admit(record, place, allow_unverified=trusted, check=check)
+
+
 def admit(
     record: FileRecord, place: Place, *, allow_unverified: bool, check: Callable[[Path], None] | None = None
 ) -> Path:
     """Judge `place.partial`, pin it and give it its name; a file that is refused is removed.
 
-    Parameters
-    ----------
-    record, place
-        What the file should be, and where it is; the lock must be held.
-    allow_unverified
-        As in `obtain`.
-    check
-        Called with the judged file before it gets its name; may raise.
+    The lock must be held. `check` is called with the judged file before it gets its name, and may raise.
     """
     with disk_errors(place):
         try:
@@ -128,7 +194,8 @@ def admit(
         except FaceLandmarksError:
             place.partial.unlink(missing_ok=True)
             raise
-        _sync(place.partial)
+        with place.partial.open("rb+") as file:
+            os.fsync(file.fileno())  # so that a power cut after the renaming leaves no hole in it
         # The pin first: a file without one would be a first use again.
         write_pin(place, Pin(found.sha256, found.bytes, place.partial.stat().st_mtime_ns, verdict.reason))
         os.replace(place.partial, place.file)
@@ -138,49 +205,28 @@ def admit(
 
 
 @contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """Hold the lock of a file; the folder of the cache is made.
-
-    Raises
-    ------
-    DownloadError
-        If the folder cannot be written to.
-    """
-    from filelock import FileLock
-
-    lock = FileLock(place.lock)
+def _locked(place: Place) -> Iterator[None]:
     try:
-        place.folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(poll_interval=0.1)
-    except (OSError, NotImplementedError) as error:
+        with exclusive(place.lock):
+            yield
+    except NotWritableError as error:
         raise DownloadError(
-            f"{place.name} is not in {place.folder}, and the folder cannot be written to: {error}. Another folder can "
-            "be named by FACELANDMARKS_CACHE"
+            f"{place.name} is not in {place.folder}, and the folder cannot be written to: {error}. Set "
+            "FACELANDMARKS_CACHE to use another folder"
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
-def _from_any(
-    sources: list[str],
-    record: FileRecord,
-    place: Place,
-    allow_unverified: bool,
-    progress: bool | None,
-    limits: "Limits | None",
-) -> Path:
-    from facelandmarks.weights.download import SourceError, transfer
-    from facelandmarks.weights.partial import Limits
+def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access, limits: "Limits | None") -> Path:
+    """Try the sources in turn."""
+    from facelandmarks.weights.download import Limits, SourceError, transfer
 
     problems: list[DownloadError] = []
     for url in sources:
         for last in (False, True):
             put_together = False
             try:
-                put_together = transfer(url, place, record.bytes, limits or Limits(), progress=progress)
-                return admit(record, place, allow_unverified=allow_unverified)
+                put_together = transfer(url, place, record.bytes, limits or Limits(), progress=access.progress)
+                return admit(record, place, allow_unverified=access.allow_unverified)
             except SourceError as error:
                 problems.append(error)
             except ChecksumError as error:
@@ -191,12 +237,6 @@ def _from_any(
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
     raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder)}")
-
-
-def _sync(path: Path) -> None:
-    """Bring a file to the disk, so that a power cut after the renaming leaves no hole in it."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _warn(message: str | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from facelandmarks.errors import UnknownModelError, hint_at
+from facelandmarks.errors import lookup
 from facelandmarks.zoo import builtin, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -14,13 +14,5 @@ DEFAULT_MODEL = "compact_300w"
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The record of a model.
-
-    Raises
-    ------
-    UnknownModelError
-        If there is none; the message lists near matches.
-    """
-    if name in MODELS:
-        return MODELS[name]
-    raise UnknownModelError(f"no model {name!r}; {hint_at(name, MODELS)}")
+    """Return the record of a model; `UnknownModelError` if there is none of that name."""
+    return lookup(MODELS, name, "model")

@@ -1,4 +1,4 @@
-"""The record that describes how a model is run. Where its file comes from and how good it is stands in the manifest."""
+"""The record that describes how a model is run; its file and accuracy are recorded in the manifest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,31 +23,33 @@ class ModelSpec:
     name, title
         For programs and for people.
     network, network_options
-        Which network of `facelandmarks.nn.build`, and the numbers of its constructor.
+        Key in `facelandmarks.nn.build`, and the arguments of its constructor.
     scheme
-        Point layout of the output (`facelandmarks.schemes`).
+        Scheme of the output (`facelandmarks.schemes`).
     weights
         Key of the file in `weights_manifest.json`.
     input_size
         Width and height of the crop in pixels.
     geometry, crop_options
-        Which arithmetic maps a box to a crop and points back (`facelandmarks.geometry`).
+        Arithmetic that maps a box to a crop and points back (`facelandmarks.geometry`).
     decode, decode_options, back_options
-        How the network's output becomes points of the crop (`facelandmarks.decode`), and these points of the picture.
+        How the network's output becomes points of the crop (`facelandmarks.decode`), and those become points of the
+        image.
     mean, std
-        Per channel RGB, on the scale 0 to 255: the network sees `(pixel - mean) / std`.
+        RGB, on the scale 0 to 255: the network's input is `(pixel - mean) / std`.
     flip_test, flip_average, flip_exchange
         Whether the published numbers average the crop and its mirror image; how; and whether left and right landmarks
-        change places then (they should; one model was trained without).
+        then change places (they should; one model was trained without).
     box_convention, box_padding
-        What the boxes it was trained on hold (`facelandmarks.boxes`), and how far the crop reaches beyond them (factor
-        of the side).
+        Convention of the boxes it was trained on (`facelandmarks.boxes`), and the factor by which the crop is larger.
     variant, variants
-        The upstream implementation that is followed; and those that can be, with what changes in this record.
+        The upstream implementation that is followed; and all that can be, with their changes to this record.
     decodes
-        Other ways to decode, with what changes in this record.
+        Other ways to decode, with their changes to this record.
+    confirm_below
+        A detection whose mean point score is lower is not a face; None if this model's scores do not tell.
     story
-        What a user has to know before trusting it.
+        Facts to know before trusting the model.
     """
 
     name: str
@@ -72,4 +74,5 @@ class ModelSpec:
     variant: Variant | None = None
     variants: Mapping[Variant, Changes] = field(default_factory=dict)
     decodes: Mapping[str, Changes] = field(default_factory=dict)
+    confirm_below: float | None = None
     story: str = ""

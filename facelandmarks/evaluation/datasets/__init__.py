@@ -1,12 +1,12 @@
 """Annotated faces, as the releases of the data sets and the files derived from them hold them.
 
 `read("wflw", root, "test")` gives one `Sample` after the other. `RELEASES` says which data sets there are, how many
-faces each subset has, and where it is to be had; `FORMS` in which files it is found.
+faces each subset has, and where to get it; `FORMS` in which files it is found.
 """
 
 from facelandmarks.evaluation.datasets.reader import FORMS, Found, find, read
+from facelandmarks.evaluation.datasets.records import Sample, box_region, landmark_region
 from facelandmarks.evaluation.datasets.releases import RELEASES, Release, check_subset, get_release
-from facelandmarks.evaluation.datasets.sample import Sample, box_region, landmark_region
 
 __all__ = [
     "FORMS",

@@ -1,37 +1,39 @@
 """AFLW with 19 points: `AFLWinfo_release.mat` beside the pictures, and the lists derived from it.
 
-Hidden points are annotated, and count. Nothing says what the points count from; both upstreams take them as they stand.
+Hidden points are annotated, and count. Nothing says what the points count from; both upstreams use them unchanged.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.coco import coco_form
-from facelandmarks.evaluation.datasets.form import Faces, Form, Request
-from facelandmarks.evaluation.datasets.hrnet_csv import hrnet_form
+from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form
 from facelandmarks.evaluation.datasets.matlab import load_mat
-from facelandmarks.evaluation.datasets.sample import Sample
+from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 
 POINTS = 19
-TRAINING = 20000  # faces; those after them, in the order of the field `ra`, are the test set
+# Faces; those after them, in the order of the field `ra`, are the test set. Its frontal ones have every point seen.
+TRAINING = 20000
 _FOLDERS = ("data/flickr", "images", "images/flickr", "flickr")
 
 
-def _load_mat(request: Request) -> Faces:
-    """Faces of the MATLAB file: fields `bbox` (left, right, top, bottom), `data` (19 x, 19 y), `mask_new`, `ra`."""
+def read_release(request: Request) -> Faces:
+    """Read the MATLAB file: fields `bbox` (left, right, top, bottom), `data` (19 x, 19 y), `mask_new`, `ra`."""
     names, boxes, data, mask, order = load_mat(request.found, "nameList", "bbox", "data", "mask_new", "ra")
     names, order = np.ravel(names), np.ravel(order).astype(np.intp) - 1
     shapes = [np.shape(field) for field in (names, boxes, data, mask)]
     count = len(order)
     if shapes != [(count,), (count, 4), (count, 2 * POINTS), (count, POINTS)] or set(order) != set(range(count)):
-        raise DatasetError(f"{request.found}: its fields do not fit the {count} faces of the field `ra`: {shapes}")
-    chosen = _chosen(order, mask == 1, request.subset)
+        raise DatasetError(
+            f"{request.found}: {count} faces in the field `ra`, the other fields have the shapes {shapes}"
+        )
+    seen = mask == 1
+    chosen = order[:TRAINING] if request.subset == "train" else order[TRAINING:]
+    if request.subset == "frontal":
+        chosen = chosen[seen[chosen].all(1)]
     edges = np.asarray(boxes, np.float64)[:, [0, 2, 1, 3]]
     points = np.asarray(data, np.float64).reshape(-1, 2, POINTS).swapaxes(1, 2)
 
@@ -43,7 +45,7 @@ def _load_mat(request: Request) -> Faces:
                 image=Path(name),
                 points=points[face],
                 visible=np.ones(POINTS, bool),
-                occluded=mask[face] != 1,
+                occluded=~seen[face],
                 box=edges[face],
                 box_size=float((edges[face, 2:] - edges[face, :2]).max()),
             )
@@ -51,20 +53,12 @@ def _load_mat(request: Request) -> Faces:
     return len(chosen), samples()
 
 
-def _chosen(order: NDArray[np.intp], seen: NDArray[Any], subset: str) -> NDArray[np.intp]:
-    """Faces of a subset; frontal are those of the test set with every point seen."""
-    if subset == "train":
-        return order[:TRAINING]
-    test = order[TRAINING:]
-    return test[seen[test].all(1)] if subset == "frontal" else test
-
-
 _STEMS = {"full": "test", "frontal": "test_frontal", "train": "train"}
 _MMPOSE = {subset: f"face_landmarks_aflw_{stem}.json" for subset, stem in _STEMS.items()}
 _HRNET = {subset: f"face_landmarks_aflw_{stem}.csv" for subset, stem in _STEMS.items()}
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
-        "original": Form(dict.fromkeys(_STEMS, ("AFLWinfo_release.mat",)), _load_mat, folders=_FOLDERS),
+        "original": Form(dict.fromkeys(_STEMS, ("AFLWinfo_release.mat",)), read_release, folders=_FOLDERS),
         "mmpose": coco_form(_MMPOSE, _FOLDERS, POINTS),
         "hrnet": hrnet_form(_HRNET, _FOLDERS, POINTS, box_size=True),
     }

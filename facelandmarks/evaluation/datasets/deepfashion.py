@@ -1,7 +1,7 @@
 """DeepFashion's Fashion Landmark Detection Benchmark: lists of landmarks, boxes and the partition.
 
-Nothing says what the lists count from; they are taken as they stand. Landmarks that are cut off have no place in the
-picture, and do not count.
+Nothing says what the lists count from; they are used unchanged. Landmarks that are cut off have no place in the image,
+and do not count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.coco import coco_form
-from facelandmarks.evaluation.datasets.files import malformed, read_lines, to_numbers
-from facelandmarks.evaluation.datasets.form import Faces, Form, Request
-from facelandmarks.evaluation.datasets.sample import Sample
+from facelandmarks.evaluation.datasets.derived import coco_form
+from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
+from facelandmarks.evaluation.datasets.text import malformed, read_lines, to_numbers
 
-PICTURES = 123_016  # of the whole release; its parts have no published number
+IMAGES = 123_016  # of the whole release; its parts have no published number
 _PARTITIONS = ("test", "val", "train")
 _KINDS = ("1", "2", "3")  # upper, lower, full-body clothes
 _HIDDEN, _CUT_OFF = 1, 2  # of the visibility; 0 is in plain sight
@@ -28,12 +27,12 @@ Row = tuple[int, list[str]]  # line, words after the name
 
 
 def forms(part: str, kind: int, points: int) -> Mapping[str, Form]:
-    """Forms of upper (kind 1), lower (2) or full-body (3) clothes."""
+    """Return the forms of upper (kind 1), lower (2) or full-body (3) clothes."""
     return MappingProxyType(
         {
             "original": Form(
                 dict.fromkeys(_PARTITIONS, ("Anno/list_landmarks.txt", "list_landmarks.txt")),
-                lambda request: _load_lists(request, kind, points),
+                lambda request: read_release(request, kind, points),
                 folders=("Img",),
             ),
             "mmpose": coco_form(
@@ -46,15 +45,16 @@ def forms(part: str, kind: int, points: int) -> Mapping[str, Form]:
     )
 
 
-def _load_lists(request: Request, kind: int, points: int) -> Faces:
+def read_release(request: Request, kind: int, points: int) -> Faces:
+    """Read the faces of one part from its lists."""
     boxes_file = _beside(request, "Anno", "list_bbox.txt")
     boxes = _read(boxes_file, 4)
     parts = _read(_beside(request, "Eval", "list_eval_partition.txt"), 1)
     rows = _read(request.found)
-    if len(rows) != PICTURES and not request.partial:
+    if len(rows) != IMAGES and not request.partial:
         raise DatasetError(
-            f"DeepFashion: {request.found} holds {len(rows)} pictures, published are {PICTURES}. "
-            "What is measured on them is not comparable; allow_partial takes them all the same"
+            f"DeepFashion: {request.found} holds {len(rows)} images, published are {IMAGES}. "
+            "Results on them are not comparable; allow_partial accepts them"
         )
     for name, (line, words) in rows.items():
         if name not in boxes or name not in parts or words[0] not in _KINDS or parts[name][1][0] not in _PARTITIONS:
@@ -78,12 +78,12 @@ def _beside(request: Request, folder: str, name: str) -> Path:
         if path.is_file():
             return path
     raise DatasetError(
-        f"DeepFashion: looked for {folder}/{name} in {request.root}: it is not there. To be had from {request.where}"
+        f"DeepFashion: looked for {folder}/{name} in {request.root}: not found. Get the data from {request.where}"
     )
 
 
 def _read(path: Path, count: int | None = None) -> dict[str, Row]:
-    """Rows by name of picture. The first line says how many there are, the second what the columns are."""
+    """Read rows by name of image. The first line says how many there are, the second what the columns are."""
     lines = read_lines(path)
     if len(lines) < 2 or lines[0][1] != str(len(lines) - 2):
         stated = lines[0][1] if lines else "nothing"

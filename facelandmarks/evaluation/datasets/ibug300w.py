@@ -1,6 +1,6 @@
-"""300-W: folders of pictures with a `.pts` each, counted from 1; and lists derived from them.
+"""300-W: folders of images with a `.pts` each, counted from 1; and lists derived from them.
 
-Mirrored copies (`_mirror` in the name) are in some copies of the folders and are no faces of the data set.
+Some copies of the folders hold mirrored images (`_mirror` in the name), which are not part of the data set.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,22 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.coco import coco_form
-from facelandmarks.evaluation.datasets.form import Faces, Form, Request
-from facelandmarks.evaluation.datasets.hrnet_csv import hrnet_form
-from facelandmarks.evaluation.datasets.lists import read_list
-from facelandmarks.evaluation.datasets.pts import read_pts
-from facelandmarks.evaluation.datasets.sample import Sample
-from facelandmarks.evaluation.datasets.spiga import read_spiga
+from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form, read_spiga
+from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
+from facelandmarks.evaluation.datasets.text import read_list, read_pts
 
 POINTS = 68
 COUNTS_FROM = 1  # MATLAB's convention, as the 300-W site says
-_VALIDATION = 10  # every tenth training picture of a folder
+_VALIDATION = 10  # every tenth training image of a folder
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_PICTURES = "images"
+_IMAGES = "images"
 
 # Parts of the release, and the folders that hold them, of which the first with `.pts` files is read.
 _PARTS: Mapping[str, tuple[str, ...]] = {
@@ -53,7 +48,7 @@ def _is_ibug(name: str) -> bool:
     return name.startswith("image_") and name.endswith(".jpg")  # LFPW's are .png, HELEN's have other names
 
 
-# Which pictures of a longer list belong to a subset.
+# Which images of a longer list belong to a subset.
 _MEMBERS: Mapping[str, Callable[[str], bool]] = {
     "challenge": _is_ibug,
     "common": lambda name: not _is_ibug(name),
@@ -66,20 +61,26 @@ def _belongs(path: str, subset: str) -> bool:
     return subset not in _MEMBERS or _MEMBERS[subset](path.rpartition("/")[2])
 
 
-def _load_folders(request: Request) -> Faces:
-    """Faces in the folders of a subset, in the order of their names."""
-    inner = request.root / _PICTURES
+def read_release(request: Request) -> Faces:
+    """Read the faces in the folders of a subset, in the order of their names."""
+    inner = request.root / _IMAGES
     root = inner if request.found.is_relative_to(inner) else request.root
     files = [file for part in _SUBSETS[request.subset] for file in _files_of(root, part, request)]
     if request.subset in ("indoor", "outdoor"):
         files = [file for file in files if _belongs(file.name, request.subset)]
-    if request.pictures:
-        files = _with_pictures(files, request)
+    if request.images:
+        alone = {file for file in files if _image_of(file) is None}
+        if alone and not request.partial:
+            raise DatasetError(
+                f"300-W: {len(alone)} of {len(files)} faces have no image beside their .pts, first {min(alone)}. "
+                f"Get the data from {request.where}"
+            )
+        files = [file for file in files if file not in alone]
     return len(files), (_face(file, root) for file in files)
 
 
 def _files_of(root: Path, part: str, request: Request) -> list[Path]:
-    """The `.pts` files of a part of the release."""
+    """Return the `.pts` files of a part of the release."""
     for pattern in _PARTS[part]:
         found = [path for path in sorted(root.glob(f"{pattern}/*.pts")) if "_mirror" not in path.stem]
         if found:
@@ -87,23 +88,12 @@ def _files_of(root: Path, part: str, request: Request) -> list[Path]:
     if request.partial:
         return []
     raise DatasetError(
-        f"300-W: looked for .pts files in {', '.join(_PARTS[part])} of {root}: none there. "
-        f"To be had from {request.where}"
+        f"300-W: looked for .pts files in {', '.join(_PARTS[part])} of {root}: not found. "
+        f"Get the data from {request.where}"
     )
 
 
-def _with_pictures(files: list[Path], request: Request) -> list[Path]:
-    """Those of the files that have a picture beside them: all of them, unless the release may be partial."""
-    alone = {file for file in files if _picture(file) is None}
-    if alone and not request.partial:
-        raise DatasetError(
-            f"300-W: {len(alone)} of {len(files)} faces have no picture beside their .pts, first {min(alone)}. "
-            f"To be had from {request.where}"
-        )
-    return [file for file in files if file not in alone]
-
-
-def _picture(file: Path) -> Path | None:
+def _image_of(file: Path) -> Path | None:
     candidates = (file.with_suffix(variant) for suffix in _SUFFIXES for variant in (suffix, suffix.upper()))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -112,33 +102,30 @@ def _face(file: Path, root: Path) -> Sample:
     points, _ = read_pts(file)
     if len(points) != POINTS:
         raise DatasetError(f"{file} holds {len(points)} points, 300-W has {POINTS}")
-    picture = _picture(file)
-    name = (picture or file).relative_to(root).as_posix()
-    return _sample(name.replace(" _", "_"), picture, points)  # as the lists call it, see `_OTHER_NAMES`
+    image = _image_of(file)
+    name = (image or file).relative_to(root).as_posix().replace(" _", "_")  # as the lists call it, see `_OTHER_NAMES`
+    return Sample(name, image, points - COUNTS_FROM, np.ones(POINTS, bool))
 
 
-def _sample(
-    name: str, picture: Path | None, points: NDArray[np.float64], box: NDArray[np.float64] | None = None
-) -> Sample:
-    """A sample from the numbers of a file."""
-    return Sample(
-        name=name,
-        image=picture,
-        points=points - COUNTS_FROM,
-        visible=np.ones(POINTS, bool),
-        box=None if box is None else box - COUNTS_FROM,
-    )
-
-
-def _load_list(request: Request) -> Faces:
-    """A list of the 689 faces: points as in the `.pts`, a box, a name."""
+def read_pfld(request: Request) -> Faces:
+    """Read a list of the 689 faces: points as in the `.pts`, a box, a name."""
     rows = [row for row in read_list(request.found, POINTS, 4) if _belongs(row.name, request.subset)]
-    return len(rows), (_sample(row.name, Path(row.name), row.points, row.extras) for row in rows)
+    samples = (
+        Sample(
+            name=row.name,
+            image=Path(row.name),
+            points=row.points - COUNTS_FROM,
+            visible=np.ones(POINTS, bool),
+            box=row.extras - COUNTS_FROM,
+        )
+        for row in rows
+    )
+    return len(rows), samples
 
 
-def _load_spiga(request: Request) -> Faces:
-    _, faces = read_spiga(request.found, POINTS)
-    samples = [sample for sample in faces if _belongs(sample.name, request.subset)]
+def read_spiga_list(request: Request) -> Faces:
+    """Read those faces of SPIGA's file that belong to the subset."""
+    samples = [sample for sample in read_spiga(request.found, POINTS)[1] if _belongs(sample.name, request.subset)]
     return len(samples), iter(samples)
 
 
@@ -151,27 +138,27 @@ _STEMS = {
 }
 _FOLDERS = {
     subset: tuple(
-        f"{prefix}{folder}/*.pts" for part in parts for folder in _PARTS[part] for prefix in ("", f"{_PICTURES}/")
+        f"{prefix}{folder}/*.pts" for part in parts for folder in _PARTS[part] for prefix in ("", f"{_IMAGES}/")
     )
     for subset, parts in _SUBSETS.items()
 }
 _MMPOSE = {subset: f"face_landmarks_300w_{stem}.json" for subset, stem in _STEMS.items()}
 _HRNET = {subset: f"face_landmarks_300w_{stem}.csv" for subset, stem in _STEMS.items()}
 _PUBLIC, _PRIVATE = ("full", "common", "challenge"), ("test", "indoor", "outdoor")
-# One picture of iBUG has a blank in its name, which the derived lists leave out.
+# One image of iBUG has a blank in its name, which the derived lists leave out.
 _OTHER_NAMES = {"image_092_01.jpg": "image_092 _01.jpg"}
 _DERIVED = {
-    "mmpose": coco_form(_MMPOSE, (_PICTURES,), POINTS, counts_from=COUNTS_FROM),
-    "hrnet": hrnet_form(_HRNET, (_PICTURES,), POINTS, counts_from=COUNTS_FROM),
-    "pfld": Form(dict.fromkeys(_PUBLIC, ("test_data/list.txt", "list.txt")), _load_list, COUNTS_FROM, (_PICTURES,)),
+    "mmpose": coco_form(_MMPOSE, (_IMAGES,), POINTS, counts_from=COUNTS_FROM),
+    "hrnet": hrnet_form(_HRNET, (_IMAGES,), POINTS, counts_from=COUNTS_FROM),
+    "pfld": Form(dict.fromkeys(_PUBLIC, ("test_data/list.txt", "list.txt")), read_pfld, COUNTS_FROM, (_IMAGES,)),
     "spiga": Form(
         dict.fromkeys(_PUBLIC, ("300wpublic/test.json",)) | dict.fromkeys(_PRIVATE, ("300wprivate/test.json",)),
-        _load_spiga,
+        read_spiga_list,
     ),
 }
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
-        "original": Form(_FOLDERS, _load_folders, COUNTS_FROM),
+        "original": Form(_FOLDERS, read_release, COUNTS_FROM),
         **{name: replace(form, other_names=_OTHER_NAMES) for name, form in _DERIVED.items()},
     }
 )

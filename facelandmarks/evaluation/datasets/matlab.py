@@ -1,5 +1,10 @@
-"""MATLAB files: versions 5 to 7 by our own reader, version 7.3 (HDF5) by h5py, of the extra `evaluation`."""
+"""MATLAB files: versions 5 to 7 by SciPy, version 7.3 (HDF5) by h5py; both are in the extra `evaluation`.
 
+Both are native code in part: read only data sets that you chose yourself (SECURITY.md).
+"""
+
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,37 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError, MissingDependencyError
-from facelandmarks.evaluation.datasets.mat5 import read_mat5
 
-# What h5py raises depends on where a file is broken.
-_BROKEN = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, MemoryError)
+# What SciPy and h5py raise depends on where a file is broken.
+_BROKEN = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, MemoryError),
+    *(ArithmeticError, zlib.error, struct.error),
+)
 _MOST_NUMBERS = 1 << 28  # of one array: a header may claim any size without holding it
 
 
 def load_mat(path: Path, *fields: str) -> list[Any]:
-    """Arrays of a file of MATLAB 5 to 7.
+    """Read arrays of a file of MATLAB 5 to 7.
 
     Raises
     ------
     DatasetError
-        If it is no such file, or a field is missing.
+        If it is another kind of file, is damaged, or lacks a field.
+    MissingDependencyError
+        If SciPy is not installed.
     """
     try:
-        content = read_mat5(path.read_bytes(), fields)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read the MATLAB file {path}: {error}") from error
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise _missing(path, "scipy") from error
+    with _damage_is_ours(path, (*_BROKEN, MatReadError)):
+        content = loadmat(path, appendmat=False, variable_names=fields)
     _require(path, fields, content)
     return [content[field] for field in fields]
 
 
 @contextmanager
 def open_mat73(path: Path, *fields: str) -> Iterator[Any]:
-    """A file of MATLAB 7.3, open for `read_array` and `read_cell`.
+    """Open a file of MATLAB 7.3 for `read_array` and `read_cell`.
 
     Raises
     ------
     DatasetError
-        If it is no such file, or a field is missing.
+        If it is another kind of file, is damaged, or lacks a field.
     MissingDependencyError
         If h5py is not installed.
     """
@@ -56,13 +68,13 @@ def open_mat73(path: Path, *fields: str) -> Iterator[Any]:
 
 
 def read_array(file: Any, field: str) -> NDArray[np.float64]:
-    """Numbers of a field, with the axes that MATLAB shows: HDF5 has them reversed."""
+    """Read the numbers of a field, with the axes that MATLAB shows: HDF5 has them reversed."""
     with _damage_is_ours(file.filename):
         return np.asarray(_bounded(file[field]), np.float64).T
 
 
 def read_cell(file: Any, field: str, index: int) -> NDArray[np.uint8]:
-    """Picture in a column of cells, RGB (H, W, 3) or grey (H, W)."""
+    """Read the image in a column of cells, RGB (H, W, 3) or grey (H, W)."""
     with _damage_is_ours(file.filename):
         return np.ascontiguousarray(np.asarray(_bounded(file[_bounded(file[field])[0, index]]), np.uint8).T)
 
@@ -74,13 +86,14 @@ def _bounded(values: Any) -> Any:
 
 
 @contextmanager
-def _damage_is_ours(path: Path | str) -> Iterator[None]:
+def _damage_is_ours(path: Path | str, broken: tuple[type[Exception], ...] = _BROKEN) -> Iterator[None]:
+    """Turn what the libraries raise for damaged files into `DatasetError`."""
     try:
         yield
     except DatasetError:
-        raise  # said already
-    except _BROKEN as error:
-        raise DatasetError(f"cannot read {path} as a file of MATLAB 7.3: {error}") from error
+        raise
+    except broken as error:
+        raise DatasetError(f"cannot read {path} as a MATLAB file: {error}") from error
 
 
 def _require(path: Path, fields: tuple[str, ...], content: Any) -> None:

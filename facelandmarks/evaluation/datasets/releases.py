@@ -1,10 +1,10 @@
-"""Which data sets there are, how many faces each subset has, and where they are to be had: the one table."""
+"""Which data sets there are, how many faces each subset has, and where to get them: the one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import lookup
 
 # A subset may have been published with more than one number of faces; with none, nothing is checked.
 Faces = Mapping[str, tuple[int, ...]]
@@ -19,18 +19,16 @@ class Release:
 
     Attributes
     ----------
-    name, title
-        For programs and for people.
-    scheme
-        Point layout (`facelandmarks.schemes`).
+    title
+        Its name for people.
     faces
         Published numbers of faces by subset.
     source
         Where these numbers are from.
     where
-        How the release is obtained.
+        How to obtain the release.
     terms
-        What its use is bound to, as far as it is stated.
+        Conditions of its use, as far as they are stated.
     """
 
     name: str
@@ -55,7 +53,7 @@ _WFLW_FACES: Faces = MappingProxyType(
     }
 )
 _WFLW_SOURCE = "Wu et al., CVPR 2018; the attribute columns of the test list give the same numbers"
-_WFLW_TERMS = "none stated on its page; pictures of WIDER FACE, so treat it as non-commercial research only"
+_WFLW_TERMS = "none stated on its page; images of WIDER FACE, so treat it as non-commercial research only"
 _FASHION_WHERE = (
     "http://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/LandmarkDetection.html (Fashion Landmark Detection Benchmark); "
     f"{_MMPOSE}fld_annotations.tar"
@@ -68,7 +66,7 @@ def _fashion(part: str) -> Release:
         title=f"DeepFashion landmarks (FLD), {part} clothes",
         scheme=f"deepfashion_{part}",
         faces=MappingProxyType({"test": (), "val": (), "train": ()}),
-        source="123,016 pictures in all; the parts have no published number, the lists state their own",
+        source="123,016 images in all; the parts have no published number, the lists state their own",
         where=_FASHION_WHERE,
         terms="non-commercial research and education only",
     )
@@ -106,7 +104,7 @@ _TABLE = (
                 "indoor": (300,),
                 "outdoor": (300,),
                 "train": (3148,),
-                # Every tenth training picture of each folder, ours: AFW 34 of 337, HELEN 200 of 2000, LFPW 82 of 811.
+                # Every tenth training image of each folder, ours: AFW 34 of 337, HELEN 200 of 2000, LFPW 82 of 811.
                 "validation": (316,),
             }
         ),
@@ -122,7 +120,7 @@ _TABLE = (
         faces=MappingProxyType({"full": (4386,), "frontal": (1314, 1165), "train": (20000,)}),
         source="Zhu et al., CVPR 2016; Wang et al., Deep High-Resolution Representation Learning",
         where=(
-            "pictures on request from https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/aflw/, "
+            "images on request from https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/aflw/, "
             "AFLWinfo_release.mat from http://mmlab.ie.cuhk.edu.hk/projects/compositional.html; "
             f"{_HRNET}; {_MMPOSE}aflw_annotations.tar"
         ),
@@ -144,7 +142,7 @@ _TABLE = (
         faces=MappingProxyType({"test": (507,)}),
         source="Ghiasi and Fowlkes, 2015",
         where=(
-            "annotations from github.com/golnazghiasi/cofw68-benchmark, pictures in COFW_test_color.mat of "
+            "annotations from github.com/golnazghiasi/cofw68-benchmark, images in COFW_test_color.mat of "
             "https://data.caltech.edu/records/20099"
         ),
         terms="none stated; treat it as non-commercial research only",
@@ -166,13 +164,10 @@ RELEASES: Mapping[str, Release] = MappingProxyType({release.name: release for re
 
 
 def get_release(name: str) -> Release:
-    """The data set of that name; `InvalidOptionError` if there is none."""
-    if name not in RELEASES:
-        raise InvalidOptionError(f"no data set {name!r}; there are: {', '.join(RELEASES)}")
-    return RELEASES[name]
+    """Return the data set of a name; `UnknownNameError` for an unknown one."""
+    return lookup(RELEASES, name, "data set")
 
 
 def check_subset(release: Release, subset: str) -> None:
-    """Raise `InvalidOptionError` if a data set has no such subset."""
-    if subset not in release.faces:
-        raise InvalidOptionError(f"{release.name} has no subset {subset!r}; there are: {', '.join(release.faces)}")
+    """Raise `UnknownNameError` if a data set has no such subset."""
+    lookup(release.faces, subset, f"{release.name} subset")

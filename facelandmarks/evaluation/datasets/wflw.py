@@ -1,6 +1,6 @@
 """WFLW: 98 points, a rectangle and six attributes a face; and the list with 68 of the points.
 
-Nothing says what the list counts from; both upstreams take it as it stands, and so is it here.
+Nothing says what the list counts from; both upstreams use it unchanged, and so do we.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from facelandmarks.evaluation.datasets.coco import coco_form
-from facelandmarks.evaluation.datasets.files import malformed
-from facelandmarks.evaluation.datasets.form import Faces, Form, Request
-from facelandmarks.evaluation.datasets.hrnet_csv import hrnet_form
-from facelandmarks.evaluation.datasets.lists import Row, read_list
-from facelandmarks.evaluation.datasets.sample import Sample
+from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form
+from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
+from facelandmarks.evaluation.datasets.text import Row, malformed, read_list
 
 POINTS, POINTS_68 = 98, 68
 # Columns of the list, in this order, between the rectangle and the name.
@@ -27,24 +24,21 @@ _STEMS = {"test": "test", "train": "train", "pose": "test_largepose"}
 _STEMS |= {attribute: f"test_{attribute}" for attribute in ATTRIBUTES if attribute not in _STEMS}
 
 
-def _load_with_attributes(request: Request, points: int) -> Faces:
-    """The list with rectangles and attributes; subsets are picked by the attributes."""
-    rows = read_list(request.found, points, _RECTANGLE + len(ATTRIBUTES))
-    marked = [(row, _attributes(row, request.found)) for row in rows]
+def read_with_attributes(request: Request, points: int) -> Faces:
+    """Read the list with rectangles and attributes; subsets are picked by the attributes."""
+    marked = []
+    for row in read_list(request.found, points, _RECTANGLE + len(ATTRIBUTES)):
+        flags = row.extras[_RECTANGLE:]
+        if not np.isin(flags, (0, 1)).all():
+            raise malformed(request.found, row.line, f"attributes must be 0 or 1, found {flags.tolist()}")
+        marked.append((row, frozenset(name for name, flag in zip(ATTRIBUTES, flags, strict=True) if flag)))
     if request.subset in ATTRIBUTES:
         marked = [(row, attributes) for row, attributes in marked if request.subset in attributes]
     return len(marked), (_sample(row, attributes) for row, attributes in marked)
 
 
-def _attributes(row: Row, path: Path) -> frozenset[str]:
-    flags = row.extras[_RECTANGLE:]
-    if not np.isin(flags, (0, 1)).all():
-        raise malformed(path, row.line, f"attributes must be 0 or 1, found {flags.tolist()}")
-    return frozenset(attribute for attribute, flag in zip(ATTRIBUTES, flags, strict=True) if flag)
-
-
-def _load_subset(request: Request) -> Faces:
-    """A list of one subset: points and names only."""
+def read_subset_list(request: Request) -> Faces:
+    """Read a list of one subset: points and names only."""
     rows = read_list(request.found, POINTS, 0)
     return len(rows), (_sample(row, frozenset()) for row in rows)
 
@@ -61,7 +55,7 @@ def _sample(row: Row, attributes: frozenset[str]) -> Sample:
 
 
 def _lists(points: int, *folders: str) -> Mapping[str, tuple[str, ...]]:
-    """Where the list with attributes is: one file for training, one for the test set and all its subsets."""
+    """Return where the list with attributes is: one file for training, one for the test set and its subsets."""
     ends = {subset: "train" if subset == "train" else "test" for subset in _STEMS}
     return {
         subset: tuple(f"{folder}list_{points}pt_rect_attr_{end}.txt" for folder in folders)
@@ -83,10 +77,10 @@ FORMS: Mapping[str, Form] = MappingProxyType(
     {
         "original": Form(
             _lists(POINTS, f"WFLW_annotations/{_RECT}", _RECT, ""),
-            lambda request: _load_with_attributes(request, POINTS),
+            lambda request: read_with_attributes(request, POINTS),
             folders=_FOLDERS,
         ),
-        "subset_lists": Form(_SUBSET_LISTS, _load_subset, folders=_FOLDERS),
+        "subset_lists": Form(_SUBSET_LISTS, read_subset_list, folders=_FOLDERS),
         "mmpose": coco_form(_MMPOSE, _FOLDERS, POINTS),
         "hrnet": hrnet_form(_HRNET, _FOLDERS, POINTS),
     }
@@ -94,7 +88,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
 FORMS_68: Mapping[str, Form] = MappingProxyType(
     {
         "original": Form(
-            _lists(POINTS_68, "", _RECT), lambda request: _load_with_attributes(request, POINTS_68), folders=_FOLDERS
+            _lists(POINTS_68, "", _RECT), lambda request: read_with_attributes(request, POINTS_68), folders=_FOLDERS
         )
     }
 )

@@ -1,7 +1,7 @@
 """Errors of landmarks, and what tables make of them.
 
-The functions named here are the plain ones: float64, no surprise values, nothing dropped silently. Tables were made by
-programs with rules of their own; `metrics.mmpose` and `metrics.hrnet_official` hold those, each under its name.
+The functions named here are the plain ones: float64, no special values, nothing dropped silently. The programs that
+made the published tables have their own rules: `metrics.mmpose` and `metrics.hrnet_official`.
 """
 
 from facelandmarks.evaluation.metrics.errors import (
@@ -13,9 +13,9 @@ from facelandmarks.evaluation.metrics.errors import (
     pck,
     point_pair,
 )
-from facelandmarks.evaluation.metrics.intervals import bootstrap_interval
 from facelandmarks.evaluation.metrics.summaries import (
     auc,
+    bootstrap_interval,
     ced,
     face_errors,
     failure_rate,

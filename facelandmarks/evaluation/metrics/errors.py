@@ -1,8 +1,8 @@
 """How far landmarks are from the truth, in pixels and in units of a normaliser.
 
-Throughout: N faces of K points; points (N, K, 2) and boxes (N, 4) xyxy in pixels of the picture, one unit for both.
-`visible` (N, K) says which points of the truth count, anything but zero counts; None means all. A prediction that is
-missing is NaN: its error is NaN, so means become NaN (they cannot be had), and shares count it as a miss.
+Throughout: N faces of K points; points (N, K, 2) and boxes (N, 4) xyxy in pixels of the image.
+`visible` (N, K) says which points of the truth count (not zero); None means all. A missing prediction is NaN: its error
+is NaN, means become NaN, and shares count it as a miss.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.evaluation.metrics.summaries import Average, Errors, Mask, mean_error
 
 Floats = NDArray[np.floating]
@@ -27,12 +27,12 @@ _SIDES: Mapping[str, Callable[[Floats, Floats], Floats]] = MappingProxyType(
 
 
 def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
-    """Euclidean distances float64 (N, K) in pixels between points and truth, both (N, K, 2).
+    """Return Euclidean distances (N, K) in pixels between points and truth, both (N, K, 2).
 
     Raises
     ------
     InvalidOptionError
-        If the two have different shapes, or another than (N, K, 2).
+        If the shapes differ, or are not (N, K, 2).
     """
     given, wanted = np.asarray(points, np.float64), np.asarray(truth, np.float64)
     if given.shape != wanted.shape or given.ndim != 3 or given.shape[-1] != 2:
@@ -44,7 +44,7 @@ def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
 
 
 def point_pair(truth: Floats, pair: tuple[int, int]) -> Floats:
-    """Distance (N,) in pixels of two landmarks of the truth (N, K, 2), whether visible or not.
+    """Return the distance (N,) in pixels of two landmarks of the truth (N, K, 2), whether visible or not.
 
     With `Scheme.normaliser` as the pair this is the interocular distance of the outer eye corners.
     """
@@ -53,40 +53,37 @@ def point_pair(truth: Floats, pair: tuple[int, int]) -> Floats:
 
 
 def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
-    """Size (N,) in pixels of boxes (N, 4), in their precision.
+    """Return the size (N,) in pixels of boxes (N, 4), in their precision.
 
     Parameters
     ----------
-    boxes
-        xyxy, pixels.
     rule
         `longer` side (AFLW, DeepFashion), `diagonal`, or `root_area`, the root of width times height.
 
     Raises
     ------
     InvalidOptionError
-        If there is no such rule.
+        For an unknown rule.
     """
-    if rule not in _SIDES:
-        raise InvalidOptionError(f"no rule {rule!r} for the size of a box; there are: {', '.join(_SIDES)}")
+    side = lookup(_SIDES, rule, "size of a box")
     sides = boxes[:, 2:] - boxes[:, :2]
-    return _SIDES[rule](sides[:, 0], sides[:, 1])
+    return side(sides[:, 0], sides[:, 1])
 
 
 def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
-    """Distances (N, K) as fractions of one size a face, float64 (N, K).
+    """Return distances (N, K) as fractions of one size a face.
 
     Parameters
     ----------
     lengths
-        As from `distances`, pixels.
+        From `distances`, pixels.
     sizes
-        (N,) pixels: from `point_pair`, `box_sides`, or given with the data set.
+        (N,) pixels: from `point_pair`, `box_sides`, or the data set.
 
     Raises
     ------
     InvalidOptionError
-        If there is not one finite positive size for each face; the first bad one is named.
+        If a face lacks a finite positive size; the first one is named.
     """
     divisors = np.asarray(sizes, np.float64)
     if divisors.shape != lengths.shape[:1]:
@@ -103,23 +100,23 @@ def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
 def nme(
     points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, visible: ArrayLike | None = None, average: Average = "points"
 ) -> float:
-    """Normalised mean error, a fraction: `mean_error` of the `distances` `normalised` by `sizes`."""
+    """Return the normalised mean error, a fraction: `mean_error` of the `distances` `normalised` by `sizes`."""
     return mean_error(normalised(distances(points, truth), sizes), as_mask(visible), average)
 
 
 def epe(points: ArrayLike, truth: ArrayLike, visible: ArrayLike | None = None, average: Average = "points") -> float:
-    """End-point error: the mean distance in pixels."""
+    """Return the end-point error: the mean distance in pixels."""
     return mean_error(distances(points, truth), as_mask(visible), average)
 
 
 def pck(
     points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, threshold: float, visible: ArrayLike | None = None
 ) -> float:
-    """Share of the visible points whose distance is at most `threshold` times the size of their face; NaN of none."""
+    """Return the share of visible points no further off than `threshold` times the size of their face; NaN if none."""
     errors = normalised(distances(points, truth), sizes)
     return mean_error(np.where(errors <= threshold, 1.0, 0.0), as_mask(visible))
 
 
 def as_mask(visible: ArrayLike | None) -> Mask | None:
-    """Visibilities of any type (0 / 1 / 2, shares) as bool: anything but zero counts."""
+    """Convert visibilities of any type (0 / 1 / 2, shares) to bool: anything but zero counts."""
     return None if visible is None else np.asarray(visible).astype(bool)

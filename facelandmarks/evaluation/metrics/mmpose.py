@@ -1,4 +1,4 @@
-"""Metrics as MMPose computes them, 0.x and 1.x alike, with everything that is special about them.
+"""Metrics as MMPose computes them, 0.x and 1.x alike, with all their peculiarities.
 
 - Distances are float32, and so is their sum.
 - A face whose normaliser is 0 is left out. A **negative** one (a reversed box) becomes 1e6: the errors of that face
@@ -8,9 +8,9 @@
 - AUC averages the thresholds 0, 1/20 .. 19/20 of the normaliser: 1 is not among them, so perfect points get 0.95.
 - Where nothing counts, every metric is 0. A NaN point makes NME and EPE NaN, but is a miss for PCK and AUC.
 
-Parameters throughout: points and truth (N, K, 2) in pixels, in the precision that upstream holds them in (float32 from
-its data sets); sizes (N,) in pixels; visible (N, K), anything but 0 counts. Normalisers of points that are not visible
-are taken from the truth all the same.
+Parameters throughout: points and truth (N, K, 2) in pixels, in upstream's precision (float32 from its data sets); sizes
+(N,) in pixels; visible (N, K), anything but 0 counts. Normalisers are taken from the truth even where points are not
+visible.
 
 Source: 0.x `core/evaluation/top_down_eval.py` (`_calc_distances` and what uses it), 1.x
 `evaluation/functional/keypoint_eval.py`.
@@ -28,7 +28,7 @@ AUC_STEPS = 20
 
 
 def normalised(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike) -> tuple[NDArray[np.float32], Mask]:
-    """Distances as fractions of the size of each face, float32 (N, K), and which of them count, bool (N, K)."""
+    """Return distances as fractions of the size of each face (N, K), and which of them count (N, K)."""
     divisors = np.asarray(sizes)
     valid = np.asarray(visible).astype(bool) & (divisors != 0)[:, None]
     # Upstream divides the differences, not the distance, in the precision of its arrays.
@@ -38,7 +38,7 @@ def normalised(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLi
 
 
 def nme(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike) -> float:
-    """Normalised mean error, a fraction: the mean over all points that count."""
+    """Return the normalised mean error, a fraction: the mean over all points that count."""
     errors, valid = normalised(points, truth, sizes, visible)
     # Landmark by landmark: a sum of float32 depends on its order.
     counted = errors.T[valid.T]
@@ -46,25 +46,25 @@ def nme(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike) -> 
 
 
 def epe(points: Floats, truth: Floats, visible: ArrayLike) -> float:
-    """End-point error: the mean distance in pixels over all points that count."""
+    """Return the end-point error: the mean distance in pixels over all points that count."""
     return nme(points, truth, np.ones(len(points), np.float32), visible)
 
 
 def landmark_accuracy(
     points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike, threshold: float
 ) -> NDArray[np.float64]:
-    """Share (K,) of the faces where a landmark counts in which it is nearer than threshold * size; NaN for none."""
+    """Return each landmark's share (K,) of faces in which it is nearer than threshold * size; NaN if none counts."""
     errors, valid = normalised(points, truth, sizes, visible)
     return _accuracy(errors, valid, threshold)
 
 
 def pck(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike, threshold: float = 0.2) -> float:
-    """Percentage of correct keypoints, a fraction: the mean of `landmark_accuracy` where it is a number."""
+    """Return the percentage of correct keypoints, a fraction: the mean of `landmark_accuracy` where it is a number."""
     return _mean(landmark_accuracy(points, truth, sizes, visible, threshold))
 
 
 def auc(points: Floats, truth: Floats, visible: ArrayLike, size: float = AUC_SIZE, steps: int = AUC_STEPS) -> float:
-    """Mean of the PCK at the thresholds 0, 1 / steps .. (steps - 1) / steps of one size in pixels for all faces."""
+    """Return the mean PCK at the thresholds 0, 1 / steps .. (steps - 1) / steps of one size in pixels for all faces."""
     errors, valid = normalised(points, truth, np.full(len(points), size), visible)
     return float(np.mean([_mean(_accuracy(errors, valid, step / steps)) for step in range(steps)]))
 

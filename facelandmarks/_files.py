@@ -1,0 +1,168 @@
+"""Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facelandmarks.errors import InvalidOptionError
+
+_MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a JSON text holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would raise
+        errors of other kinds in arithmetic.
+    """
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it holds a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed; what was there before is still there, and nothing else is.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (`whole_file`)."""
+    with whole_file(path) as partial, partial.open("xb") as file:
+        file.write(content)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class NotWritableError(OSError):
+    """A folder in which no file can be made."""
+
+
+@contextmanager
+def exclusive(path: Path, busy: Exception | None = None) -> Iterator[None]:
+    """Hold a lock file against other processes of this machine; its folder is made if it is missing.
+
+    Parameters
+    ----------
+    path
+        The lock file.
+    busy
+        Raised at once if another process holds the lock; the file is removed at the end. None: wait, and leave the
+        file to those who wait for it.
+
+    Raises
+    ------
+    NotWritableError
+        If the folder cannot be written to, or the file system has no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=-1 if busy is None else 0, poll_interval=0.1)
+    except Timeout as error:
+        raise busy or error from error
+    except (OSError, NotImplementedError) as error:
+        raise NotWritableError(str(error)) from error
+    try:
+        yield
+    finally:
+        if busy is not None:
+            path.unlink(missing_ok=True)
+        lock.release()
+
+
+class Journal:
+    """A JSON-lines file to resume a run from: first the settings that the run depends on, then one line a record.
+
+    A run that is killed leaves whole lines, and perhaps the beginning of one, which is ignored.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self._settings = json.loads(json.dumps(settings))
+
+    def begin(self) -> None:
+        """Write a file without records, replacing an older one."""
+        write_file(self.path, _line(self._settings))
+
+    def check(self) -> None:
+        """Raise `InvalidOptionError` if the file belongs to a run with other settings, or is not a journal."""
+        with self.path.open("rb") as file:
+            found = self._parsed(file.readline(), 1)
+        other = sorted(name for name in {*found, *self._settings} if found.get(name) != self._settings.get(name))
+        if other:
+            was = ", ".join(f"{name} {found.get(name)!r}, now {self._settings.get(name)!r}" for name in other)
+            raise InvalidOptionError(f"{self.path} belongs to another run: {was}")
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield the records, from the first on."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if number > 1 and line.endswith(b"\n"):
+                    yield self._parsed(line, number)
+
+    def keep(self, multiple: int) -> int:
+        """Drop an incomplete last line, then truncate to a multiple of this number of records; return their number."""
+        count, end, kept = -1, 0, (0, 0)
+        with self.path.open("rb+") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                count, end = count + 1, end + len(line)
+                if count % multiple == 0:
+                    kept = (count, end)
+            file.truncate(kept[1])
+        return kept[0]
+
+    def append(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Append records; they are on the disk when this returns."""
+        with self.path.open("ab") as file:
+            file.write(b"".join(_line(record) for record in records))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            found = parse_json(line)
+        except ValueError as error:
+            raise InvalidOptionError(f"{self.path} is damaged in line {number}: {error}") from error
+        if not isinstance(found, dict):
+            raise InvalidOptionError(f"{self.path} is damaged in line {number}: it does not hold a record")
+        return found
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, allow_nan=False).encode() + b"\n"

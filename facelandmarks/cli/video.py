@@ -1,0 +1,97 @@
+"""facelandmarks-predict for a video: numbered faces, drawn and as lines of JSON."""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, counted, load_chosen_model
+from facelandmarks.cli.predict import UPRIGHT, is_camera
+
+if TYPE_CHECKING:
+    from facelandmarks.video import Summary, TrackedFrame
+
+STDOUT = Path("-")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run facelandmarks-predict for a video or a camera; return the exit code."""
+    source, draw, out = args.images[0], args.draw, args.out
+    if draw is None and out is None:
+        stem = f"camera{source}" if is_camera(source) else source.stem
+        draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
+    if problem := check_usage(args, draw, out):
+        complain(problem)
+        return USAGE
+    from facelandmarks.video import TruncatedVideoWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        summary = _annotate(args, draw, out)
+    cut = [warning for warning in caught if issubclass(warning.category, TruncatedVideoWarning)]
+    for warning in caught:
+        complain(warning.message)
+    if not args.quiet:
+        faces = counted(len(summary.ids), "face") if summary.ids else "no face"
+        seen = f" in {summary.with_faces} of them" if summary.ids else ""
+        written = ", ".join(str(path) for path in (draw, out) if path not in (None, STDOUT))
+        print(
+            f"{source}: {summary.frames} frames, {faces}{seen}" + (f" -> {written}" if written else ""),
+            file=sys.stderr if out == STDOUT else sys.stdout,
+        )
+    return SOME_FAILED if cut else DONE
+
+
+def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -> str | None:
+    """Say what is wrong with the options for a video taken together, or None."""
+    if len(args.images) > 1:
+        return f"one video at a time, got {len(args.images)} inputs"
+    if args.bbox or args.json:
+        return "--bbox and --json are for images; the results of a video go to --out FILE.jsonl and --draw FILE.mp4"
+    if args.rotations != UPRIGHT:
+        return "--rotations is for images: a video is searched as it is shown"
+    from facelandmarks.video.write import CODECS
+
+    if draw is not None and draw.suffix.lower() not in CODECS:
+        return f"--draw {draw}: the name of a video ends in {', '.join(CODECS)}"
+    if out is not None and out != STDOUT and out.suffix.lower() != ".jsonl":
+        return f"--out {out}: the landmarks of a video are written as .jsonl, one line a frame"
+    files = [path for path in (draw, out) if path is not None and path != STDOUT]
+    if args.images[0].resolve() in {path.resolve() for path in files}:
+        return f"{args.images[0]} is the input: results must go elsewhere"
+    return check_outputs(files, args.force)
+
+
+def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
+    from tqdm import tqdm
+
+    from facelandmarks.video import Video, annotate
+    from facelandmarks.video.annotate import to_line
+    from facelandmarks.video.track import STANDARD
+
+    source = int(str(args.images[0])) if is_camera(args.images[0]) else args.images[0]
+    with Video(source) as video:  # an error here comes before a model is loaded
+        total = video.info.count
+    model = load_chosen_model(args)
+    hidden = args.quiet or not sys.stderr.isatty()
+    with tqdm(total=args.frames or total, unit="frame", disable=hidden, file=sys.stderr) as bar:
+
+        def done(frame: "TrackedFrame") -> None:
+            bar.update()
+            if out == STDOUT:
+                print(to_line(frame, str(args.images[0]), args.model), flush=True)
+
+        return annotate(
+            source,
+            model,
+            draw=draw,
+            out=None if out == STDOUT else out,
+            detector=args.detector,
+            detect_every=args.detect_every,
+            keep_lost=args.keep_lost,
+            min_score=args.min_score,
+            smoothing=None if args.no_smoothing else STANDARD,
+            most_frames=args.frames,
+            progress=done,
+        )

@@ -1,0 +1,176 @@
+"""Drawings of a scheme's numbering: contours, points, and each point's index beside it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.draw.landmarks import FRACTION_BITS, fixed_point
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.schemes import Contour, Scheme
+from facelandmarks.schemes.layouts import typical_layout
+
+Colour = tuple[int, int, int]  # RGB
+
+SMALLEST, LARGEST = 300, 2000  # sides of a drawing in pixels
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+TITLE_INK: Colour = (40, 40, 40)
+# Dark enough to read on white; neighbours in the list differ most.
+PALETTE: tuple[Colour, ...] = (
+    (25, 90, 175),
+    (190, 70, 15),
+    (15, 120, 55),
+    (135, 45, 150),
+    (135, 95, 0),
+    (0, 120, 130),
+    (190, 25, 85),
+)
+SHADE = 17  # 16 shades a channel, white among them, look the same and halve the file's size
+TITLE_BAND, MARGIN = 0.08, 0.05  # free of points, as fractions of the side
+
+
+def draw_scheme(scheme: Scheme, size: int = 900) -> NDArray[np.uint8]:
+    """Draw a scheme's numbering on white: uint8 (size, size, 3), RGB. A contour and its mirror image have one colour.
+
+    Parameters
+    ----------
+    scheme
+        One of `facelandmarks.schemes.SCHEMES`; for others `UnknownModelError`.
+    size
+        Side in pixels, 300 to 2000; for others `InvalidOptionError`. From 700 the numbers of every scheme can be read.
+    """
+    if not SMALLEST <= size <= LARGEST:
+        raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, got {size!r}")
+    canvas = draw_figure(scheme, size)
+    boxes = label_boxes(scheme, canvas)
+    colours = {p: colour for c, colour in reversed(_coloured(scheme)) for p in c.points}
+    for point, box in enumerate(boxes.astype(int).tolist()):
+        left_bottom = (box[0], box[3])
+        cv2.putText(canvas, str(point), left_bottom, FONT, _font_scale(scheme, size), colours[point], 1, cv2.LINE_AA)
+    return canvas // SHADE * SHADE
+
+
+def draw_figure(scheme: Scheme, size: int) -> NDArray[np.uint8]:
+    """Draw title, contours and points, without the numbers."""
+    canvas = np.full((size, size, 3), 255, np.uint8)
+    title = f"{scheme.name}: {len(scheme)} points"
+    cv2.putText(canvas, title, (round(size * 0.025), round(size * 0.055)), FONT, size / 1000, TITLE_INK, 1, cv2.LINE_AA)
+    points = drawn_points(scheme, size)
+    for contour, colour in reversed(_coloured(scheme)):  # of a point on several contours the first is on top
+        path = fixed_point(points[list(contour.points)])
+        cv2.polylines(canvas, [path], contour.closed, colour, max(1, size // 450), cv2.LINE_AA, FRACTION_BITS)
+        for center in path:
+            cv2.circle(canvas, center, round(size / 280 * (1 << FRACTION_BITS)), colour, -1, cv2.LINE_AA, FRACTION_BITS)
+    return canvas
+
+
+def label_boxes(scheme: Scheme, figure: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the places of the numbers in a figure: float64 (K, 4), x1 y1 x2 y2 in pixels."""
+    size = len(figure)
+    points = drawn_points(scheme, size)
+    outward = np.zeros_like(points)  # at right angles to the contour, away from its middle
+    for contour in reversed(scheme.contours):  # the first of several contours counts
+        path = points[list(contour.points)]
+        padded = np.concatenate([path[-1:], path, path[:1]] if contour.closed else [path[:1], path, path[-1:]])
+        along = padded[2:] - padded[:-2]
+        normal = along[:, ::-1] * (1, -1)
+        # The middle of a straight contour lies on it: the middle of the whole figure tells which side is outside.
+        middle = 0.9 * path.mean(axis=0) + 0.1 * points.mean(axis=0)
+        normal[((path - middle) * normal).sum(axis=1) < 0] *= -1
+        outward[list(contour.points)] = normal / np.maximum(np.hypot(*normal.T), 1e-9)[:, None]
+    texts = [cv2.getTextSize(str(point), FONT, _font_scale(scheme, size), 1)[0] for point in range(len(scheme))]
+    return place_labels(points, np.array(texts, float), outward, (figure != 255).any(axis=-1))
+
+
+def drawn_points(scheme: Scheme, size: int) -> NDArray[np.float64]:
+    """Return the points in a drawing of that size: float64 (K, 2), pixels."""
+    side = size * (1 - TITLE_BAND - MARGIN)
+    return typical_layout(scheme) * side + ((size - side) / 2, size * TITLE_BAND)
+
+
+def _font_scale(scheme: Scheme, size: int) -> float:
+    return size / 900 * (0.72 - 0.0024 * len(scheme))  # the more points, the smaller the numbers
+
+
+def _coloured(scheme: Scheme) -> list[tuple[Contour, Colour]]:
+    """Return contours and their colours; mirror images share one."""
+    sides = [frozenset((*c.points, *scheme.mirror[list(c.points)].tolist())) for c in scheme.contours]
+    order = list(dict.fromkeys(sides))
+    return [(c, PALETTE[order.index(s) % len(PALETTE)]) for c, s in zip(scheme.contours, sides, strict=True)]
+
+
+DIRECTIONS = 24
+GAPS = (0.6, 0.8, 1.1, 1.5)  # between a point and its label, in heights of the text
+CLEARANCE = 0.15  # free space that is kept around labels, in heights of the text
+# The costs of a place; areas and gaps are counted in heights of the text.
+OVERLAP = 200.0  # area shared with another label or outside the drawing
+HIDDEN = 50.0  # area of the drawing that is covered
+FAR = 3.0  # gap
+TURN = 2.0  # half of 1 - cosine of the angle to the preferred direction
+SWEEPS = 20
+
+
+def place_labels(
+    points: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    preferred: NDArray[np.float64],
+    drawn: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return boxes for the labels of points: float64 (K, 4), x1 y1 x2 y2 in whole pixels.
+
+    Every label starts at the place that is best for it alone. Then one after the other moves to the place that is best
+    given all others, until none moves (at most SWEEPS times each).
+
+    Parameters
+    ----------
+    points
+        (K, 2), in pixels of the drawing.
+    sizes
+        (K, 2), width and height of each text in pixels.
+    preferred
+        (K, 2), unit vector to the best place for a label; zeros if all directions are equally good.
+    drawn
+        (H, W), the pixels that should not be covered.
+    """
+    unit = float(sizes[:, 1].max())
+    angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+    directions = np.stack([np.sin(angles), -np.cos(angles)], axis=-1)  # the first is up
+    steps = (unit * np.array(GAPS)[:, None, None] * directions).reshape(-1, 2)
+    # A box lies behind the end of its step, seen from the point: its near side or corner is there.
+    behind = np.tile(np.clip(1.5 * directions, -1, 1), (len(GAPS), 1))
+    corners = np.round(points[:, None] + steps + (behind - 1) * sizes[:, None] / 2)
+    places = np.concatenate([corners, corners + sizes[:, None]], axis=-1)  # (K, gaps x directions, 4), nearest first
+    room = places + np.array((-1, -1, 1, 1)) * round(CLEARANCE * unit)
+    costs = np.tile(TURN * (0.5 - 0.5 * preferred @ directions.T), len(GAPS))
+    costs += np.repeat(FAR * np.array(GAPS), DIRECTIONS)
+    costs += HIDDEN / unit**2 * _sum_inside(drawn, room)
+    canvas = np.array((0, 0, *drawn.shape[::-1]), float)
+    costs += OVERLAP / unit**2 * (_shared_area(places, places) - _shared_area(places, canvas))
+    labels = np.arange(len(places))
+    chosen: NDArray[np.intp] = costs.argmin(axis=1)
+    for _ in range(SWEEPS):
+        before = chosen.copy()
+        for label in labels:
+            others = np.delete(room[labels, chosen], label, axis=0)
+            shared = _shared_area(places[label][:, None], others).sum(axis=1)
+            chosen[label] = np.argmin(costs[label] + OVERLAP / unit**2 * shared)
+        if np.array_equal(before, chosen):
+            break
+    return places[labels, chosen]
+
+
+def _sum_inside(drawn: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Count the pixels that are set in each box (..., 4)."""
+    height, width = drawn.shape
+    x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.intp).clip(0, (width, height, width, height)), -1, 0)
+    above_left = np.zeros((height + 1, width + 1), np.intp)
+    above_left[1:, 1:] = drawn.cumsum(axis=0).cumsum(axis=1)
+    inside: NDArray[np.intp] = above_left[y2, x2] - above_left[y1, x2] - above_left[y2, x1] + above_left[y1, x1]
+    return inside
+
+
+def _shared_area(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that boxes have in common with others; the shapes broadcast."""
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    sides: NDArray[np.float64] = (high - low).clip(0)
+    return sides[..., 0] * sides[..., 1]

@@ -1,0 +1,95 @@
+"""A network with its weights, and its ONNX graph, which is built once and kept."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+GRAPH = 1  # to be counted up when the same weights would give another graph
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network and where its weights come from.
+
+    Attributes
+    ----------
+    stem
+        First part of the names of files that are made from it.
+    network, options
+        Which network of `facelandmarks.nn.build`, and the arguments of its constructor.
+    mean, std
+        Per channel, on the scale 0 to 255.
+    size
+        Width and height of the input in pixels; None: any.
+    fill
+        Puts the weights into a network.
+    digest
+        SHA-256 of the file of weights; None if unknown.
+    folder
+        Where its graph is kept; None if it is not.
+    graph
+        A file that is the graph already, as for built-in models.
+    """
+
+    stem: str
+    network: str
+    options: Mapping[str, Any]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size: tuple[int, int] | None
+    fill: Callable[["nn.Module"], None]
+    digest: str | None
+    folder: Path | None
+    graph: Path | None = None
+
+
+def filled_network(source: Source) -> "nn.Module":
+    """Return the network with its weights, in PyTorch."""
+    from facelandmarks.nn.build import build_network
+
+    network = build_network(source.network, source.options)
+    source.fill(network)
+    return network
+
+
+def obtain_graph(source: Source) -> Path | bytes:
+    """Return the file of a network's ONNX graph, building it if needed; its bytes where no file can be kept."""
+    place = graph_place(source)
+    if place is None:
+        return _build(source)
+    if is_good_copy(place):
+        return place.file
+    try:
+        with exclusive(place.lock):  # two processes that start together build it once
+            if is_good_copy(place):
+                return place.file
+            graph = _build(source)
+            keep_copy(place, lambda path: path.write_bytes(graph))
+            return place.file if is_good_copy(place) else graph
+    except NotWritableError:
+        return _build(source)
+
+
+def graph_place(source: Source) -> Place | None:
+    """Return where the graph of a network is kept; the name has all that the graph depends on."""
+    if source.digest is None or source.folder is None:
+        return None
+    recipe = json.dumps([source.network, dict(source.options), source.mean, source.std, source.size])
+    made_by = f"v{GRAPH}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
+    return Place(source.folder, f"{source.stem}.{source.digest[:16]}.{made_by}.onnx")
+
+
+def _build(source: Source) -> bytes:
+    from facelandmarks.nn.onnx_graph import build_graph
+
+    metadata = {"made_from": source.stem, "weights_sha256": source.digest or "unknown"}
+    return build_graph(filled_network(source), source.mean, source.std, source.size, metadata)

@@ -1,0 +1,294 @@
+"""Evaluate models on a data set: plan the rows, load each model, measure, and report."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
+from facelandmarks.evaluation.card import Card, card_of_row, make_card
+from facelandmarks.evaluation.datasets import get_release
+from facelandmarks.evaluation.finders import DetectedBoxes, GivenPredictions
+from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, expected_faces, measure_row, subsets_of
+from facelandmarks.evaluation.predict import Predict, PredictionStore, predict_faces
+from facelandmarks.evaluation.protocols import Row
+from facelandmarks.evaluation.report import Report
+from facelandmarks.evaluation.rows import plain_protocol, plan_rows
+from facelandmarks.evaluation.thumbnails import worst_faces
+from facelandmarks.model import Model
+from facelandmarks.schemes import get_scheme
+from facelandmarks.zoo.spec import ModelSpec
+
+WORST = 12  # faces drawn of the first subset of a row
+BOXES: Mapping[str, tuple[Boxes, ...]] = {"gt": ("gt",), "detector": ("detector",), "both": ("gt", "detector")}
+
+
+def evaluate(
+    dataset: str,
+    data_root: str | os.PathLike[str],
+    models: str | Sequence[str] | None = None,
+    *,
+    predictions: str | os.PathLike[str] | None = None,
+    subsets: Sequence[str] = (),
+    protocol: str | None = None,
+    form: str | None = None,
+    limit: int | None = None,
+    allow_partial: bool = False,
+    boxes: Literal["gt", "detector", "both"] = "gt",
+    detector: str = "auto",
+    device: str = "auto",
+    engine: str = "auto",
+    dtype: str = "float32",
+    threads: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    fetch: bool = False,
+    batch_size: int = 32,
+    workers: int = 4,
+    resume: str | os.PathLike[str] | None = None,
+    thumbnails: bool = False,
+    progress: bool = False,
+    command: Sequence[str] | None = None,
+) -> Report:
+    """Measure models on a data set by the protocols of the published tables.
+
+    Parameters
+    ----------
+    dataset
+        A key of `facelandmarks.evaluation.datasets.RELEASES`.
+    data_root
+        Its folder.
+    models
+        One or several names; None: all that have a published row and whose weights are at hand.
+    predictions
+        JSON file with the points of another program, scored in place of models (`facelandmarks-predict --json`).
+    subsets
+        What to measure; empty: all of the row.
+    protocol
+        Only rows measured this way, a key of `facelandmarks.evaluation.protocols.PROTOCOLS`.
+    form
+        Which annotation files to read, in place of the protocol's choice.
+    limit
+        Only the first faces of each subset.
+    allow_partial
+        Continue with another number of faces than published.
+    boxes
+        `"gt"`: annotated regions; `"detector"`: detected boxes; `"both"`: both, side by side.
+    detector
+        Name of the detector; it runs in the model's engine.
+    device, engine, dtype, threads, cache_dir
+        As for `facelandmarks.load_model`.
+    weights
+        Your own checkpoint for the one model.
+    fetch
+        Fetch published weights that are not in the cache.
+    batch_size, workers
+        Faces in one call of the network, and threads that read images.
+    resume
+        Folder that keeps predictions; those already in it are used again.
+    thumbnails
+        Draw the worst faces into the report.
+    progress
+        Show progress bars on stderr.
+    command
+        How to repeat the run, kept in the report; None: this call.
+
+    Returns
+    -------
+    Report
+        With the rows that were measured, and why others were not.
+
+    Raises
+    ------
+    InvalidOptionError
+        If options exclude each other, or there is no such data set, subset, form or row.
+    DatasetError
+        If nothing could be measured because files are missing or malformed.
+    DownloadError, CheckpointError
+        If nothing could be measured because weights are missing, or if they are damaged.
+    """
+    names = (models,) if isinstance(models, str) else tuple(models or ())
+    if predictions is not None and (names or weights is not None or boxes != "gt"):
+        raise InvalidOptionError(
+            "predictions of another program are scored without a model: leave out models, weights and boxes"
+        )
+    if weights is not None and len(names) != 1:
+        raise InvalidOptionError(f"weights belong to one model, got {len(names)} models: name one")
+    if boxes not in BOXES:
+        raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
+    settings = Settings(
+        dataset=dataset,
+        data_root=Path(data_root),
+        models=names,
+        predictions=_path(predictions),
+        subsets=(subsets,) if isinstance(subsets, str) else tuple(subsets),
+        protocol=protocol,
+        form=form,
+        limit=limit,
+        allow_partial=allow_partial,
+        boxes=BOXES[boxes],
+        detector=detector,
+        device=device,
+        engine=engine,
+        dtype=dtype,
+        threads=threads,
+        cache_dir=_path(cache_dir),
+        weights=_path(weights),
+        fetch=fetch,
+        batch_size=batch_size,
+        workers=workers,
+        resume=_path(resume),
+        thumbnails=thumbnails,
+        progress=progress,
+    )
+    given = settings.predictions
+    rows, not_run = _measure_models(settings) if given is None else ([_score_predictions(given, settings)], [])
+    return Report(make_card(command or [_as_call(settings)], settings, rows, not_run))
+
+
+def _path(given: str | os.PathLike[str] | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _as_call(settings: Settings) -> str:
+    """Return the call that gives these settings, without those that are at their defaults."""
+    standard = Settings(settings.dataset, settings.data_root)
+    chosen = {name: value for name, value in vars(settings).items() if value != getattr(standard, name)}
+    if "boxes" in chosen:
+        chosen["boxes"] = next(name for name, boxes in BOXES.items() if boxes == settings.boxes)
+    shown = {name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()}
+    options = "".join(f", {name}={value!r}" for name, value in shown.items() if name != "progress")
+    return f"facelandmarks.evaluation.evaluate({settings.dataset!r}, {str(settings.data_root)!r}{options})"
+
+
+def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
+    """Measure every row whose weights are at hand; the rows, and those that were not measured with the reason.
+
+    An error of one row, of its weights or its data, does not stop the others; the first is raised if none is measured.
+    """
+    given = settings.fetch or settings.weights is not None
+    plan = plan_rows(settings.dataset, settings.models, settings.protocol, settings.subsets, given, settings.cache_dir)
+    rows, errors = [], []
+    for row in plan.rows:
+        try:
+            if subsets_of(row, settings):
+                rows.append(_measure_model(row, settings))
+        except (DownloadError, DatasetError) as error:
+            errors.append((row, error))
+    if errors and not rows:
+        raise errors[0][1]
+    reason = "its weights are not at hand; --fetch gets them"
+    absent = [{"model": row.model, "source": row.source, "reason": reason, "failed": False} for row in plan.absent]
+    failed = [{"model": row.model, "source": row.source, "reason": str(e), "failed": True} for row, e in errors]
+    return rows, [*absent, *failed]
+
+
+def _measure_model(row: Row, settings: Settings) -> Card:
+    """Load the model of a row, and measure it with each kind of boxes."""
+    from facelandmarks.api import load_model
+
+    model = load_model(
+        row.model,
+        device=settings.device,
+        engine=settings.engine,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        cache_dir=settings.cache_dir,
+        variant=row.protocol.variant,
+        decode=row.protocol.decode,
+        weights=settings.weights,
+        offline=None if settings.fetch else True,
+    )
+    finder = DetectedBoxes(model, settings.detector) if "detector" in settings.boxes else None
+    run = _describe_run(model, settings, finder)
+    # All of them before the first face: a store of another run is an error at once.
+    stores = {boxes: _open_store(row, boxes, model.spec, run, settings) for boxes in settings.boxes}
+    passes = {}
+    for boxes, store in stores.items():
+        predict = partial(
+            predict_faces,
+            model,
+            row.protocol,
+            known=store,
+            batch_size=settings.batch_size,
+            workers=settings.workers,
+            finder=finder if boxes == "detector" else None,
+        )
+        passes[boxes] = _measure_with_progress(row, predict, store, settings)
+    given, detected = passes.get("gt", ({}, {})), passes.get("detector", ({}, {}))
+    card = card_of_row(row, run, given[0], detected[0], {**detected[1], **given[1]})
+    if settings.thumbnails:
+        subset, part = next(iter((given[0] or detected[0]).items()))
+        card["subsets"][subset]["worst"] = worst_faces(row, subset, part, settings, WORST)
+    return card
+
+
+def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None) -> Card:
+    """Return what decides a model's points: weights, engine, pipeline, detector."""
+    spec, info = model.spec, model.engine_info()
+    return {
+        "weights": {"file": str(settings.weights or spec.weights), "sha256": info.weights},
+        "engine": asdict(info),
+        "pipeline": {
+            "variant": spec.variant,
+            "geometry": spec.geometry,
+            "box_convention": spec.box_convention,
+            "box_padding": spec.box_padding,
+            "decode": spec.decode,
+            "flip_test": spec.flip_test,
+            "flip_average": spec.flip_average if spec.flip_test else None,
+        },
+        "detector": finder.name if finder else None,
+    }
+
+
+def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
+    """Open the predictions that a model has made for a row before, if they are kept.
+
+    Raises
+    ------
+    InvalidOptionError
+        If they were made with other settings.
+    """
+    settings_of_points = {
+        "model": spec.name,
+        "weights": run["weights"]["sha256"],
+        "engine": run["engine"]["engine"],
+        "dtype": run["engine"]["dtype"],
+        "protocol": row.protocol.name,
+        "boxes": boxes,
+        "detector": run["detector"] if boxes == "detector" else None,
+        "decode": spec.decode,
+        "variant": spec.variant,
+        "flip_test": spec.flip_test,
+    }
+    name = f"{spec.name}-{row.protocol.name}-{boxes}.jsonl"
+    return PredictionStore(settings.resume / name if settings.resume else None, settings_of_points)
+
+
+def _score_predictions(path: Path, settings: Settings) -> Card:
+    """Score the predictions of another program by plain rules."""
+    protocol = plain_protocol(settings.dataset, settings.subsets)
+    count = len(get_scheme(get_release(settings.dataset).scheme))
+    predict = GivenPredictions(path, count, protocol)
+    row = Row(path.name, protocol)
+    measured, missing = _measure_with_progress(row, predict, PredictionStore(None, {}), settings)
+    return card_of_row(row, {"predictions": str(path)}, measured, {}, missing)
+
+
+def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, settings: Settings) -> Subsets:
+    """Measure a row under a progress bar; `DatasetError` if none of its subsets can be read."""
+    from tqdm import tqdm
+
+    subsets = subsets_of(row, settings)
+    counts = [settings.limit or max(expected_faces(row, subset), default=0) for subset in subsets]
+    total = sum(counts) if all(counts) else None
+    title = f"{row.model}, {row.protocol.name}"
+    with tqdm(total=total, desc=title, unit="face", disable=not settings.progress) as bar:
+        measured, missing = measure_row(row, predict, store, settings, bar.update)
+    if not measured:
+        none = DatasetError(f"{row.model} has no row of these subsets of {settings.dataset}")
+        raise next(iter(missing.values()), none)
+    return measured, missing

@@ -1,0 +1,214 @@
+"""Image files -> upright arrays of the depth they are stored in; and PIL images, as Pillow gives those for files.
+
+OpenCV decodes JPEG, PNG, WebP, BMP, PNM and 16-bit TIFF, Pillow the rest: among it JPEG 2000, where a damaged file
+crashes the whole process in OpenCV 4. Orientation is always applied here, so that a file gives the same image under
+every version, from a path as from bytes.
+"""
+
+import logging
+import os
+import re
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.errors import InvalidImageError
+from facelandmarks.images.headers import read_header
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+_LOG = logging.getLogger(__name__)
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+# EXIF orientation -> whether rows and columns are swapped, and how the result is flipped (cv2.flip: 0 rows, 1 columns).
+_UPRIGHT: dict[int, tuple[bool, int | None]] = {
+    1: (False, None),
+    2: (False, 1),
+    3: (False, -1),
+    4: (False, 0),
+    5: (True, None),
+    6: (True, 1),
+    7: (True, -1),
+    8: (True, 0),
+}
+_EXIF_ORIENTATION = 274
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# Images only: other plugins of Pillow read documents, and the one for EPS starts an external program.
+_PILLOW_FORMATS = (
+    *("BMP", "DIB", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000"),
+    *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "SGI", "PCX", "QOI"),
+)
+_FASTER_WITH_OPENCV = frozenset({"WEBP", "BMP"})
+_UNREADABLE = {
+    rb"....ftypavi[fs]": "an AVIF image: install Pillow 11.3 or newer, or convert it to PNG",
+    rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)": "a HEIC image: install pillow-heif and call "
+    "pillow_heif.register_heif_opener() (Pillow then reads it), or convert it to PNG",
+    rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "a video: pass one of its frames",
+    rb"version https://git-lfs": "a git-lfs pointer, not the image itself: run `git lfs pull`",
+    rb"\s*(?i:<!doctype html|<html|<head|<body)": "HTML, perhaps an error page saved under the image's name",
+}
+_FILTERS = threading.Lock()
+
+
+def read_file(path: str | os.PathLike[Any]) -> bytes:
+    """Read a whole file.
+
+    Raises
+    ------
+    InvalidImageError
+        If there is no such file, it is a directory or a pipe (which is not waited for), or it may not be read.
+    """
+    name = os.fsdecode(path)
+    try:
+        mode = Path(name).stat().st_mode
+    except FileNotFoundError as error:
+        hint = " (a URL: download it first)" if "://" in name else ""
+        raise InvalidImageError(f"no such file: {name:.200}{hint}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidImageError(f"cannot read {name[:200]!r}: {error}") from error
+    if stat.S_ISDIR(mode):
+        raise InvalidImageError(f"{name} is a directory, not an image: pass the files in it one by one")
+    if not stat.S_ISREG(mode):
+        raise InvalidImageError(f"{name} is a pipe, socket or device, not a file: read it and pass the bytes")
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise InvalidImageError(f"cannot read {name}: {error.strerror}") from error
+
+
+def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = False) -> NDArray[Any]:
+    """Decode an image file; `name` stands for it in messages, and `max_pixels` is checked before its pixels are read.
+
+    Returns
+    -------
+    ndarray
+        RGB (H, W, 3) uint8 or uint16, or grey (H, W) uint16 or float32; upright, without alpha, first frame or page.
+
+    Raises
+    ------
+    InvalidImageError
+        If it is not an image, or one that is cut, damaged, or too large.
+    """
+    if not data:
+        raise InvalidImageError(f"{name} is empty (0 bytes)")
+    if allow_truncated and data.startswith(_JPEG_START):
+        data += _JPEG_END
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        raise InvalidImageError(f"{name} cannot be read: {error}") from error
+    if header is None:
+        return _decode_with_pillow(data, name, max_pixels)
+    check_size((header.width, header.height), name, max_pixels)
+    pixels = _decode_with_opencv(header.data)
+    if pixels is None:
+        raise InvalidImageError(f"{name} cannot be decoded: the {header.format} data is damaged")
+    if header.several:
+        _say_which(name)
+    return _upright(pixels, header.orientation)
+
+
+def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    """Raise `InvalidImageError` for an image without pixels or with more than `max_pixels`."""
+    width, height = size
+    if width <= 0 or height <= 0:
+        raise InvalidImageError(f"{name} has no pixels: its header says {width} x {height}")
+    if width * height > max_pixels:
+        raise InvalidImageError(
+            f"{name} is too large: {width} x {height} pixels, more than max_pixels={max_pixels}; "
+            "shrink it, or raise max_pixels if you trust the file"
+        )
+
+
+def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
+    """Return the pixels of a PIL image: RGB (H, W, 3) uint8, or (H, W) uint16 or float32 for its deep grey modes.
+
+    Raises
+    ------
+    InvalidImageError
+        If its file cannot be decoded, or its values have no known brightness.
+    """
+    try:
+        if image.mode == "F" or image.mode.startswith("I;16"):
+            return np.array(image)
+        if image.mode != "I":
+            # Pillow warns if a transparent palette becomes RGB in one step.
+            image = image.convert("RGBA") if "transparency" in image.info else image
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+        grey = np.array(image)  # Pillow's older name for 16-bit grey
+    except Exception as error:  # pixels are read as late as here, and plugins raise errors of a dozen classes
+        raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
+    if grey.size and (grey.min() < 0 or grey.max() > 65535):
+        raise InvalidImageError(
+            f"{name} has 32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness: "
+            "scale them to 8 or 16 bits"
+        )
+    return grey.astype(np.uint16)
+
+
+def _decode_with_pillow(data: bytes, name: str, max_pixels: int) -> NDArray[Any]:
+    from PIL import Image, UnidentifiedImageError
+
+    Image.init()
+    formats = [known for known in _PILLOW_FORMATS if known in Image.OPEN]
+    try:
+        with _without_warnings():
+            image = Image.open(BytesIO(data), formats=formats)
+            image.getexif()  # kept by the image
+            several = getattr(image, "is_animated", False)
+    except UnidentifiedImageError as error:
+        start = data[:4096].removeprefix(b"\xef\xbb\xbf")
+        what = next((what for magic, what in _UNREADABLE.items() if re.match(magic, start, re.DOTALL)), None)
+        raise InvalidImageError(
+            f"{name} is {what}" if what else f"{name} is not an image in a known format (first bytes {data[:8]!r})"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise InvalidImageError(f"{name} is too large: {error} (the limit is PIL.Image.MAX_IMAGE_PIXELS)") from error
+    except Exception as error:  # as in `pil_to_array`
+        raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
+    check_size(image.size, name, max_pixels)
+    warned = Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS
+    with image, _without_warnings() if warned else nullcontext():
+        quick = image.format in _FASTER_WITH_OPENCV and not several
+        pixels = _decode_with_opencv(data) if quick else None
+        if several:
+            _say_which(name)
+        pixels = pil_to_array(image, name) if pixels is None else pixels
+        return _upright(pixels, image.getexif().get(_EXIF_ORIENTATION, 1))  # only now: Pillow turns TIFFs itself
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings of large images, for which there is `max_pixels`, and of damaged EXIF."""
+    # Filters belong to all threads: the lock keeps two of ours from restoring each other's.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _decode_with_opencv(data: bytes) -> NDArray[Any] | None:
+    """Return pixels as stored, RGB (H, W, 3); None if OpenCV cannot decode them."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+    except cv2.error:
+        return None
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
+    transposed, flip = _UPRIGHT.get(orientation, (False, None))  # other files than JPEG may say anything
+    pixels = cv2.transpose(pixels) if transposed else pixels
+    return pixels if flip is None else cv2.flip(pixels, flip)
+
+
+def _say_which(name: str) -> None:
+    _LOG.info("%s has several frames or pages: the first is read", name)

@@ -1,0 +1,59 @@
+"""Point layouts (schemes), and conversions between them, which are read when they are first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from facelandmarks.schemes.scheme import (
+    AFLW19,
+    ANIME28,
+    COFW29,
+    DEEPFASHION_FULL,
+    DEEPFASHION_LOWER,
+    DEEPFASHION_UPPER,
+    IBUG68,
+    LAPA106,
+    POINTS5,
+    SCHEMES,
+    WFLW98,
+    Contour,
+    Scheme,
+    check_points,
+    get_scheme,
+)
+
+if TYPE_CHECKING:
+    from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
+    from facelandmarks.schemes.tables import CONVERSIONS, convert, get_conversion
+
+__all__ = [
+    "AFLW19",
+    "ANIME28",
+    "COFW29",
+    "CONVERSIONS",
+    "DEEPFASHION_FULL",
+    "DEEPFASHION_LOWER",
+    "DEEPFASHION_UPPER",
+    "IBUG68",
+    "KINDS",
+    "LAPA106",
+    "POINTS5",
+    "SCHEMES",
+    "WFLW98",
+    "Contour",
+    "Conversion",
+    "Kind",
+    "Point",
+    "Residuals",
+    "Scheme",
+    "check_points",
+    "convert",
+    "get_conversion",
+    "get_scheme",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "conversions" if name in ("KINDS", "Conversion", "Kind", "Point", "Residuals") else "tables"
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,337 @@
+"""Schemes: the number of landmarks, their names, mirror pairs, and the lines that join them in a drawing.
+
+"left" and "right" are sides of the image as one looks at it, not of the person.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.errors import InvalidOptionError, lookup
+
+
+@dataclass(frozen=True)
+class Contour:
+    """Indices of points that a line joins in this order."""
+
+    name: str
+    points: tuple[int, ...]
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A point layout.
+
+    Attributes
+    ----------
+    name
+        Key in `SCHEMES`.
+    contours
+        Lines; every point belongs to at least one.
+    pairs
+        Points that change places in a mirrored image.
+    normaliser
+        The two points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
+    source
+        Where order and pairs are published.
+    published_names
+        Names of the points in that source, if they have any.
+    named
+        Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
+    box_convention
+        Convention (`facelandmarks.boxes`) of the bounding box of the points.
+    """
+
+    name: str
+    contours: tuple[Contour, ...]
+    pairs: tuple[tuple[int, int], ...]
+    normaliser: tuple[int, int] | None
+    source: str = field(compare=False)
+    published_names: tuple[str, ...] = ()
+    named: Mapping[str, int] = field(default_factory=dict, compare=False)
+    box_convention: str = "tight"
+
+    def __len__(self) -> int:
+        return 1 + max(max(contour.points) for contour in self.contours)
+
+    @cached_property
+    def mirror(self) -> NDArray[np.intp]:
+        """Indices (K,) of the points' mirror images; a point on the axis is its own."""
+        order = np.arange(len(self))
+        first, second = np.array(self.pairs).T
+        order[first], order[second] = second, first
+        order.setflags(write=False)
+        return order
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the points: as published, else of their first contour, with the place on it."""
+        if self.published_names:
+            return self.published_names
+        found: dict[int, str] = {}
+        for contour in self.contours:
+            for place, point in enumerate(contour.points):
+                found.setdefault(point, f"{contour.name}_{place}")
+        return tuple(found[point] for point in range(len(self)))
+
+
+_CORNERS_AND_TIPS = (
+    "eye_left_outer",
+    "eye_left_inner",
+    "eye_right_inner",
+    "eye_right_outer",
+    "nose_tip",
+    "mouth_left",
+    "mouth_right",
+    "chin",
+)
+
+
+def _named(*points: int) -> Mapping[str, int]:
+    """Name the points that every scheme of a face has, in the order of `_CORNERS_AND_TIPS`."""
+    return MappingProxyType(dict(zip(_CORNERS_AND_TIPS, points, strict=True)))
+
+
+def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
+    """Return a contour of consecutive points."""
+    return Contour(name, tuple(range(first, last + 1)), closed)
+
+
+# fmt: off
+AFLW19 = Scheme(
+    name="aflw19",
+    contours=(
+        _run("brow_left", 0, 2),
+        _run("brow_right", 3, 5),
+        _run("eye_left", 6, 8),
+        _run("eye_right", 9, 11),
+        _run("nose", 12, 14),
+        _run("mouth", 15, 17),
+        Contour("chin", (18,)),
+    ),
+    pairs=((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9), (12, 14), (15, 17)),
+    normaliser=None,
+    source="AFLW without the ears; MMPose 1.3.2 configs/_base_/datasets/aflw.py, the same in 0.29.0 and official HRNet",
+    named=_named(6, 8, 9, 11, 13, 15, 17, 18),
+    box_convention="tight_no_jaw",
+)
+
+COFW29 = Scheme(
+    name="cofw29",
+    contours=(
+        Contour("brow_left", (0, 4, 2, 5), closed=True),
+        Contour("brow_right", (3, 6, 1, 7), closed=True),
+        Contour("eye_left", (8, 12, 10, 13), closed=True),
+        Contour("eye_right", (11, 14, 9, 15), closed=True),
+        Contour("pupil_left", (16,)),
+        Contour("pupil_right", (17,)),
+        Contour("nose", (18, 21, 19)),
+        Contour("nose_tip", (20,)),
+        Contour("lips_outer", (22, 24, 23, 27), closed=True),
+        Contour("lips_inner", (22, 25, 23, 26), closed=True),
+        Contour("chin", (28,)),
+    ),
+    pairs=((0, 1), (2, 3), (4, 6), (5, 7), (8, 9), (10, 11), (12, 14), (13, 15), (16, 17), (18, 19), (22, 23)),
+    normaliser=(8, 9),
+    source="COFW; MMPose 1.3.2 configs/_base_/datasets/cofw.py, the same in 0.29.0 and official HRNet",
+    named=_named(8, 10, 11, 9, 20, 22, 23, 28),
+    box_convention="tight_no_jaw",
+)
+
+IBUG68 = Scheme(
+    name="ibug68",
+    contours=(
+        _run("jaw", 0, 16),
+        _run("brow_left", 17, 21),
+        _run("brow_right", 22, 26),
+        _run("nose_bridge", 27, 30),
+        _run("nose_base", 31, 35),
+        _run("eye_left", 36, 41, closed=True),
+        _run("eye_right", 42, 47, closed=True),
+        _run("lips_outer", 48, 59, closed=True),
+        _run("lips_inner", 60, 67, closed=True),
+    ),
+    pairs=(
+        (0, 16), (1, 15), (2, 14), (3, 13), (4, 12), (5, 11), (6, 10), (7, 9),
+        (17, 26), (18, 25), (19, 24), (20, 23), (21, 22), (31, 35), (32, 34),
+        (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
+        (48, 54), (49, 53), (50, 52), (55, 59), (56, 58), (60, 64), (61, 63), (65, 67),
+    ),
+    normaliser=(36, 45),
+    source="300-W; pairs as in MMPose 1.3.2 configs/_base_/datasets/300w.py, the same in 0.29.0 and official HRNet",
+    named=_named(36, 39, 42, 45, 30, 48, 54, 8),
+)
+
+# Points 0 to 54 of WFLW and LaPa are the same.
+_UPPER_CONTOURS = (
+    _run("jaw", 0, 32),
+    _run("brow_left", 33, 41, closed=True),
+    _run("brow_right", 42, 50, closed=True),
+    _run("nose_bridge", 51, 54),
+)
+_UPPER_PAIRS = (
+    (0, 32), (1, 31), (2, 30), (3, 29), (4, 28), (5, 27), (6, 26), (7, 25),
+    (8, 24), (9, 23), (10, 22), (11, 21), (12, 20), (13, 19), (14, 18), (15, 17),
+    (33, 46), (34, 45), (35, 44), (36, 43), (37, 42), (38, 50), (39, 49), (40, 48), (41, 47),
+)
+
+WFLW98 = Scheme(
+    name="wflw98",
+    contours=(
+        *_UPPER_CONTOURS,
+        _run("nose_base", 55, 59),
+        _run("eye_left", 60, 67, closed=True),
+        _run("eye_right", 68, 75, closed=True),
+        _run("lips_outer", 76, 87, closed=True),
+        _run("lips_inner", 88, 95, closed=True),
+        Contour("pupil_left", (96,)),
+        Contour("pupil_right", (97,)),
+    ),
+    pairs=(
+        *_UPPER_PAIRS, (55, 59), (56, 58),
+        (60, 72), (61, 71), (62, 70), (63, 69), (64, 68), (65, 75), (66, 74), (67, 73),
+        (76, 82), (77, 81), (78, 80), (83, 87), (84, 86), (88, 92), (89, 91), (93, 95), (96, 97),
+    ),
+    normaliser=(60, 72),
+    source="WFLW; MMPose 1.3.2 configs/_base_/datasets/wflw.py, the same in 0.29.0 and official HRNet",
+    named=_named(60, 64, 68, 72, 54, 76, 82, 16),
+)
+
+LAPA106 = Scheme(
+    name="lapa106",
+    contours=(
+        *_UPPER_CONTOURS,
+        _run("nose_side_and_base", 55, 65),
+        _run("eye_left", 66, 73, closed=True),
+        _run("eye_right", 75, 82, closed=True),
+        Contour("eye_centre_left", (74,)),
+        Contour("eye_centre_right", (83,)),
+        _run("lips_outer", 84, 95, closed=True),
+        _run("lips_inner", 96, 103, closed=True),
+        Contour("pupil_left", (104,)),
+        Contour("pupil_right", (105,)),
+    ),
+    pairs=(
+        *_UPPER_PAIRS, (55, 65), (56, 64), (57, 63), (58, 62), (59, 61),
+        (66, 79), (67, 78), (68, 77), (69, 76), (70, 75), (71, 82), (72, 81), (73, 80), (74, 83),
+        (84, 90), (85, 89), (86, 88), (91, 95), (92, 94), (96, 100), (97, 99), (101, 103), (104, 105),
+    ),
+    normaliser=(66, 79),
+    source="LaPa; MMPose 1.3.2 configs/_base_/datasets/lapa.py",
+    named=_named(66, 70, 75, 79, 54, 84, 90, 16),
+)
+
+POINTS5 = Scheme(
+    name="points5",
+    contours=(
+        Contour("eye_left", (0,)),
+        Contour("eye_right", (1,)),
+        Contour("nose", (2,)),
+        Contour("mouth", (3, 4)),
+    ),
+    pairs=((0, 1), (3, 4)),
+    normaliser=None,
+    source="the five points of MTCNN, RetinaFace and ArcFace; no model here has them, `convert` makes them",
+    named=MappingProxyType({"nose_tip": 2, "mouth_left": 3, "mouth_right": 4}),
+)
+
+DEEPFASHION_UPPER = Scheme(
+    name="deepfashion_upper",
+    contours=(
+        Contour("collar", (0, 1)),
+        Contour("sleeve_left", (0, 2)),
+        Contour("sleeve_right", (1, 3)),
+        Contour("hem", (4, 5)),
+    ),
+    pairs=((0, 1), (2, 3), (4, 5)),
+    normaliser=None,
+    source="DeepFashion, upper clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_upper.py, the same in 0.29.0",
+    published_names=("left collar", "right collar", "left sleeve", "right sleeve", "left hem", "right hem"),
+)
+
+DEEPFASHION_LOWER = Scheme(
+    name="deepfashion_lower",
+    contours=(
+        Contour("waistline", (0, 1)),
+        Contour("hem", (2, 3)),
+        Contour("side_left", (0, 2)),
+        Contour("side_right", (1, 3)),
+    ),
+    pairs=((0, 1), (2, 3)),
+    normaliser=None,
+    source="DeepFashion, lower clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_lower.py, the same in 0.29.0",
+    published_names=("left waistline", "right waistline", "left hem", "right hem"),
+)
+
+DEEPFASHION_FULL = Scheme(
+    name="deepfashion_full",
+    contours=(
+        Contour("collar", (0, 1)),
+        Contour("sleeve_left", (0, 2)),
+        Contour("sleeve_right", (1, 3)),
+        Contour("waistline", (4, 5)),
+        Contour("hem", (6, 7)),
+    ),
+    pairs=((0, 1), (2, 3), (4, 5), (6, 7)),
+    normaliser=None,
+    source="DeepFashion, full clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_full.py, the same in 0.29.0",
+    published_names=(
+        "left collar", "right collar", "left sleeve", "right sleeve",
+        "left waistline", "right waistline", "left hem", "right hem",
+    ),
+)
+
+ANIME28 = Scheme(
+    name="anime28",
+    contours=(
+        _run("jaw", 0, 4),
+        _run("brow_left", 5, 7),
+        _run("brow_right", 8, 10),
+        _run("eye_left_upper", 11, 13),
+        _run("eye_left_lower", 14, 16),
+        _run("eye_right_upper", 17, 19),
+        _run("eye_right_lower", 20, 22),
+        Contour("nose", (23,)),
+        _run("mouth", 24, 27, closed=True),
+    ),
+    pairs=(
+        (0, 4), (1, 3), (5, 10), (6, 9), (7, 8),
+        (11, 19), (12, 18), (13, 17), (14, 22), (15, 21), (16, 20), (24, 26),
+    ),
+    normaliser=None,
+    source="anime-face-detector 7bcc2ae configs/mmpose/hrnetv2.py",
+)
+# fmt: on
+
+_ALL = (
+    AFLW19,
+    COFW29,
+    IBUG68,
+    WFLW98,
+    LAPA106,
+    POINTS5,
+    DEEPFASHION_UPPER,
+    DEEPFASHION_LOWER,
+    DEEPFASHION_FULL,
+    ANIME28,
+)
+SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})
+
+
+def get_scheme(name: str) -> Scheme:
+    """Return the scheme of that name; `UnknownModelError` if there is none."""
+    return lookup(SCHEMES, name, "point scheme")
+
+
+def check_points(points: ArrayLike, scheme: str | Scheme) -> tuple[NDArray[np.float64], Scheme]:
+    """Return points as float64 (N, K, 2), and their scheme; `InvalidOptionError` if they do not fit it."""
+    known = get_scheme(scheme) if isinstance(scheme, str) else scheme
+    array = np.asarray(points, np.float64)
+    if array.ndim != 3 or array.shape[1:] != (len(known), 2):
+        raise InvalidOptionError(f"points of {known.name} must be (N, {len(known)}, 2); got {array.shape}")
+    return array, known

@@ -1,0 +1,290 @@
+"""facelandmarks-eval: what is printed and written, exit codes, and the number that training reports."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from evaluation_cases import cells_of, evaluate, publish
+from miniature_releases import make_300w
+from paths import EXAMPLES
+
+from facelandmarks import api
+from facelandmarks.cli.evaluate import main
+from facelandmarks.engines.choose import ENGINES
+from facelandmarks.evaluation import rows
+from facelandmarks.evaluation.datasets import RELEASES
+from facelandmarks.model import Model
+
+TRAINING = EXAMPLES / "train_compact"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("300w")
+    make_300w(folder)
+    return folder
+
+
+@pytest.fixture
+def options(root):
+    return ["--dataset", "300w", "--data-root", str(root), "--model", "compact_300w", "--device", "cpu", "--quiet"]
+
+
+def test_the_validation_split_gives_the_number_of_the_training_script(shared, tmp_path):
+    data = shared / "data"
+    command = [sys.executable, str(TRAINING / "evaluate_landmarks.py"), str(data), "--quick"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TRAINING).stdout
+    wanted = float(re.search(r"true box +NME ([\d.]+)", printed)[1])
+    arguments = ("--dataset", "300w", "--data-root", data / "300w", "--model", "compact_300w", "--allow-partial")
+    code, card = evaluate(tmp_path, *arguments, "--subset", "validation", "--strict")
+    cell = cells_of(card)["validation", "NME"]
+    assert cell["measured"] == pytest.approx(wanted, abs=0.01)
+    assert (code, cell["verdict"], cell["faces_found"]) == (0, "PASS", 203)
+
+
+def test_the_test_folder_can_be_measured(shared, tmp_path, capsys):
+    arguments = ("--dataset", "300w", "--data-root", shared / "data" / "300w_test", "--model", "compact_300w")
+    code, card = evaluate(tmp_path, *arguments, "--allow-partial", "--subset", "common", "--limit", "8")
+    assert code == 0
+    cell = cells_of(card)["common", "NME"]
+    assert (cell["verdict"], cell["faces_found"], cell["faces_expected"]) == ("PARTIAL", 8, [434])
+    out = capsys.readouterr().out
+    assert re.search(
+        r"compact_300w +examples/train_compact +common +NME +[\d.]+ +\d\.\d\d % \(0\.\d{4}, inter-ocular\)", out
+    )
+    assert "PARTIAL: not the published faces" in out
+
+
+def measured(options, tmp_path):
+    code, card = evaluate(tmp_path, *options, "--subset", "full", "--allow-partial")
+    assert code == 0
+    return cells_of(card)["full", "NME"]["measured"]
+
+
+def publish_row(monkeypatch, value, count=6):
+    """Make the tiny release complete, and a number of it published for the model in the wheel."""
+    publish(monkeypatch, "300w", full=count)
+    plain = rows.plain_row(rows.MODELS["compact_300w"], "300w", ["full"])
+    (cell, *_) = plain.protocol.cells
+    named = rows.replace(plain.protocol, cells=(rows.replace(cell, key="full"),))
+    row = rows.Row("compact_300w", named, "a test", MappingProxyType({"full": value}))
+    monkeypatch.setattr("facelandmarks.evaluation.rows.published_rows", lambda spec: [row])
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict", "code"), [(0, "PASS", 0), (0.02, "FAIL", 1), (-0.02, "FAIL", 1), (4, "FAIL", 1)]
+)
+def test_only_the_right_number_passes(options, tmp_path, monkeypatch, capsys, off, verdict, code):
+    value = round(measured(options, tmp_path), 2)
+    publish_row(monkeypatch, value + off)
+    capsys.readouterr()
+    found, card = evaluate(tmp_path, *options, "--strict")
+    assert (found, cells_of(card)["full", "NME"]["verdict"]) == (code, verdict)
+    assert verdict in capsys.readouterr().out
+    assert evaluate(tmp_path, *options)[0] == 0  # a number that does not agree is a result, not an error
+
+
+def test_wrong_points_do_not_pass(options, tmp_path, monkeypatch):
+    publish_row(monkeypatch, round(measured(options, tmp_path), 2))
+    kept = tmp_path / "kept"
+    assert evaluate(tmp_path, *options, "--resume", kept, "--strict")[0] == 0
+    (file,) = kept.iterdir()
+    head, *lines = file.read_text().splitlines()
+    for change in (2.0, np.nan):
+        broken = [json.loads(line) for line in lines]
+        broken[2]["points"] = (np.array(broken[2]["points"]) + change).tolist()
+        file.write_text("\n".join([head, *map(json.dumps, broken)]) + "\n")
+        code, card = evaluate(tmp_path, *options, "--resume", kept, "--strict")
+        assert (code, cells_of(card)["full", "NME"]["verdict"]) == (1, "FAIL")
+
+
+def test_the_right_number_of_other_faces_does_not_pass(options, tmp_path, monkeypatch, capsys):
+    publish_row(monkeypatch, round(measured(options, tmp_path), 2), count=7)
+    code, card = evaluate(tmp_path, *options, "--strict", "--allow-partial")
+    assert (code, cells_of(card)["full", "NME"]["verdict"]) == (0, "PARTIAL")
+    assert evaluate(tmp_path, *options)[0] == 4
+    assert "holds 6 faces, published are 7" in capsys.readouterr().err
+
+
+def test_everything_that_is_written(options, tmp_path, capsys):
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "md", "csv")}
+    outputs = ["--json", str(files["json"]), "--markdown", str(files["md"]), "--csv", str(files["csv"])]
+    assert main([*options, "--subset", "full", "--allow-partial", *outputs]) == 0
+    table = capsys.readouterr().out
+    card = json.loads(files["json"].read_text())
+    (row,) = card["rows"]
+    assert card["command"][:3] == ["facelandmarks-eval", "--dataset", "300w"]
+    assert row["run"]["engine"]["device"] == "cpu"
+    assert len(row["run"]["weights"]["sha256"]) == 64
+    part = row["subsets"]["full"]
+    errors = part["measured"]
+    assert (len(part["names"]), len(errors["errors"]), len(errors["per_landmark"])) == (6, 6, 68)
+    assert np.mean(errors["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
+    assert len(part["annotations"]["faces_sha256"]) == 64
+    numbers = list(csv.DictReader(files["csv"].read_text().splitlines()))
+    assert [number["metric"] for number in numbers] == ["NME", "FR@0.10", "AUC@0.10"]
+    assert float(numbers[0]["measured"]) == row["cells"][0]["measured"]
+    markdown = files["md"].read_text()
+    assert markdown.startswith("| model | measured by | subset |")
+    assert "Measured by `facelandmarks-eval --dataset 300w" in markdown
+    assert "| measured | subset | % of | jaw | brow left |" in markdown
+    assert f"| {100 * errors['per_contour']['jaw']:.2f} |" in markdown
+    # All of it comes out of the JSON file again, without data or model.
+    again = tmp_path / "again.md"
+    assert main(["--render", str(files["json"]), "--markdown", str(again)]) == 0
+    assert capsys.readouterr().out == table
+    assert again.read_text() == markdown
+    assert main(["--render", str(files["json"]), "--markdown", str(again)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main(["--render", str(files["md"])]) == 2
+    assert "report.md is not a report" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_of_the_library_is_passed_on(options, tmp_path, monkeypatch, engine):
+    """Which there are only `load_model` knows; what it says of the one that runs is kept."""
+    asked, load_model = [], api.load_model
+
+    class Named:
+        def __init__(self, engine):
+            self.run = engine.run
+            self.info = replace(engine.info, engine=f"{asked[-1]} that ran")
+
+    def load(name, *, engine, **options):
+        asked.append(engine)
+        model = load_model(name, **options)
+        return Model(model.spec, Named(model.engine))
+
+    monkeypatch.setattr(api, "load_model", load)
+    code, card = evaluate(tmp_path, *options, "--subset", "challenge", "--allow-partial", "--engine", engine)
+    assert (code, asked, card["rows"][0]["run"]["engine"]["engine"]) == (0, [engine], f"{engine} that ran")
+
+
+def test_an_engine_that_is_none(options, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*options, "--subset", "challenge", "--allow-partial", "--engine", "steam"])
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert all(engine in error for engine in ENGINES)
+
+
+def test_json_on_stdout_is_all_of_it(options, capsys):
+    assert main([*options, "--subset", "challenge", "--allow-partial", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["model"] == "compact_300w"
+
+
+def test_annotation_files_have_digests(root, options, tmp_path):
+    code, card = evaluate(tmp_path, *options, "--subset", "full", "--form", "pfld", "--allow-partial")
+    assert code == 0
+    annotations = card["rows"][0]["subsets"]["full"]["annotations"]
+    assert (annotations["form"], len(annotations["sha256"])) == ("pfld", 64)
+
+
+def test_models_that_are_not_at_hand_are_listed(root, capsys):
+    assert main(["--dataset", "wflw", "--data-root", str(root)]) == 3
+    out = capsys.readouterr().out
+    assert "hrnetv2_w18_wflw_official (README at f776dbe): not measured: its weights are not at hand" in out
+
+
+def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
+    """The official program's weights can be fetched by hand only; --fetch says so, and goes on."""
+    assert (
+        main([*options, "--model", "hrnetv2_w18_300w_official", "--subset", "common", "--limit", "2", "--fetch"]) == 1
+    )
+    out = capsys.readouterr().out
+    assert "compact_300w  examples/train_compact  common" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: no program can fetch" in out
+    options[5] = "hrnetv2_w18_300w_official"
+    assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
+    assert "error: no program can fetch" in capsys.readouterr().err
+
+
+def test_no_data(tmp_path, options, capsys):
+    options[3] = str(tmp_path)
+    assert main([*options, "--subset", "common"]) == 4
+    error = capsys.readouterr().err
+    assert "looked for helen/testset/*.pts" in error
+    assert str(tmp_path) in error
+    assert "ibug.doc.ic.ac.uk" in error
+
+
+def test_what_is_missing_is_said_and_the_rest_is_measured(root, tmp_path, options):
+    shutil.copytree(root / "ibug", tmp_path / "part" / "ibug")
+    options[3] = str(tmp_path / "part")
+    code, card = evaluate(tmp_path, *options, "--subset", "challenge", "--subset", "test", "--allow-partial")
+    assert code == 1
+    assert set(card["rows"][0]["subsets"]) == {"challenge"}
+    assert "looked for" in card["rows"][0]["missing"]["test"]
+
+
+def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path, options, capsys):
+    """The row of the model has a validation and a test subset; only the pictures of one are there."""
+    for part in ("helen", "lfpw"):
+        shutil.copytree(root / part / "testset", tmp_path / "part" / part / "testset")
+    options[3] = str(tmp_path / "part")
+    code, card = evaluate(tmp_path, *options, "--allow-partial")
+    assert (code, list(card["rows"][0]["missing"])) == (0, ["validation"])
+    assert "validation: not measured: 300-W, validation: looked for" in capsys.readouterr().out
+    assert evaluate(tmp_path, *options, "--allow-partial", "--subset", "common", "--subset", "validation")[0] == 1
+
+
+def test_the_list_names_data_sets_terms_and_rows(capsys):
+    assert main(["--list"]) == 0
+    out = capsys.readouterr().out
+    for release in RELEASES.values():
+        assert f"{release.name}: {release.title}" in out
+    assert "terms: research only, no commercial use" in out
+    assert "row: compact_300w, 300w_compact: validation (203 train faces held out) 3.29" in out
+    assert "hrnetv2_w18_wflw_official (weights not at hand), wflw_official: test 4.60, pose 7.86" in out
+    assert "deepfashion_full_mmpose1x: PCK@0.2 98.3, AUC 67.3, EPE 11.7" in " ".join(out.split())
+    assert "hrnetv2_w18_300wlp, 300W-LP: MMPose cannot evaluate it itself" in out
+
+
+WRONG = [
+    ((), "give --dataset and --data-root"),
+    (("--dataset", "300w"), "give --dataset and --data-root"),
+    (("--dataset", "300w", "--data-root", ".", "--weights", "a.pth"), "got 0 models"),
+    (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "leave out models"),
+    (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no data set '301w'"),
+    (("--dataset", "300w", "--data-root", ".", "--model", "compact"), "no model 'compact'"),
+    (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no 300w subset 'half'"),
+    (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
+    (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
+    (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_usage(arguments, message, capsys):
+    assert main([*arguments, "--quiet"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_and_list_load_no_torch():
+    code = (
+        "import sys\n"
+        "from facelandmarks.cli.evaluate import main\n"
+        "main(['--list'])\n"
+        "print(sorted({'torch', 'matplotlib', 'tqdm'} & set(sys.modules)), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr.strip() == "[]"
+
+
+def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("facelandmarks.evaluation.html.find_spec", lambda name: None)
+    monkeypatch.setattr("facelandmarks.cli.evaluate.evaluate", lambda *args, **options: pytest.fail("measured"))
+    assert main([*options, "--html", str(tmp_path / "page.html")]) == 4
+    assert "facelandmarks-zoo[report]" in capsys.readouterr().err
+
+
+def test_no_such_file_of_weights(options, capsys):
+    assert main([*options, "--weights", "no.pth"]) == 3
+    assert "no such file of weights: no.pth" in capsys.readouterr().err

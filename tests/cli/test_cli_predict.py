@@ -1,0 +1,234 @@
+"""facelandmarks-predict: files written, exit codes, bad input."""
+
+import json
+from pathlib import Path
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+import skimage.data
+from paths import DOCS
+
+import facelandmarks as fl
+from facelandmarks import _files as files
+from facelandmarks.cli.predict import distinct, main
+
+BOX = "180,91,264,175"
+SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty current folder, with pictures in another."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    face = skimage.data.astronaut()[30:240, 110:330]
+    cv2.imwrite(str(pictures / "face.png"), face[..., ::-1])
+    cv2.imwrite(str(pictures / "blank.png"), np.full((80, 90, 3), 127, np.uint8))
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    (pictures / "empty.png").write_bytes(b"")
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return tmp_path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def read(path):
+    document = json.loads(Path(path).read_text())
+    jsonschema.validate(document, SCHEMA)
+    return document
+
+
+def test_without_options_two_files_appear_in_the_current_folder(folder, capsys):
+    assert main(["../pictures/face.png"]) == 0
+    assert names(folder / "work") == ["face_landmarks.json", "face_landmarks.png"]
+    assert len(names(folder / "pictures")) == 4
+    out = capsys.readouterr().out
+    assert "face.png: 1 face, 68 landmarks each" in out
+    assert "face_landmarks.png" in out
+    drawn = cv2.imread("face_landmarks.png")
+    assert drawn.shape == (210, 220, 3)
+    record = read("face_landmarks.json")["images"][0]
+    assert (record["image"], record["model"], record["error"]) == ("../pictures/face.png", "compact_300w", None)
+    expected = fl.load_model().predict("../pictures/face.png")
+    np.testing.assert_allclose([f["points"] for f in record["faces"]], expected.points, atol=2e-3)
+
+
+def test_nothing_is_overwritten_without_force(folder, capsys):
+    Path("face_landmarks.json").write_text("mine")
+    assert main(["../pictures/face.png"]) == 2
+    assert Path("face_landmarks.json").read_text() == "mine"
+    assert names(folder / "work") == ["face_landmarks.json"]
+    assert "--force" in capsys.readouterr().err
+    assert main(["../pictures/face.png", "--force"]) == 0
+    assert read("face_landmarks.json")["images"][0]["faces"]
+
+
+def test_an_input_is_never_an_output(folder, capsys):
+    before = (folder / "pictures" / "face.png").read_bytes()
+    assert main(["../pictures/face.png", "--draw", "../pictures/face.png", "--force"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert (folder / "pictures" / "face.png").read_bytes() == before
+
+
+def test_pictures_of_one_name_get_numbers(folder):
+    other = folder / "other"
+    other.mkdir()
+    (other / "face.png").write_bytes((folder / "pictures" / "face.png").read_bytes())
+    assert main(["../pictures/face.png", "../other/face.png", "--quiet"]) == 0
+    assert names(folder / "work") == [f"face_landmarks{n}.{e}" for n in ("", "_2") for e in ("json", "png")]
+
+
+def test_json_to_stdout_is_json_alone(folder, capsysbinary):
+    assert main(["../pictures/face.png", "--bbox", "70,61,154,145", "--bbox", "60,55,160,150", "--json", "-"]) == 0
+    captured = capsysbinary.readouterr()
+    document = json.loads(captured.out)
+    jsonschema.validate(document, SCHEMA)
+    assert [face["box_score"] for face in document["images"][0]["faces"]] == [None, None]
+    assert b"2 faces" in captured.err
+    assert names(folder / "work") == []
+
+
+def test_a_folder_of_drawings_is_made(folder):
+    assert main(["../pictures/face.png", "../pictures/blank.png", "--draw", "out/drawn", "--json", "all.json"]) == 0
+    assert names(folder / "work" / "out" / "drawn") == ["blank_landmarks.png", "face_landmarks.png"]
+    assert len(read("all.json")["images"]) == 2
+
+
+def test_no_face_is_done(folder, capsys):
+    assert main(["../pictures/blank.png", "--json", "none.json"]) == 0
+    assert "blank.png: no face found" in capsys.readouterr().out
+    assert read("none.json")["images"][0]["faces"] == []
+
+
+def test_one_bad_file_among_ten(folder, capsys):
+    good = [f"../pictures/good{n}.png" for n in range(9)]
+    for path in good:
+        Path(path).write_bytes((folder / "pictures" / "blank.png").read_bytes())
+    images = [*good[:4], "../pictures/broken.jpg", *good[4:]]
+    assert main([*images, "--json", "all.json"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("no face found") == 9
+    assert captured.err.count("error:") == 1
+    assert "broken.jpg" in captured.err
+    records = read("all.json")["images"]
+    assert [record["image"] for record in records] == images
+    assert [record["error"] is not None for record in records] == [i == 4 for i in range(10)]
+
+
+@pytest.mark.parametrize("name", ["broken.jpg", "empty.png", "missing.png"])
+def test_nothing_is_written_when_nothing_could_be_done(folder, name, capsys):
+    assert main([f"../pictures/{name}"]) == 4
+    assert main([f"../pictures/{name}", "--json", "x.json", "--draw", "y.png"]) == 4
+    assert names(folder / "work") == []
+    assert capsys.readouterr().err.count("error:") == 2
+
+
+@pytest.mark.parametrize("box", ["nan,0,9,9", "90,90,10,10", "5000,0,5010,9", "5,5,5,5"])
+def test_impossible_boxes_are_wrong_usage(folder, box, capsys):
+    assert main(["../pictures/face.png", f"--bbox={box}"]) == 2
+    assert "box 0 of 1" in capsys.readouterr().err
+    assert names(folder / "work") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["a.png", "--bbox", "1,2,3"],
+        ["a.png", "--bbox", "1,2,3,x"],
+        ["a.png", "--threads", "0"],
+        ["a.png", "--min-score", "7"],
+        ["a.png", "--frobnicate"],
+        ["a.png", "--rotations", "45"],
+        ["a.png", "--rotations", "0,90,"],
+        ["a.png", "--bbox", "1,2,3,4", "--box-convention", "mtcnn"],
+        ["a.png", "--box-convention", "yunet"],
+    ],
+)
+def test_wrong_words_are_refused_by_the_parser(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "usage: facelandmarks-predict" in capsys.readouterr().err
+
+
+def test_options_that_do_not_go_together(folder, capsys):
+    two = ["../pictures/face.png", "../pictures/blank.png"]
+    assert main([*two, "--bbox", BOX]) == 2
+    assert main([*two, "--draw", "one.png"]) == 2
+    assert main([two[0], "--json", "no/such/folder.json"]) == 2
+    assert main([two[0], "--model", "compact_300W"]) == 2
+    assert main([two[0], "--device", "cuda:99"]) == 2
+    err = capsys.readouterr().err
+    for part in ("one image", "give a folder", "no such folder", "did you mean compact_300w", "cuda:99"):
+        assert part in err
+    assert names(folder / "work") == []
+
+
+def test_given_boxes_may_be_of_another_convention(folder):
+    box = (70.0, 40.0, 155.0, 150.0)
+    words = ["../pictures/face.png", "--bbox", ",".join(map(str, box)), "--quiet", "--threads", "1", "--json"]
+    assert main([*words, "own.json"]) == main([*words, "yunet.json", "--box-convention", "yunet"]) == 0
+    own, yunet = (read(name)["images"][0]["faces"][0]["box"] for name in ("own.json", "yunet.json"))
+    np.testing.assert_allclose(own, box)
+    expected = fl.load_model(threads=1).predict("../pictures/face.png", box, box_convention="yunet")
+    np.testing.assert_allclose(yunet, expected.boxes[0], atol=1e-3)
+    assert np.abs(np.subtract(yunet, own)).max() > 10
+
+
+def test_pictures_may_lie_on_their_side(folder):
+    picture = cv2.imread("../pictures/face.png")
+    cv2.imwrite("side.png", np.rot90(picture))
+    assert main(["side.png", "--rotations", "0,90,180,270", "--json", "x.json", "--quiet", "--threads", "1"]) == 0
+    faces = read("x.json")["images"][0]["faces"]
+    upright = fl.load_model(threads=1).predict("../pictures/face.png").points[0]
+    turned = np.stack([upright[:, 1], picture.shape[1] - 1 - upright[:, 0]], axis=1)  # a quarter counterclockwise
+    assert len(faces) == 1
+    np.testing.assert_allclose(faces[0]["points"], turned, atol=0.01)
+
+
+def test_interruption_is_130_and_leaves_whole_files_only(folder, monkeypatch, capsys):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, "replace", interrupt)
+    assert main(["../pictures/face.png"]) == 130
+    assert names(folder / "work") == []
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_damaged_weights_are_3(folder, monkeypatch, capsys):
+    from facelandmarks.weights import load
+
+    monkeypatch.setattr(load, "ASSETS", folder)
+    assert main(["../pictures/face.png"]) == 3
+    assert "install the package again" in capsys.readouterr().err
+
+
+def test_results_are_ordinary_files(folder):
+    assert main(["../pictures/blank.png", "--json", "x.json"]) == 0
+    Path("ordinary").write_text("")
+    assert Path("x.json").stat().st_mode == Path("ordinary").stat().st_mode
+
+
+def test_names_that_clash_are_told_apart():
+    assert distinct(["a", "b", "a", "a", "a_2"]) == ["a", "b", "a_2", "a_3", "a_2_2"]
+
+
+def test_own_weights_detector_and_offline(folder, capsys):
+    own = Path(fl.__file__).parent / "assets" / "compact_300w.onnx"
+    arguments = ["../pictures/face.png", "--json", "out.json", "--weights", str(own), "--detector", "compact"]
+    assert main([*arguments, "--offline"]) == 0
+    assert read("out.json")["images"][0]["detector"] == "compact"
+    assert main([*arguments, "--force", "--bbox", "70,60,154,145"]) == 0
+    assert read("out.json")["images"][0]["detector"] is None
+    assert main([*arguments[:3], "--force", "--weights", "none.pth"]) == 3
+    assert "none.pth" in capsys.readouterr().err
+    assert main([*arguments[:3], "--force", "--offline", "--model", "hrnetv2_w18_wflw"]) == 3
+    assert "facelandmarks-weights add" in capsys.readouterr().err

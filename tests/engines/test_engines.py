@@ -1,0 +1,435 @@
+"""What holds for every engine, and what the others than PyTorch add: graphs that are built once and kept."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import skimage.data
+from paths import ROOT
+
+import facelandmarks as fl
+from facelandmarks._threads import PerProcess
+from facelandmarks.engines import choose
+from facelandmarks.engines import openvino as openvino_engine
+from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine
+from facelandmarks.weights.manifest import ASSETS, load_manifest
+
+GRAPHS = ("onnxruntime", "openvino")
+FACE = (180.0, 91.0, 264.0, 175.0)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return skimage.data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def models(cache):
+    return {name: fl.load_model(engine=name, device="cpu", cache_dir=cache) for name in RECORDS}
+
+
+@pytest.fixture(scope="module")
+def crops(models, photo):
+    """Twelve different views of faces and no faces."""
+    shifts = np.random.default_rng(0).uniform(-40, 40, (12, 4))
+    return models["torch"].prepare(photo, np.array(FACE) + shifts)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_agrees_with_torch(models, crops, name):
+    expected = models["torch"].decode(models["torch"].forward(crops), crops).parts()
+    points, scores = models[name].decode(models[name].forward(crops), crops).parts()[:2]
+    np.testing.assert_allclose(points, expected[0], atol=0.01)
+    np.testing.assert_allclose(scores, expected[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_face_does_not_depend_on_its_neighbours(models, crops, name):
+    model = models[name]
+    together = model.decode(model.forward(crops), crops).points
+    for n in (0, 5):
+        alone = type(crops)(crops.pixels[n : n + 1], crops.center[n : n + 1], crops.scale[n : n + 1])
+        np.testing.assert_allclose(model.decode(model.forward(alone), alone).points[0], together[n], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_tells_what_runs(models, name):
+    info = models[name].engine_info()
+    assert (info.engine, info.device, info.dtype) == (name, "cpu", "float32")
+    assert info.threads >= 1
+    assert f"{name} float32 on cpu" in repr(models[name])
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_threads_are_obeyed(cache, name):
+    assert fl.load_model(engine=name, device="cpu", threads=1, cache_dir=cache).engine_info().threads == 1
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_many_threads_get_what_one_gets(models, photo, name):
+    expected = models[name].predict(photo, FACE).points
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: models[name].predict(photo, FACE).points, range(24)):
+            np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_detector_runs_in_the_same_engine(models, photo, name):
+    found, expected = models[name].predict(photo), models["torch"].predict(photo)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.05)
+    np.testing.assert_allclose(found.points, expected.points, atol=0.05)
+
+
+def in_a_fork(task):
+    """What a task gives in a forked process, or its error."""
+
+    def send():
+        try:
+            ours.send(task())
+        except fl.FaceLandmarksError as error:
+            ours.send(error)
+
+    context = multiprocessing.get_context("fork")
+    answer, ours = context.Pipe(duplex=False)
+    child = context.Process(target=send)
+    child.start()
+    try:
+        assert answer.poll(60), "the child waits for ever"
+        return answer.recv()
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_onnxruntime_survives_a_fork(models, photo):
+    """Its thread pool does not: a child that used its parent's would wait for ever."""
+    model = models["onnxruntime"]
+    found = in_a_fork(lambda: model.predict(photo, FACE).points)
+    np.testing.assert_allclose(found, model.predict(photo, FACE).points, atol=1e-3)
+
+
+def test_openvino_says_that_it_does_not_survive_a_fork(models, photo):
+    found = in_a_fork(lambda: models["openvino"].predict(photo, FACE).points)
+    assert isinstance(found, fl.DeviceError)
+    assert "spawn" in str(found)
+
+
+def bench_gpu(*words):
+    command = [sys.executable, ROOT / "benchmarks" / "bench_gpu.py", "--models", "compact_300w", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_the_benchmark_for_gpus_without_one():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    done = bench_gpu()
+    assert done.returncode == 1
+    assert "device 'cuda' cannot be used here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_benchmark_for_gpus_tried_on_a_cpu(tmp_path):
+    done = bench_gpu("--device", "cpu", "--counts", "1", "--seconds", "0", "--json", tmp_path / "rows.json")
+    assert done.returncode == 0, done.stderr
+    single, half = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert (single["dtype"], half["dtype"]) == ("float32", "float16")
+    assert single["px"] == 0
+    assert 0 < half["px"] < 0.06  # as in docs/engines.md
+    for row in (single, half):
+        np.testing.assert_allclose(row["ratio"], row["whole"] / row["network"])
+
+
+SIGNALS = """
+import signal, sys, threading
+import numpy as np
+import facelandmarks as fl
+
+seen = []
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+
+
+def load():
+    models.append(fl.load_model(engine=sys.argv[1], device="cpu"))
+    models[-1].predict(np.zeros((64, 64, 3), np.uint8), (8, 8, 56, 56))
+
+
+def load_in_a_thread():
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+
+
+models = []
+load()
+load()
+models.clear()  # in the order in which they were made
+load_in_a_thread()
+load()
+thread = threading.Thread(target=models.clear)
+thread.start()
+thread.join()
+for _ in range(3):
+    signal.raise_signal(signal.SIGUSR1)
+assert len(seen) == 3
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signals here")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_signals_are_handled_after_models_are_gone(models, cache, name):
+    """OpenVINO puts the stack of signal handlers elsewhere; a handler in Python on one that is gone is a SIGSEGV."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS, name],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "FACELANDMARKS_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.returncode} {done.stderr}"
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_can_be_pickled(models, crops, name):
+    engine = pickle.loads(pickle.dumps(models[name].engine))
+    assert engine.info == models[name].engine_info()
+    np.testing.assert_array_equal(engine.run(crops.pixels[:1]), models[name].engine.run(crops.pixels[:1]))
+
+
+COMMAND = """
+import sys
+import facelandmarks as fl
+from facelandmarks.cli.predict import main
+code = main([sys.argv[2], "--json", "-", "--engine", sys.argv[1], "--device", "cpu"])
+assert "torch" not in sys.modules
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_with_a_kept_graph_torch_is_not_imported(models, cache, photo, name, tmp_path, monkeypatch):
+    import cv2
+
+    models[name].predict(photo)  # keeps the detector's graph too
+    cv2.imwrite(str(tmp_path / "photo.png"), photo[..., ::-1])
+    monkeypatch.setenv("FACELANDMARKS_CACHE", str(cache))
+    subprocess.run([sys.executable, "-c", COMMAND, name, tmp_path / "photo.png"], check=True, capture_output=True)
+
+
+def graphs(folder):
+    return sorted(folder.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("damage", ["content", "cut", "gone", "no pin"])
+def test_a_damaged_graph_is_built_anew(tmp_path, crops, damage):
+    expected = fl.load_model(engine="onnxruntime", device="cpu", cache_dir=tmp_path).forward(crops)
+    (graph,) = graphs(tmp_path)
+    good = graph.read_bytes()
+    if damage == "content":
+        graph.write_bytes(good[: len(good) // 2] + b"?" + good[len(good) // 2 + 1 :])
+    elif damage == "cut":
+        graph.write_bytes(good[:-1])
+    elif damage == "gone":
+        graph.unlink()
+    else:
+        graph.with_name(f"{graph.name}.pin.json").unlink()
+    again = fl.load_model(engine="onnxruntime", device="cpu", cache_dir=tmp_path)
+    np.testing.assert_array_equal(again.forward(crops), expected)
+    assert graph.read_bytes() == good
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, crops, models):
+    (tmp_path / "file").touch()
+    model = fl.load_model(engine="onnxruntime", device="cpu", cache_dir=tmp_path / "file" / "cache")
+    np.testing.assert_array_equal(model.forward(crops), models["onnxruntime"].forward(crops))
+
+
+def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models):
+    state = {"state_dict": _state("compact_300w.onnx")}
+    model = fl.load_model(engine="onnxruntime", device="cpu", weights=state, cache_dir=tmp_path)
+    np.testing.assert_array_equal(model.forward(crops), models["onnxruntime"].forward(crops))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_digest_of_the_weights_is_known(models, name):
+    assert models[name].engine_info().weights == load_manifest().files["compact_300w.onnx"].sha256
+
+
+def test_the_digest_of_a_file_that_a_user_brings(tmp_path):
+    own, cache = tmp_path / "own.onnx", tmp_path / "cache"
+    own.write_bytes((ASSETS / "compact_300w.onnx").read_bytes())
+    model = fl.load_model(engine="onnxruntime", device="cpu", weights=own, cache_dir=cache)
+    assert model.engine_info().weights == hashlib.sha256(own.read_bytes()).hexdigest()
+    assert not cache.exists()  # no graph is kept
+    tensors = fl.load_model(engine="torch", device="cpu", weights=_state("compact_300w.onnx"), cache_dir=cache)
+    assert tensors.engine_info().weights is None
+
+
+def test_a_file_of_weights_that_is_missing(tmp_path):
+    with pytest.raises(fl.CheckpointError, match=r"gone\.onnx"):
+        fl.load_model(device="cpu", weights=tmp_path / "gone.onnx")
+
+
+TELEMETRY = """
+import os
+import facelandmarks as fl
+
+fl.load_model(engine="onnxruntime", device="cpu", cache_dir=os.environ["HOME"])
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+
+
+@pytest.mark.parametrize("own", [None, "1"])
+def test_onnxruntime_sends_nothing_home(tmp_path, own):
+    """ONNX Runtime from 1.29 on writes to the home folder and resolves a host, unless told not to, or in a CI."""
+    env = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    env |= {"HOME": str(tmp_path), **({"ORT_DISABLE_TELEMETRY": own} if own else {})}
+    env.pop("XDG_CACHE_HOME", None)
+    done = subprocess.run(
+        [sys.executable, "-c", TELEMETRY], check=True, cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1"]
+    assert not [path for path in tmp_path.rglob("*") if "microsoft" in path.name.lower()]
+
+
+def _state(name):
+    from facelandmarks.weights.load import find_weights
+
+    return find_weights(name).state()
+
+
+def test_a_graph_goes_when_its_weights_go(tmp_path):
+    from facelandmarks.weights.cache import Place
+
+    fl.load_model(engine="onnxruntime", device="cpu", cache_dir=tmp_path)
+    belongings = Place(tmp_path, "compact_300w.onnx").belongings()
+    assert set(graphs(tmp_path)) <= set(belongings)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_an_engine_that_is_not_installed_names_its_extra(cache, monkeypatch, name):
+    # This process may have a core already.
+    monkeypatch.setattr(openvino_engine, "_CORE", PerProcess(openvino_engine._make_core))
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(fl.MissingDependencyError, match=rf"facelandmarks-zoo\[{name}\]"):
+        fl.load_model(engine=name, cache_dir=cache)
+
+
+def test_without_onnx_no_graph_can_be_built(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(fl.MissingDependencyError, match=r"pip install 'facelandmarks-zoo\[onnxruntime\]'"):
+        fl.load_model(engine="onnxruntime", cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("device", ["cuda:x", "mps", "nowhere"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_device_that_is_not_there(cache, name, device):
+    with pytest.raises(fl.DeviceError, match=device.split(":")[0]):
+        fl.load_model(engine=name, device=device, cache_dir=cache)
+
+
+def test_onnxruntime_on_cuda_is_no_silent_run_on_the_cpu(cache):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this build has CUDA")
+    with pytest.raises(fl.DeviceError, match="CUDAExecutionProvider"):
+        fl.load_model(engine="onnxruntime", device="cuda", cache_dir=cache)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_onnxruntime_is_float32_only(dtype):
+    with pytest.raises(fl.InvalidOptionError, match="float32 only"):
+        fl.load_model(engine="onnxruntime", dtype=dtype)
+
+
+def test_openvino_refuses_arithmetic_that_the_processor_lacks(cache):
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if "BF16" in able:
+        assert fl.load_model(engine="openvino", dtype="bfloat16", cache_dir=cache).engine_info().dtype == "bfloat16"
+    else:
+        with pytest.raises(fl.InvalidOptionError, match="no arithmetic for bfloat16"):
+            fl.load_model(engine="openvino", dtype="bfloat16", cache_dir=cache)
+
+
+def test_names_of_engines_and_number_types():
+    with pytest.raises(fl.InvalidOptionError, match="engine must be one of auto, onnxruntime, openvino, torch"):
+        fl.load_model(engine="tensorrt")
+    with pytest.raises(fl.InvalidOptionError, match="dtype must be one of"):
+        fl.load_model(dtype="int4")
+
+
+@pytest.fixture
+def a_plain_machine(monkeypatch):
+    """No variable, no GPU, nothing but PyTorch; returns the set of what else is installed."""
+    monkeypatch.delenv(choose.VARIABLE)
+    monkeypatch.setattr(choose, "_may_have_gpu", lambda: False)
+    installed = {"torch"}
+    monkeypatch.setattr(choose, "find_spec", lambda name: name in installed or None)
+    return installed
+
+
+@pytest.mark.parametrize(
+    ("packages", "expected"),
+    [
+        ((), "torch"),
+        (("onnxruntime",), "torch"),
+        (("onnxruntime", "onnx"), "onnxruntime"),
+        (("openvino", "onnx"), "openvino"),
+        (("onnxruntime", "openvino", "onnx"), "onnxruntime"),
+    ],
+)
+def test_auto_takes_what_is_installed(a_plain_machine, packages, expected):
+    a_plain_machine.update(packages)
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == expected
+    assert choose_engine("auto", EngineSettings("cpu", "float32")) == expected
+    assert choose_engine("auto", EngineSettings("cuda", "float32")) == "torch"
+    assert choose_engine("auto", EngineSettings("cpu", "bfloat16")) == "torch"
+
+
+def test_auto_leaves_a_gpu_to_torch(a_plain_machine, monkeypatch):
+    a_plain_machine.update(("openvino", "onnx"))
+    monkeypatch.setattr(choose, "_may_have_gpu", lambda: True)
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == "torch"
+    assert choose_engine("auto", EngineSettings("cpu", "float32")) == "openvino"
+
+
+def test_auto_follows_the_environment(a_plain_machine, monkeypatch):
+    monkeypatch.setenv(choose.VARIABLE, "onnxruntime")
+    assert choose_engine("auto", EngineSettings("auto", "float32")) == "onnxruntime"
+    assert choose_engine("torch", EngineSettings("auto", "float32")) == "torch"
+    monkeypatch.setenv(choose.VARIABLE, "fastest")
+    with pytest.raises(fl.InvalidOptionError, match="fastest"):
+        choose_engine("auto", EngineSettings("auto", "float32"))
+
+
+@pytest.mark.parametrize("wish", ["compile", "cuda_graphs"])
+def test_what_only_torch_has(a_plain_machine, wish):
+    a_plain_machine.update(("openvino", "onnx"))
+    settings = EngineSettings(**{wish: True})
+    assert choose_engine("auto", settings) == "torch"
+    with pytest.raises(fl.InvalidOptionError, match=r"compile and cuda_graphs.*'openvino'"):
+        choose_engine("openvino", settings)
+
+
+def test_less_than_one_thread():
+    with pytest.raises(fl.InvalidOptionError, match="threads must be at least 1; got 0"):
+        fl.load_model(threads=0)

@@ -1,0 +1,189 @@
+"""The cache under stress: many processes, sudden death, no rights, no network."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fault_server import FaultServer, whole
+from paths import HELPERS, ROOT
+from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
+
+from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.errors import ChecksumError, DownloadError, OfflineError
+from facelandmarks.weights.cache import Access, Place
+from facelandmarks.weights.fetch import obtain
+
+UNKNOWN = {"bytes": None, "sha256": None}
+FETCH = """
+import sys
+from weight_records import record_of
+from facelandmarks.weights.cache import Access
+from facelandmarks.weights.fetch import obtain
+print(obtain(record_of(sys.argv[1]), Access(sys.argv[2], offline=False)).stat().st_size)
+"""
+
+
+@pytest.fixture
+def server():
+    with FaultServer() as running:
+        running.routes["/x"] = [whole(BODY, pause=0.02)]
+        yield running
+
+
+@pytest.fixture
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(ROOT)])}
+
+
+def test_eight_processes_at_once_make_one_transfer(server, tmp_path, environment):
+    command = [sys.executable, "-c", FETCH, f"{server.url}/x", str(tmp_path / "cache")]
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    assert [process.communicate()[0].strip() for process in processes] == [str(len(BODY))] * 8
+    assert len(server.requests) == 1
+
+
+def test_sudden_death_leaves_nothing_wrong(server, tmp_path, environment):
+    """SIGKILL at random moments of 50 transfers."""
+    server.routes["/x"] = [whole(BODY, pause=0.01, piece=30_000)]
+    command = [sys.executable, str(HELPERS / "fetch_and_die.py"), f"{server.url}/x", str(tmp_path), sha256(BODY), "50"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) >= 10  # else the moments were not random
+    assert (tmp_path / NAME).read_bytes() == BODY
+    assert any("Range" in headers for _, headers in server.requests)
+
+
+@contextmanager
+def an_ordinary_user() -> Iterator[None]:
+    """Root may write everywhere: not here."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        os.chmod(folder, 0o555)
+        yield Path(folder)
+        os.chmod(folder, 0o755)
+
+
+def test_a_read_only_cache_with_the_file_works(read_only, monkeypatch):
+    os.chmod(read_only, 0o755)
+    (read_only / NAME).write_bytes(BODY)
+    os.chmod(read_only, 0o555)
+    monkeypatch.setattr(socket, "socket", None)
+    with an_ordinary_user():
+        assert obtain(record_of("https://nowhere.invalid/x"), Access(read_only)) == read_only / NAME
+    assert [path.name for path in read_only.iterdir()] == [NAME]
+
+
+def test_a_read_only_cache_without_the_file_is_named(read_only, server):
+    with (
+        an_ordinary_user(),
+        pytest.raises(DownloadError, match=r"cannot be written to.*Permission denied.*FACELANDMARKS_CACHE"),
+    ):
+        obtain(record_of(f"{server.url}/x"), Access(read_only))
+    assert not server.requests
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path, server):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DownloadError, match="cannot be written to"):
+        obtain(record_of(f"{server.url}/x"), Access(tmp_path / "file" / "cache"))
+
+
+@pytest.fixture
+def no_sockets(monkeypatch):
+    """Fails as soon as anything asks for a socket or a name."""
+
+    def refuse(*_, **__):
+        pytest.fail("a socket was opened")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+
+
+@pytest.mark.parametrize("variable", ["FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE", None])
+def test_offline_opens_no_socket(tmp_path, monkeypatch, no_sockets, variable):
+    if variable:
+        monkeypatch.setenv(variable, "1")
+    offline = None if variable else True
+    for url in ("https://nowhere.invalid/x", "hf://owner/name/file.pth"):
+        with pytest.raises(OfflineError, match=f"(?s){NAME} is not in .*facelandmarks-weights add {NAME} FILE"):
+            obtain(record_of(url), Access(tmp_path, offline=offline))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / NAME).write_bytes(BODY)
+    assert obtain(record_of("https://nowhere.invalid/x"), Access(tmp_path, offline=offline)).read_bytes() == BODY
+
+
+def test_a_file_without_digest_is_not_even_asked_for(tmp_path, server):
+    server.routes["/x"] = [whole(BODY)]
+    record = record_of(f"{server.url}/x", **UNKNOWN)
+    with pytest.raises(ChecksumError, match="allow_unverified=True"):
+        obtain(record, Access(tmp_path))
+    assert not server.requests
+    with pytest.warns(UserWarning, match=f"no digest of {NAME} is published.*{sha256(BODY)}"):
+        obtain(record, Access(tmp_path, allow_unverified=True))
+    assert obtain(record, Access(tmp_path)).read_bytes() == BODY  # pinned now
+    # The same address gives another file some day: refused, though the user would take anything.
+    (tmp_path / NAME).unlink()
+    server.routes["/x"] = [whole(OTHER)]
+    with pytest.raises(ChecksumError, match=f"{sha256(OTHER)}, but {sha256(BODY)} was pinned"):
+        obtain(record, Access(tmp_path, allow_unverified=True))
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_file_published_anew_under_its_old_name_is_taken_with_a_warning(tmp_path, server):
+    server.routes["/x"] = [whole(BODY)]
+    record = record_of(f"{server.url}/x", **UNKNOWN, sha256_prefix="00000000", prefix_trust="stale_likely")
+    with pytest.warns(UserWarning, match=sha256(BODY)):
+        obtain(record, Access(tmp_path))
+    obtain(record, Access(tmp_path))
+
+
+def test_files_that_no_program_can_fetch(tmp_path, no_sockets):
+    pages = ({"url": "https://share.example/1"}, {"url": "https://share.example/2"})
+    with pytest.raises(DownloadError, match=r"by hand from https://share.example/1 or https://share.example/2.*add"):
+        obtain(record_of(pages=pages), Access(tmp_path))
+
+
+def test_the_lock_is_free_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), exclusive(Place(tmp_path, NAME).lock):
+        1 / 0  # noqa: B018
+    with exclusive(Place(tmp_path, NAME).lock):
+        pass
+
+
+def test_a_lock_that_another_holds_or_that_cannot_be_made(tmp_path, read_only):
+    with exclusive(tmp_path / "a.lock"), pytest.raises(KeyError), exclusive(tmp_path / "a.lock", busy=KeyError("x")):
+        pass
+    with exclusive(tmp_path / "b.lock", busy=KeyError("x")):
+        assert (tmp_path / "b.lock").exists()
+    assert not (tmp_path / "b.lock").exists()
+    with an_ordinary_user(), pytest.raises(NotWritableError), exclusive(read_only / "a.lock"):
+        pass
+
+
+def test_a_file_on_the_hub(server, tmp_path, environment):
+    """`hf://` by the hub's own library, from an endpoint on this machine; the token is for that host only."""
+    server.routes["/owner/name/resolve/abc/folder/weights.pth"] = [whole(BODY)]
+    manifest = write_manifest(tmp_path / "manifest.json", record_of("hf://owner/name/folder/weights.pth@abc"))
+    settings = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_secret", "FACELANDMARKS_MANIFEST": str(manifest)}
+    command = [sys.executable, "-m", "facelandmarks.cli.weights", "--cache-dir", str(tmp_path), "fetch", NAME]
+    result = subprocess.run(command, env={**environment, **settings}, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / NAME).read_bytes() == BODY
+    assert server.requests[0][1]["Authorization"] == "Bearer hf_secret"
