@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.45
+THRESHOLD = 0.46
 SMALL_ONLY = 0.15  # what only the small look sees must score this much more
 SUPPORT = 0.3  # least score at which the large look sees it too
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
@@ -41,6 +41,8 @@ MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the tex
 SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
 PART_LARGER = 2.5
+HEAD = (-0.4, -0.4, 0.4, 0.2)  # how far the head goes beyond its face's box, in sides of it: there ears look like faces
+EAR_SMALLER = 8  # times as large a better face is whose ear a box in its head may be
 MOST_CELLS = 1000  # looked at in one image
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
@@ -80,6 +82,9 @@ class CompactDetector:
         """Find the faces, best first; see `Detector`."""
         check(image)
         threshold = self.threshold if min_score is None else min_score
+        height, width = image.shape[:2]
+        if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
+            threshold += SMALL_ONLY  # for `min_face` there is but a small look
         return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
 
     def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
@@ -177,7 +182,7 @@ def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the image with black below and to the right, so that both sides are multiples."""
     height, width = image.shape[:2]
     if (height, width) == (whole(height), whole(width)):
-        return image
+        return image if image.flags.writeable else image.copy()  # PyTorch takes no array that is read-only
     result = np.zeros((whole(height), whole(width), 3), np.uint8)
     result[:height, :width] = image
     return result
@@ -216,6 +221,8 @@ def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
     common, either = areas_of(boxes, boxes)
     same = common > SAME_FACE * either
     part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
+    heads = boxes + np.tile(boxes[:, 2:] - boxes[:, :2], 2) * np.float32(HEAD)
+    part |= (areas_of(heads, boxes)[0] > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
     dropped, kept = np.zeros(len(order), bool), []
     for index, goes in enumerate(same | part):  # row by row: what the box drops
         if not dropped[index]:
