@@ -15,8 +15,7 @@ import numpy as np
 import facelandmarks as fl
 from facelandmarks.boxes import tight_boxes
 from facelandmarks.evaluation.datasets.text import read_pts
-from facelandmarks.evaluation.metrics import bootstrap_interval
-from facelandmarks.evaluation.metrics.errors import distances, normalised, point_pair
+from facelandmarks.evaluation.metrics import bootstrap_interval, distances, normalised, point_pair
 
 COUNTS_FROM = 1
 FAILED = 0.08  # the usual limit for the share of failures

@@ -17,33 +17,24 @@ _MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
 def parse_json(text: str | bytes) -> Any:
     """Return what a JSON text holds.
 
-    Raises
-    ------
-    ValueError
-        If it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would raise
-        errors of other kinds in arithmetic.
+    `ValueError` if it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would
+    raise errors of other kinds in arithmetic.
     """
+
+    def whole_number(digits: str) -> int:
+        if len(digits) > _MOST_DIGITS:
+            raise ValueError(f"it holds a whole number of {len(digits)} digits")
+        return int(digits)
+
     try:
-        return json.loads(text, parse_int=_whole_number)
+        return json.loads(text, parse_int=whole_number)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
 
-def _whole_number(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"it holds a whole number of {len(digits)} digits")
-    return int(digits)
-
-
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails.
-
-    Raises
-    ------
-    OSError
-        If it cannot be renamed; what was there before is still there, and nothing else is.
-    """
+    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield partial
@@ -73,18 +64,8 @@ class NotWritableError(OSError):
 def exclusive(path: Path, busy: Exception | None = None) -> Iterator[None]:
     """Hold a lock file against other processes of this machine; its folder is made if it is missing.
 
-    Parameters
-    ----------
-    path
-        The lock file.
-    busy
-        Raised at once if another process holds the lock; the file is removed at the end. None: wait, and leave the
-        file to those who wait for it.
-
-    Raises
-    ------
-    NotWritableError
-        If the folder cannot be written to, or the file system has no locks.
+    `busy` is raised at once if another process holds the lock, and the file is removed at the end. None: wait, and
+    leave the file to those who wait for it. `NotWritableError` also where the file system has no locks.
     """
     from filelock import FileLock, Timeout
 

@@ -38,8 +38,8 @@ def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahe
 def in_own_thread(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
     """Yield a function's results in the order of its items, from a thread that does nothing else; for networks.
 
-    In its own thread the network has its own heap (glibc). Otherwise the results that are kept would settle in the
-    holes that heatmaps leave, and every batch would need new memory. Copy what you keep of the results.
+    There the network has its own heap (glibc); else results that are kept would settle in the holes that heatmaps
+    leave, and every batch would need new memory. Copy what you keep of the results.
     """
     with ThreadPoolExecutor(1) as own:
         yield from in_order(own, function, items, 1)
@@ -48,8 +48,7 @@ def in_own_thread(function: Callable[[T], R], items: Iterable[T]) -> Generator[R
 class PerProcess(Generic[T]):
     """One object a process, made by `make` when it is first needed.
 
-    The thread pools of inference libraries stay behind in the parent when a process forks, and the child would wait
-    for them for ever.
+    A fork leaves the thread pools of inference libraries behind, and the child would wait for them for ever.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:

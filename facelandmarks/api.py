@@ -21,7 +21,7 @@ from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.cache import Access
 from facelandmarks.weights.load import find_weights
-from facelandmarks.weights.manifest import Manifest, load_manifest
+from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from facelandmarks.weights.checkpoint import Shapes
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
+# Of a model's record, what `model_info` repeats.
+# fmt: off
+TOLD = (
+    "name", "title", "scheme", "input_size", "geometry", "box_convention", "box_padding", "decode", "flip_test",
+    "variant", "story", "weights",
+)
+# fmt: on
 
 
 def load_model(
@@ -67,8 +74,7 @@ def load_model(
     threads
         CPU threads of one prediction; None is the engine's own choice.
     compile
-        Whether PyTorch compiles the network (`torch.compile`): a minute at loading, and again at the first batch of
-        another size.
+        Whether PyTorch compiles the network: a minute at loading, and again at the first batch of another size.
     cuda_graphs
         Whether all that runs on a CUDA device is recorded once for each power of two of faces, and replayed: faster
         where batches are small. Batches are filled up.
@@ -77,8 +83,7 @@ def load_model(
     decode
         Another way from the network's output to points: one of `model_info(name)["decodes"]`; None as published.
     variant
-        The upstream implementation whose arithmetic is followed, `"mmpose0x"` or `"mmpose1x"`, where two run the same
-        file; None the one whose published numbers the model has.
+        Upstream implementation to follow, `"mmpose0x"` or `"mmpose1x"`, where two run the same file; None as published.
     weights
         A checkpoint file in any dialect of the model's family, or tensors by name, in place of the published file.
     cache_dir
@@ -92,31 +97,21 @@ def load_model(
 
     Raises
     ------
-    UnknownModelError
-        If there is no such model; near matches are listed.
-    DeviceError
-        If the device cannot be had, or the network cannot be compiled here.
-    InvalidOptionError
-        If an option has no such value.
+    UnknownModelError, InvalidOptionError, DeviceError
+        If there is no such model or value of an option, or the device is not available.
     DownloadError, ChecksumError, OfflineError, CheckpointError
-        If the weights cannot be had, are not the published ones, are not here offline, or do not fit.
+        If the weights cannot be fetched, are not the published ones, are not here offline, or do not fit.
     """
     spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
-    return Model(
-        spec,
-        make_engine(source, kind, settings),
-        partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir),
-    )
+    detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir)
+    return Model(spec, make_engine(source, kind, settings), detectors)
 
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
-    """Find the landmarks of one image with the default model; arguments are those of `Model.predict`.
-
-    The model is loaded at the first call, and kept.
-    """
+    """Find the landmarks of one image, as `Model.predict`, with the default model, loaded once and kept."""
     return _default_model().predict(image, bbox, **options)
 
 
@@ -144,39 +139,23 @@ _kept_detector = cache(load_detector)
 
 
 def list_models() -> list[str]:
-    """Names for `load_model`."""
+    """Return the names for `load_model`."""
     return sorted(MODELS)
 
 
 def model_info(name: str) -> dict[str, Any]:
-    """What a model is, where it comes from, under which terms, and how good it is.
-
-    Raises
-    ------
-    UnknownModelError
-        If there is no such model; near matches are listed.
-    """
+    """Return what a model is, where it comes from, under which terms, and how good it is."""
     spec, manifest = lookup(MODELS, name, "model"), load_manifest()
     file = manifest.files[spec.weights]
+    normalisers = {name: row["normaliser"] for name, row in manifest.protocols.items()}
     return {
-        "name": spec.name,
-        "title": spec.title,
-        "scheme": spec.scheme,
+        **{key: getattr(spec, key) for key in TOLD},
         "landmarks": len(get_scheme(spec.scheme)),
-        "input_size": spec.input_size,
-        "geometry": spec.geometry,
-        "box_convention": spec.box_convention,
-        "box_padding": spec.box_padding,
-        "decode": spec.decode,
         "decodes": sorted({spec.decode, *spec.decodes}),
-        "flip_test": spec.flip_test,
-        "variant": spec.variant,
         "variants": sorted(spec.variants),
-        "story": spec.story,
-        "weights": file.name,
         "source": dict(file.source),
         "published": [
-            {**row, "values": dict(row["values"]), "normaliser": _normaliser(manifest, row["protocol"])}
+            {**row, "values": dict(row["values"]), "normaliser": normalisers.get(row["protocol"])}
             for row in file.published
         ],
         "licence": file.licence,
@@ -186,23 +165,19 @@ def model_info(name: str) -> dict[str, Any]:
     }
 
 
-def _normaliser(manifest: Manifest, protocol: str | None) -> str | None:
-    """What the errors of a published row are divided by."""
-    found: str | None = manifest.protocols[protocol]["normaliser"] if protocol else None
-    return found
-
-
 def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Source:
-    """Return what an engine is made from; the published file is fetched if it is not here.
-
-    Parameters and errors are those of `facelandmarks.load_model`.
-    """
+    """Return what an engine is made from; the published file is fetched if it is not here."""
     found = find_weights(spec.weights, weights, access)
+
+    def shapes_of_all() -> "dict[str, Shapes]":
+        from facelandmarks.nn.build import network_shapes
+
+        return {name: network_shapes(each.network, network_numbers(each)) for name, each in MODELS.items()}
 
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, found.state(), spec.name, candidates=_shapes_of_all)
+        load_state(network, found.state(), spec.name, candidates=shapes_of_all)
 
     return Source(
         stem=Path(spec.weights).stem[:150],
@@ -219,11 +194,5 @@ def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Sou
 
 
 def network_numbers(spec: ModelSpec) -> dict[str, Any]:
-    """The numbers of the network's constructor."""
+    """Return the arguments of the network's constructor."""
     return {**spec.network_options, "landmarks": len(get_scheme(spec.scheme))}
-
-
-def _shapes_of_all() -> "dict[str, Shapes]":
-    from facelandmarks.nn.build import network_shapes
-
-    return {name: network_shapes(spec.network, network_numbers(spec)) for name, spec in MODELS.items()}

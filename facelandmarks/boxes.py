@@ -15,30 +15,22 @@ from facelandmarks.errors import InvalidBoxError, lookup
 
 Boxes = NDArray[np.float64]
 
-MOST_BOXES = 10_000
-"""Most boxes of one image: their crops need 2 GB."""
-LEAST_SIDE = 1e-3
-"""Least side of a box in pixels: regions are held in float32, beside coordinates of an image."""
-FURTHEST = 1e9
-"""Greatest distance from the image's corner in pixels: a float32 counts in steps of 64 there."""
+MOST_BOXES = 10_000  # of one image: their crops need 2 GB
+LEAST_SIDE = 1e-3  # pixels: regions are held in float32, beside coordinates of an image
+FURTHEST = 1e9  # pixels from the image's corner: a float32 counts in steps of 64 there
 
 
 @dataclass(frozen=True)
 class BoxConvention:
-    """How far each edge of a box lies beyond the tight box of the 68 points.
-
-    `left` and `right` are fractions of the tight box's width, `top` and `bottom` of its height, positive outwards.
-    `faces` is the number of real faces the fractions were fitted on, `residual` the mean error over faces and edges, as
-    a fraction of the side.
-    """
+    """How far each edge of a box lies beyond the tight box of the 68 points, in sides of that, positive outwards."""
 
     name: str
     left: float
     top: float
     right: float
     bottom: float
-    faces: int
-    residual: float
+    faces: int  # real ones, on which this was fitted
+    residual: float  # mean error over faces and edges, in sides
 
 
 _TABLE = (
@@ -81,12 +73,8 @@ def get_convention(name: str) -> BoxConvention:
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
-    `width` and `height` are those of the image in pixels. An empty sequence gives (0, 4).
-
-    Raises
-    ------
-    InvalidBoxError
-        For a wrong shape, values that are not finite numbers, boxes without area, and boxes wholly outside the image.
+    `width` and `height` are those of the image in pixels. `InvalidBoxError` for a wrong shape, values that are not
+    finite numbers, boxes without area, and boxes wholly outside the image.
     """
     try:
         array = np.array(boxes, dtype=np.float64)
@@ -114,9 +102,7 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
 def check_count(count: int) -> None:
     """Refuse more than `MOST_BOXES`."""
     if count > MOST_BOXES:
-        raise InvalidBoxError(
-            f"{count} boxes for one image, more than the {MOST_BOXES} that are taken at once: pass them in parts"
-        )
+        raise InvalidBoxError(f"{count} boxes for one image, more than {MOST_BOXES} at once: pass them in parts")
 
 
 def _refuse(boxes: Boxes, bad: Any, reason: str) -> None:
@@ -133,15 +119,13 @@ def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
     given, wanted = get_convention(source), get_convention(target)
     width = (boxes[:, 2] - boxes[:, 0]) / (1 + given.left + given.right)
     height = (boxes[:, 3] - boxes[:, 1]) / (1 + given.top + given.bottom)
-    return np.stack(
-        [
-            boxes[:, 0] + (given.left - wanted.left) * width,
-            boxes[:, 1] + (given.top - wanted.top) * height,
-            boxes[:, 2] + (wanted.right - given.right) * width,
-            boxes[:, 3] + (wanted.bottom - given.bottom) * height,
-        ],
-        axis=1,
+    moves = (
+        (given.left - wanted.left) * width,
+        (given.top - wanted.top) * height,
+        (wanted.right - given.right) * width,
+        (wanted.bottom - given.bottom) * height,
     )
+    return boxes + np.stack(moves, axis=1)
 
 
 def tight_boxes(points: NDArray[np.floating]) -> Boxes:
@@ -149,13 +133,19 @@ def tight_boxes(points: NDArray[np.floating]) -> Boxes:
     return np.concatenate([points.min(1), points.max(1)], axis=1).astype(np.float64)
 
 
-def overlaps(boxes: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the intersection over union of boxes (N, 4) with one box (4,), xyxy: (N,), 0..1, in their dtype.
+def shared_area(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return the area that boxes (..., 4) have in common with others; the shapes broadcast."""
+    low, high = np.maximum(boxes[..., :2], others[..., :2]), np.minimum(boxes[..., 2:], others[..., 2:])
+    return np.asarray((high - low).clip(0).prod(-1))
+
+
+def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the intersection over union, 0..1, of boxes (..., 4) with others; shapes broadcast, the dtype stays.
 
     Two boxes without area overlap by 0, even if they are equal.
     """
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    common = (high - low).clip(0).prod(1)
-    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
+    common = shared_area(boxes, others)
+    areas = [(each[..., 2:] - each[..., :2]).prod(-1) for each in (boxes, others)]
+    union = areas[0] + areas[1] - common
     shares: NDArray[np.floating] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return shares

@@ -11,8 +11,7 @@ class FaceLandmarksError(Exception):
     """Base of all errors that this package raises on purpose."""
 
     def __str__(self) -> str:
-        # KeyError would quote the message.
-        return str(self.args[0]) if self.args else ""
+        return str(self.args[0]) if self.args else ""  # KeyError would quote the message
 
 
 class InvalidImageError(FaceLandmarksError, ValueError):
@@ -67,13 +66,7 @@ class DatasetError(FaceLandmarksError, ValueError):
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
-    """Return the entry of that name; `kind` says in the error message what the table holds.
-
-    Raises
-    ------
-    UnknownNameError
-        If the table has no such entry; the message lists near matches, else all names.
-    """
+    """Return the entry of that name, else raise `UnknownNameError`; `kind` says what the table holds."""
     if name in table:
         return table[name]
     raise UnknownNameError(f"no {kind} {name!r}; {hint_at(name, table)}")

@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import getdoc, getmodule
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,21 +24,16 @@ from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from facelandmarks.nn.onnx_graph import Decode
-
 SCHEMA = "facelandmarks-export/1"
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Distances of an exported file's points from PyTorch's, in pixels of the image, and the number of landmarks."""
+    """Distances of an exported file's points from PyTorch's, in pixels of the image."""
 
     largest: float
     mean: float
-    landmarks: int
+    landmarks: int  # their number
 
 
 def export_model(
@@ -58,33 +52,16 @@ def export_model(
     """Write a model as ONNX, and beside it a JSON file of the same name that says how to use it.
 
     The graph takes crops, uint8 (n, H, W, 3) RGB, and normalises them itself. The conventions (which region of the
-    image a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph.
+    image a crop shows, how the output becomes points) are in the JSON file and in the metadata of the graph. Both
+    paths are returned. Other parameters and errors are those of `load_model`.
 
     Parameters
     ----------
-    name
-        One of `list_models()`.
     path
         The file to write, `*.onnx`; an existing one is replaced.
     decode_in_graph
         Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in place of
         the raw `output`.
-    weights, variant, decode, cache_dir, offline, allow_unverified, progress
-        As in `load_model`.
-
-    Returns
-    -------
-    tuple of Path
-        The ONNX file and the JSON file.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the file is not called `*.onnx`, or an option has no such value.
-    MissingDependencyError
-        If onnx is not installed.
-    UnknownModelError, DownloadError, ChecksumError, OfflineError, CheckpointError
-        As in `load_model`.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -92,9 +69,19 @@ def export_model(
     spec = choose(get_spec(name), variant=variant, decode=decode)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
-    graph = _graph(spec, filled_network(source), decode_in_graph, said)
-    write_file(path, graph)
+    decode_step, outputs = None, tuple(said["outputs"])
+    if decode_in_graph:
+        import torch
+
+        from facelandmarks.decode.on_device import bind
+
+        decode_step = bind(spec, torch.device("cpu")).decode
+    from facelandmarks.nn.onnx_graph import build_graph
+
+    network, metadata = filled_network(source), {"facelandmarks": json.dumps(said)}
+    graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)
     beside = path.with_suffix(".json")
+    write_file(path, graph)
     write_file(beside, (json.dumps(said, indent=1) + "\n").encode())
     return path, beside
 
@@ -103,7 +90,6 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
     """Return all that a program has to know to use a model's graph, as JSON values."""
     width, height = spec.input_size
     scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
-    outputs = ["points", "scores"] if decode_in_graph else ["output"]
     return {
         "schema": SCHEMA,
         "model": spec.name,
@@ -126,7 +112,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
             "options": dict(spec.crop_options),
             "variant": spec.variant,
         },
-        "outputs": outputs,
+        "outputs": ["points", "scores"] if decode_in_graph else ["output"],
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
@@ -148,21 +134,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
 def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> Agreement:
     """Compare the points of an exported file, run in ONNX Runtime, with those of a model on the same crops.
 
-    Parameters
-    ----------
-    path
-        What `export_model` wrote.
-    model
-        The same model, in PyTorch in float32 and without flip test.
-    crops
-        What both see (`Model.prepare`).
-
-    Raises
-    ------
-    MissingDependencyError
-        If ONNX Runtime is not installed.
-    InvalidOptionError
-        If there are no crops.
+    `model` is what was exported, in PyTorch in float32 and without flip test.
     """
     from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
 
@@ -173,18 +145,3 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
     found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)
-
-
-def _graph(spec: ModelSpec, network: "nn.Module", decode_in_graph: bool, said: Mapping[str, Any]) -> bytes:
-    from facelandmarks.nn.onnx_graph import build_graph
-
-    decode: Decode | None = None
-    outputs: tuple[str, ...] = ("output",)
-    if decode_in_graph:
-        import torch
-
-        from facelandmarks.decode.on_device import bind
-
-        decode, outputs = bind(spec, torch.device("cpu")).decode, ("points", "scores")
-    metadata = {"facelandmarks": json.dumps(said)}
-    return build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode, outputs=outputs)

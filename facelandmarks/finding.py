@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,14 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
-from facelandmarks.rotations import (
-    QUARTERS,
-    UPRIGHT,
-    check_rotations,
-    turn_boxes,
-    turn_image,
-    turn_points,
-)
+from facelandmarks.results import joined
+from facelandmarks.rotations import QUARTERS, UPRIGHT, check_rotations, turn_boxes, turn_image, turn_points
 from facelandmarks.zoo.spec import ModelSpec
 
 
@@ -39,44 +34,21 @@ class Find:
         if self.max_faces is not None and self.max_faces < 1:
             raise InvalidOptionError(f"max_faces must be at least 1; got {self.max_faces}")
         if self.min_face is not None and not self.min_face > 0:
-            raise InvalidOptionError(
-                f"min_face must be positive, in pixels or below 1 as a share of the longer side; got {self.min_face}"
-            )
+            raise InvalidOptionError(f"min_face must be positive: pixels, or a share below 1; got {self.min_face}")
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Where the faces of an image are.
+    """Where the faces of an image are; with several rotations, the faces of one after the other."""
 
-    Attributes
-    ----------
-    boxes
-        float64 (N, 4) xyxy in pixels of the image, in the model's convention. With several rotations: the faces of one
-        after the other.
-    scores
-        float32 (N,), NaN where boxes were given.
-    points
-        float32 (N, 5, 2): the detector's points, or None.
-    rotation
-        float64 (N,), radians: the image turned clockwise by this angle shows the face upright.
-    detector
-        Name of the detector; None where boxes were given.
-    size
-        Width and height of the image.
-    rotations
-        How many rotations were tried.
-    confirm
-        Whether landmarks with low scores may refute a detection.
-    """
-
-    boxes: Boxes
-    scores: NDArray[np.float32]
-    points: NDArray[np.float32] | None
-    rotation: NDArray[np.float64]
-    detector: str | None
-    size: tuple[int, int]
-    rotations: int = 1
-    confirm: bool = False
+    boxes: Boxes  # (N, 4) xyxy in pixels of the image, in the model's convention
+    scores: NDArray[np.float32]  # (N,), NaN where boxes were given
+    points: NDArray[np.float32] | None  # (N, 5, 2), the detector's, or None
+    rotation: NDArray[np.float64]  # (N,), radians: the image turned clockwise by this angle shows the face upright
+    detector: str | None  # its name; None where boxes were given
+    size: tuple[int, int]  # width and height of the image
+    rotations: int = 1  # how many were tried
+    confirm: bool = False  # whether landmarks with low scores may refute a detection
 
 
 def find_faces(
@@ -122,24 +94,11 @@ def _find_in_rotations(
         turns = QUARTERS[degrees]
         boxes = None if given is None else turn_boxes(given, turns, size)
         found = find_faces(turn_image(image, turns), boxes, replace(find, rotations=UPRIGHT), spec, load_detector)
-        parts.append(
-            replace(
-                found,
-                boxes=turn_boxes(found.boxes, -turns, found.size),
-                points=None if found.points is None else turn_points(found.points, -turns, found.size),
-                rotation=np.full(len(found.boxes), turns * math.pi / 2),
-            )
-        )
-    points = [part.points for part in parts]
-    return replace(
-        parts[0],
-        boxes=np.concatenate([part.boxes for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        points=None if any(array is None for array in points) else np.concatenate(points),  # type: ignore[arg-type]
-        rotation=np.concatenate([part.rotation for part in parts]),
-        size=size,
-        rotations=len(parts),
-    )
+        back = turn_boxes(found.boxes, -turns, found.size)
+        points = None if found.points is None else turn_points(found.points, -turns, found.size)
+        parts.append(replace(found, boxes=back, points=points, rotation=np.full(len(back), turns * math.pi / 2)))
+    arrays: Any = joined(parts, ("boxes", "scores", "points", "rotation"))
+    return replace(parts[0], **arrays, size=size, rotations=len(parts))
 
 
 def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:

@@ -19,15 +19,7 @@ from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
-from facelandmarks.rotations import (
-    UPRIGHT,
-    best_rotation,
-    quarters_of,
-    turn_boxes,
-    turn_image,
-    turn_points,
-    turned_size,
-)
+from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
@@ -40,14 +32,7 @@ STANDARD = Find()
 class Model:
     """One published model, run the way its record says. Immutable; may be used from many threads.
 
-    Parameters
-    ----------
-    spec
-        The record of the model, with the user's choices (`facelandmarks.pipeline.choose`).
-    engine
-        Runs the network.
-    find_detector
-        Gives the face detector of a name.
+    `spec` has the user's choices (`facelandmarks.pipeline.choose`); `find_detector` gives the detector of a name.
     """
 
     def __init__(
@@ -93,7 +78,7 @@ class Model:
         confirm: bool = True,
         passes: int = 1,
     ) -> Landmarks:
-        """Find the landmarks of the faces in one image.
+        """Find the landmarks of the faces in one image, in pixels of the upright image; empty without faces.
 
         Parameters
         ----------
@@ -103,7 +88,7 @@ class Model:
         bbox
             One box (4,) or several (N, 4): x1, y1, x2, y2 in pixels of the upright image. None: faces are detected.
         detector
-            Name of a detector, or an object with its `detect` method.
+            Its name, or an object with a `detect` method.
         box_convention
             What the given boxes hold (`facelandmarks.boxes.CONVENTIONS`); None takes them as the model's own.
         color
@@ -115,26 +100,16 @@ class Model:
         max_faces
             Keep at most this many detected faces, those with the best scores.
         rotations
-            Turns of the image to try, in degrees clockwise: some of 0, 90, 180 and 270; the best is kept
-            (`facelandmarks.rotations`). Each costs as much as one prediction.
+            Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.rotations`).
         confirm
             Drop detected faces whose landmarks score too low to be a face; for models with a fitted limit only.
         passes
             Looks at each face; from the second on, the region follows the landmarks of the one before.
 
-        Returns
-        -------
-        Landmarks
-            In pixels of the upright image; empty without faces.
-
         Raises
         ------
-        InvalidImageError
-            If the image cannot be read.
-        InvalidBoxError
-            If a box cannot hold a face.
-        InvalidOptionError
-            If an option is out of its range.
+        InvalidImageError, InvalidBoxError, InvalidOptionError
+            If the image cannot be read, a box cannot hold a face, an option is out of its range.
         """
         find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
         pixels = load_image(image, color=color)
@@ -166,9 +141,7 @@ class Model:
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
-                raise InvalidBoxError(
-                    f"bboxes must have one entry an image: {len(images)} images, {len(given)} entries"
-                )
+                raise InvalidBoxError(f"bboxes must have one entry an image: got {len(given)} for {len(images)}")
 
         def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[Found, Crops]:
             return self.find_and_prepare(*work, find, color=color, passes=passes)
@@ -186,15 +159,7 @@ class Model:
         return found, crops
 
     def find(self, image: NDArray[np.uint8], bbox: ArrayLike | None = None, find: Find = STANDARD) -> Found:
-        """Say where the faces are: in the given boxes, converted to the model's convention, or as detected.
-
-        Parameters
-        ----------
-        image
-            uint8 RGB (H, W, 3), as `load_image` gives it.
-        bbox, find
-            As in `predict`.
-        """
+        """Say where the faces of an RGB image are: in the given boxes, in the model's convention, or as detected."""
         return find_faces(image, bbox, find, self.spec, self.detector)
 
     def prepare(
@@ -255,9 +220,16 @@ class Model:
                 center, scale = self._pipeline.geometry.regions(turn_boxes(boxes[rows], turn, size))
             else:
                 center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
-            cut = self._pipeline.geometry.cut(turn_image(pixels, turn), center, scale)
-            middle = turn_points(center, -turn, turned_size(size, turn))
-            parts.append(Crops(cut, middle, scale, np.full(len(rows), turn * math.pi / 2)))
+            turned = turn_image(pixels, turn)
+            middle = turn_points(center, -turn, (turned.shape[1], turned.shape[0]))
+            parts.append(
+                Crops(
+                    self._pipeline.geometry.cut(turned, center, scale),
+                    middle,
+                    scale,
+                    np.full(len(rows), turn * math.pi / 2),
+                )
+            )
             order.append(rows)
         return Crops.join(parts)[np.argsort(np.concatenate(order))]
 
@@ -295,8 +267,6 @@ class Model:
         if not len(crops):
             count = len(self.scheme)
             return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
-        if len(crops) <= self.batch:
-            return self._infer_batch(crops)
         starts = range(0, len(crops), self.batch)
         return Decoded.join([self._infer_batch(crops[start : start + self.batch]) for start in starts])
 
@@ -316,21 +286,11 @@ class Model:
 
     def result(self, found: Found, decoded: Decoded) -> Landmarks:
         """Join what was found in an image and what the network said of it."""
-        faces = Landmarks(
-            decoded.points,
-            decoded.scores,
-            found.boxes.astype(np.float32),
-            found.scores,
-            self.scheme,
-            found.size,
-            found.detector,
-            found.points,
-            decoded.depth,
-            decoded.expected_error,
-        )
+        points, scores, depth, expected_error = decoded.points, decoded.scores, decoded.depth, decoded.expected_error
+        boxes, about = found.boxes.astype(np.float32), (self.scheme, found.size, found.detector)
+        faces = Landmarks(points, scores, boxes, found.scores, *about, found.points, depth, expected_error)
         if found.rotations > 1 and len(faces):
-            means = decoded.scores.mean(axis=1)
-            rows = best_rotation(found.rotation, found.scores, means, found.rotations)
+            rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
             faces = cast("Landmarks", faces[rows])
         limit = self.spec.confirm_below
         if found.confirm and found.detector is not None and limit is not None:

@@ -11,29 +11,18 @@ from numpy.typing import NDArray
 from facelandmarks.decode import flip, heatmaps, udp, vectors
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Geometry
-from facelandmarks.geometry.classic import Classic
+from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
-from facelandmarks.geometry.udp import Udp
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
 
 @dataclass(frozen=True)
 class Step:
-    """A decoder or a flip average.
+    """A decoder or a flip average."""
 
-    Attributes
-    ----------
-    function
-        On arrays. Its twin on tensors has the same name in `facelandmarks.decode.on_device`, which imports torch.
-    takes
-        Which of `input_size`, `variant` and `exchange` it takes besides the outputs.
-    options
-        Its other arguments.
-    """
-
-    function: Callable[..., Any]
-    takes: tuple[str, ...]
+    function: Callable[..., Any]  # on arrays; its twin on tensors has the same name in `facelandmarks.decode.on_device`
+    takes: tuple[str, ...]  # which of `input_size`, `variant` and `exchange` it takes besides the outputs
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -75,9 +64,8 @@ class Pipeline:
 
     def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
         """Average the outputs for crops and for their mirror images (flip test)."""
-        average, options = AVERAGES[self.spec.flip_average].function, average_options(self.spec)
-        averaged: NDArray[np.float32] = average(outputs, mirrored, **options)
-        return averaged
+        average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
+        return average(outputs, mirrored, **average_options(self.spec))
 
     def decode(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return points (N, K, 2) in pixels of the crop, and scores (N, K)."""
@@ -111,13 +99,7 @@ def decode_options(spec: ModelSpec) -> dict[str, Any]:
 def choose(
     spec: ModelSpec, *, variant: str | None = None, decode: str | None = None, flip_test: bool | None = None
 ) -> ModelSpec:
-    """Return the record with the user's choices; None leaves it as published.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the model has no such variant or decoder.
-    """
+    """Return the record with the user's choices; None leaves it as published."""
     if variant is not None:
         _check("variant", variant, spec.variants, spec.name)
         known: Variant = variant  # type: ignore[assignment]

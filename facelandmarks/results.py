@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv
 from facelandmarks.formats.pts import from_pts, to_pts
-from facelandmarks.formats.supervision import to_supervision
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
@@ -31,21 +30,12 @@ _FIELDS = ("points", "scores", "boxes", "box_scores", *CARRIED)
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Regions of an image, warped to the input size of a network.
+    """Regions of an image, warped to the input size of a network."""
 
-    Attributes
-    ----------
-    pixels
-        uint8 (N, H, W, 3), RGB.
-    center, scale
-        float64 (N, 2): middle of each region in pixels of the image; its width and height along the crop's own axes.
-    rotation
-        float64 (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
-    """
-
-    pixels: NDArray[np.uint8]
-    center: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    pixels: NDArray[np.uint8]  # (N, H, W, 3), RGB
+    center: NDArray[np.float64]  # (N, 2), middle of each region in pixels of the image
+    scale: NDArray[np.float64]  # (N, 2), its width and height along the crop's own axes
+    # (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
     rotation: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
@@ -68,30 +58,18 @@ class Crops:
             return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
         if len(parts) == 1:
             return parts[0]
-        names = ("pixels", "center", "scale", "rotation")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        arrays: Any = joined(parts, ("pixels", "center", "scale", "rotation"))
+        return cls(**arrays)
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What a network finds in crops.
+    """What a network finds in crops; all in pixels of the image."""
 
-    Attributes
-    ----------
-    points
-        float32 (N, K, 2) in pixels of the image.
-    scores
-        float32 (N, K).
-    depth
-        float32 (N, K): z in the unit of the points, for models that have it.
-    expected_error
-        float32 (N, K) in pixels of the image, for models that are calibrated for it.
-    """
-
-    points: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    depth: NDArray[np.float32] | None = None
-    expected_error: NDArray[np.float32] | None = None
+    points: NDArray[np.float32]  # (N, K, 2)
+    scores: NDArray[np.float32]  # (N, K)
+    depth: NDArray[np.float32] | None = None  # (N, K): z, for models that have it
+    expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
 
     def __len__(self) -> int:
         return len(self.points)
@@ -101,8 +79,7 @@ class Decoded:
 
     def copy(self) -> "Decoded":
         """Return the same in memory of its own."""
-        copies: Any = [None if part is None else part.copy() for part in self.parts()]
-        return Decoded(*copies)
+        return self.join([self])
 
     def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
         """Return all arrays, in the order of the attributes."""
@@ -110,34 +87,28 @@ class Decoded:
 
     @classmethod
     def join(cls, parts: "Sequence[Decoded]") -> "Decoded":
-        """Return the faces of several batches as one."""
-        columns = zip(*(part.parts() for part in parts), strict=True)
-        joined: Any = [None if any(array is None for array in column) else np.concatenate(column) for column in columns]
-        return cls(*joined)
+        """Return the faces of several batches as one, in memory of its own."""
+        arrays: Any = joined(parts, ("points", "scores", "depth", "expected_error"))
+        return cls(**arrays)
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face.
+    """One face; units as in `Landmarks`."""
 
-    `points` (K, 2), `scores` (K,), `box` (4,), `box_score` (NaN for a box that was given), and as in `Landmarks`, each
-    or None, `detector_points` (5, 2), `depth` (K,), `expected_error` (K,).
-    """
-
-    points: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    box: NDArray[np.float32]
-    box_score: float
+    points: NDArray[np.float32]  # (K, 2)
+    scores: NDArray[np.float32]  # (K,)
+    box: NDArray[np.float32]  # (4,)
+    box_score: float  # NaN for a box that was given
     scheme: Scheme
-    detector_points: NDArray[np.float32] | None = None
-    depth: NDArray[np.float32] | None = None
-    expected_error: NDArray[np.float32] | None = None
+    detector_points: NDArray[np.float32] | None = None  # (5, 2)
+    depth: NDArray[np.float32] | None = None  # (K,)
+    expected_error: NDArray[np.float32] | None = None  # (K,)
 
     def __repr__(self) -> str:
         corners = ", ".join(f"{value:.1f}" for value in self.box)
-        return (
-            f"Face({len(self.points)} points of {self.scheme.name!r}, box ({corners}), box_score {self.box_score:.2f})"
-        )
+        points = f"{len(self.points)} points of {self.scheme.name!r}"
+        return f"Face({points}, box ({corners}), box_score {self.box_score:.2f})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return lists and numbers as in the JSON files: pixels to 0.001, scores to 0.0001; NaN becomes None."""
@@ -156,43 +127,24 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """The faces of one image.
+    """The faces of one image, in pixels of the upright image: x right, y down, (0, 0) the top-left pixel's centre.
 
-    Attributes
-    ----------
-    points
-        float32 (N, K, 2): x right, y down, in pixels of the upright image; (0, 0) is the centre of the top-left pixel.
-    scores
-        float32 (N, K): how sure the network is of each point, 0 to 1; NaN if read from a file that does not say.
-    boxes
-        float32 (N, 4): xyxy, as given or as detected, in the convention of the model.
-    box_scores
-        float32 (N,): the detector's score of each face; NaN for boxes that were given.
-    scheme
-        Names, mirror pairs and contours of the K points.
-    image_size
-        Width and height of the upright image in pixels.
-    detector
-        Name of the detector that found the faces; None for boxes that were given.
-    detector_points
-        float32 (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the detector found them;
-        None if it gives no points.
-    depth
-        float32 (N, K): z of the points in pixels, for models that have it, else None.
-    expected_error
-        float32 (N, K): expected error of each point in pixels, for models that are calibrated for it, else None.
+    `points` (N, K, 2) with `scores` (N, K), 0 to 1: how sure the network is of each. `boxes` (N, 4) xyxy, as given or
+    detected, in the convention of the model, with `box_scores` (N,), NaN for boxes that were given. What the detector
+    or the model does not have is None.
     """
 
     points: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float32]  # NaN if read from a file that does not say
     boxes: NDArray[np.float32]
     box_scores: NDArray[np.float32]
-    scheme: Scheme
-    image_size: tuple[int, int]
-    detector: str | None = None
+    scheme: Scheme  # names, mirror pairs and contours of the K points
+    image_size: tuple[int, int]  # width and height
+    detector: str | None = None  # name of the one that found the faces; None for boxes that were given
+    # (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the detector found them.
     detector_points: NDArray[np.float32] | None = None
-    depth: NDArray[np.float32] | None = None
-    expected_error: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | None = None  # (N, K): z of the points
+    expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
@@ -219,6 +171,18 @@ class Landmarks:
         points, scores, box, box_score, *carried = (_at(getattr(self, name), index) for name in _FIELDS)
         return Face(points, scores, box, float(box_score), self.scheme, *carried)
 
+    @classmethod
+    def join(
+        cls, parts: "Sequence[Landmarks]", scheme: Scheme, image_size: tuple[int, int], detector: str | None = None
+    ) -> "Landmarks":
+        """Return the faces of several `Landmarks`, or of none, as one, in memory of its own."""
+        if parts:
+            arrays: Any = joined(parts, _FIELDS)
+        else:
+            shapes = {"points": (0, len(scheme), 2), "scores": (0, len(scheme)), "boxes": (0, 4), "box_scores": (0,)}
+            arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        return cls(**arrays, scheme=scheme, image_size=image_size, detector=detector)
+
     def to_dict(self) -> dict[str, Any]:
         """Return lists and numbers: `width`, `height`, `scheme`, `detector`, `faces`."""
         width, height = self.image_size
@@ -230,19 +194,19 @@ class Landmarks:
     def from_dict(cls, record: Mapping[str, Any]) -> "Landmarks":
         """Read what `to_dict` gave, in this version or an older one; None becomes NaN, other fields are ignored.
 
-        Raises
-        ------
-        InvalidOptionError
-            If a field is missing or holds something else: an unknown scheme, another number of points, a number that
-            float32 cannot hold, an image without pixels.
+        `InvalidOptionError` if a field is missing or holds something else: an unknown scheme, another number of points,
+        a number that float32 cannot hold, an image without pixels.
         """
         try:
             scheme, detector, faces = get_scheme(record["scheme"]), record["detector"], record["faces"]
             if not isinstance(detector, str | None):
                 raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
             count = len(scheme)
-            shapes = {"detector_points": (5, 2), "depth": (count,), "expected_error": (count,)}
-            carried = {name: [face.get(name) for face in faces] for name in CARRIED}
+            carried = {
+                name: _stack([face.get(name) for face in faces], (5, 2) if name == "detector_points" else (count,))
+                for name in CARRIED
+                if any(face.get(name) is not None for face in faces)
+            }
             return cls(
                 points=_stack([face["points"] for face in faces], (count, 2)),
                 scores=_stack([face["scores"] for face in faces], (count,)),
@@ -251,11 +215,7 @@ class Landmarks:
                 scheme=scheme,
                 image_size=(_side(record["width"]), _side(record["height"])),
                 detector=detector,
-                **{
-                    name: _stack(values, shapes[name])
-                    for name, values in carried.items()
-                    if any(value is not None for value in values)
-                },
+                **carried,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidOptionError(f"these are not landmarks: {type(error).__name__}: {error}") from error
@@ -288,11 +248,7 @@ class Landmarks:
 
     @classmethod
     def from_pts(cls, texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> "Landmarks":
-        """Read `.pts` files, one a face; scores are NaN, boxes are the bounds of the points.
-
-        The files say neither their scheme nor the image's width and height. `InvalidOptionError` if there is no such
-        scheme, or a text is another kind of file or has another number of points.
-        """
+        """Read `.pts` files, one a face, which do not say scheme and size; scores are NaN, boxes bound the points."""
         layout = get_scheme(scheme)
         shape = (len(texts), len(layout))
         points = np.array([from_pts(text, len(layout)) for text in texts], np.float32).reshape(*shape, 2)
@@ -309,8 +265,19 @@ class Landmarks:
         return {name: cls.from_dict(record) for name, record in from_coco(text).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
-        """Return key points of the `supervision` package (extra `supervision`)."""
-        return to_supervision(self.points, self.scores, self.boxes, self.box_scores)
+        """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
+        try:
+            import supervision
+        except ImportError as error:
+            cure = 'pip install "facelandmarks-zoo[supervision]"'
+            raise MissingDependencyError(f"supervision is not installed: {cure}") from error
+        return supervision.KeyPoints(
+            xy=self.points.copy(),
+            class_id=np.zeros(len(self), int),
+            keypoint_confidence=self.scores.copy(),
+            detection_confidence=self.box_scores.copy(),
+            data={"box": self.boxes.copy()},
+        )
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
         """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
@@ -333,6 +300,15 @@ def image_record(
     found = faces.to_dict() if faces is not None else NOT_READ
     path = os.fsencode(image).decode("utf-8", "backslashreplace")
     return {"image": path, "model": model, **found, "error": error}
+
+
+def joined(parts: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray[Any] | None]:
+    """Return arrays of several objects, joined along their first axes; None where an object has None."""
+    columns = {name: [getattr(part, name) for part in parts] for name in names}
+    return {
+        name: None if any(array is None for array in column) else np.concatenate(column)
+        for name, column in columns.items()
+    }
 
 
 def _at(array: NDArray[np.float32] | None, rows: Any) -> Any:

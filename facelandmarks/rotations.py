@@ -23,7 +23,7 @@ QUARTERS = {0: 0, 90: 1, 180: 2, 270: 3}
 
 def check_rotations(rotations: Sequence[int]) -> None:
     """Raise `InvalidOptionError` if there is no rotation, or one other than 0, 90, 180 and 270 degrees."""
-    if len(rotations) == 0 or any(degrees not in QUARTERS for degrees in rotations):
+    if not len(rotations) or any(degrees not in QUARTERS for degrees in rotations):
         raise InvalidOptionError(f"rotations must be some of {', '.join(map(str, QUARTERS))}; got {rotations!r}")
 
 
@@ -39,11 +39,6 @@ def quarters_of(rotation: NDArray[np.float64]) -> NDArray[np.intp]:
 def turn_image(image: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
     """Return an image turned clockwise by quarters of a circle."""
     return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
-
-
-def turned_size(size: tuple[int, int], quarters: int) -> tuple[int, int]:
-    """Return width and height of an image after quarter turns."""
-    return size[::-1] if quarters % 2 else size
 
 
 def turn_points(points: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDArray[Any]:
@@ -69,25 +64,14 @@ def turn_boxes(boxes: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDA
 def best_rotation(
     rotation: NDArray[np.float64], box_scores: NDArray[np.float32], means: NDArray[np.float64], rotations: int
 ) -> NDArray[np.intp]:
-    """Choose among the faces of one image that was searched in several rotations.
+    """Return which faces to keep (rows) of one image that was searched in several rotations.
 
-    Parameters
-    ----------
-    rotation
-        (N,) in radians: faces of one rotation after the other.
-    box_scores
-        (N,): the detector's, NaN for boxes that were given.
-    means
-        (N,): mean score of the points of each face.
-    rotations
-        How many rotations were tried.
+    `rotation` (N,) in radians has the faces of one rotation after the other; `box_scores` (N,) are NaN for boxes that
+    were given; `means` (N,) are the mean scores of the points.
 
-    Returns
-    -------
-    ndarray
-        Rows to keep. Detected faces: those of the rotation in which box score times mean point score adds up to the
-        most. Given boxes: each in its rotation of the highest mean point score. The first rotation wins among equals:
-        networks without scores (DeepPose) cannot choose for given boxes.
+    Detected faces: those of the rotation in which box score times mean point score adds up to the most. Given boxes:
+    each in its rotation of the highest mean point score. The first rotation wins among equals: networks without scores
+    (DeepPose) cannot choose for given boxes.
     """
     if np.isnan(box_scores).all():
         given = len(rotation) // rotations

@@ -32,25 +32,16 @@ def stream(
 ) -> Generator[list[tuple[Tag, Decoded]], None, None]:
     """Run a model on many items: threads prepare them ahead, the network runs in a thread of its own.
 
+    Yields one batch after the other, in the order of the items.
+
     Parameters
     ----------
-    model
-        Runs the network.
-    items
-        Taken at most `ahead` before their results are given out.
+    model, items
+        At most `ahead` items are begun before they are needed.
     prepare
-        Turns an item into a tag and its crops (None: none). Runs in threads; what it raises is raised in its turn.
+        Turns an item into a tag and its crops (None: none), in `workers` threads; what it raises is raised in its turn.
     batch
         Items in one batch; None: as many as fill a batch of the network.
-    workers
-        Threads that prepare.
-    ahead
-        Items that are begun before they are needed.
-
-    Yields
-    ------
-    list of (tag, Decoded)
-        A batch, in the order of the items.
     """
 
     def run(parts: list[tuple[Tag, Crops | None]]) -> tuple[list[tuple[Tag, Crops | None]], Decoded]:

@@ -25,8 +25,7 @@ from training import Run, average_decay, normalise
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.integral import ShapeCorrection
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.weights.packed import load_packed
+from facelandmarks.weights.checkpoint import load_packed, load_state
 
 SCHEME = get_scheme("ibug68")
 WARM_STEPS = 200

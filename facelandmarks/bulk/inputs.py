@@ -29,7 +29,7 @@ def is_pattern(path: Path) -> bool:
 
 
 def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Return the paths of all images, input by input.
+    """Return the paths of all images, input by input; one that stands for none is an `InvalidImageError`.
 
     Parameters
     ----------
@@ -39,18 +39,12 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
         - A pattern with `*`, `?` or `[..]`, `**` for any folders: the files that match, in the order of their names.
         - A text file `*.txt`: one path a line, relative to the current folder, in the order of the file.
         - Anything else: an image.
-
-    Raises
-    ------
-    InvalidImageError
-        If an input stands for no image at all, or a list cannot be read.
     """
     found: list[str] = []
     for given in inputs:
-        text = os.fspath(given)
-        images = list(_expand(text))
+        images = list(_expand(os.fspath(given)))
         if not images:
-            raise InvalidImageError(f"no images in {text}")
+            raise InvalidImageError(f"no images in {os.fspath(given)}")
         found += images
     return found
 

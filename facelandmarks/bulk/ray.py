@@ -1,6 +1,7 @@
 """Rows on a cluster: what Ray Data calls with batches of paths. Needs no Ray to be imported."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks.bulk.stream import predict_rows
@@ -20,12 +21,10 @@ class RayPredictor:
     >>> images = ray.data.from_items([{"path": "a.jpg"}, {"path": "b.jpg"}])  # doctest: +SKIP
     >>> images.map_batches(RayPredictor, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2))  # doctest: +SKIP
 
-    Each actor loads the model once. A image that cannot be read becomes a row that says so.
+    Each actor loads the model once. An image that cannot be read becomes a row that says so.
 
     Parameters
     ----------
-    model
-        Name of a model.
     column
         The column of the batches that holds paths, which every machine of the cluster must be able to read.
     detector, min_score, rotations
@@ -34,13 +33,6 @@ class RayPredictor:
         Threads of an actor that read images; None: one a core, 16 at most. Ask Ray for as many CPUs.
     load
         Arguments of `load_model` besides the name: `{"device": "cuda"}`.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a rotation is none of 0, 90, 180 and 270.
-    MissingDependencyError
-        If pyarrow is not installed.
     """
 
     def __init__(
@@ -59,20 +51,13 @@ class RayPredictor:
         arrow_schema()
         check_rotations(rotations)
         self._model = load_model(model, **(load or {}))
-        self._column, self._workers = column, workers
-        self._detector, self._min_score, self._rotations = detector, min_score, tuple(rotations)
+        self._column = column
+        self._predict = partial(
+            predict_rows, detector=detector, min_score=min_score, rotations=tuple(rotations), workers=workers
+        )
 
     def __call__(self, batch: Mapping[str, Any]) -> "pa.Table":
-        """The rows of a batch, with the columns of `facelandmarks.bulk.tables.arrow_schema`."""
+        """Return the rows of a batch, with the columns of `facelandmarks.bulk.tables.arrow_schema`."""
         if self._column not in batch:
             raise InvalidOptionError(f"the batches have no column {self._column!r}; they have {', '.join(batch)}")
-        paths = [str(path) for path in batch[self._column]]
-        rows = predict_rows(
-            self._model,
-            paths,
-            detector=self._detector,
-            min_score=self._min_score,
-            rotations=self._rotations,
-            workers=self._workers,
-        )
-        return to_arrow(rows)
+        return to_arrow(self._predict(self._model, [str(path) for path in batch[self._column]]))

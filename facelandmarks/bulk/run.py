@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from facelandmarks import __version__
 from facelandmarks._files import Journal, exclusive, whole_file
-from facelandmarks.bulk.records import Row, is_record, named, status_of, to_rows
 from facelandmarks.bulk.stream import IMAGES, predict_batches
-from facelandmarks.bulk.tables import check_table, write_table
+from facelandmarks.bulk.tables import Row, check_table, status_of, to_rows, write_table
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.formats.csv import carried_by
 from facelandmarks.model import Model
+from facelandmarks.results import Landmarks, image_record
 from facelandmarks.rotations import UPRIGHT
 
 SCHEMA = "facelandmarks-journal/2"
@@ -39,7 +40,8 @@ class Counts:
         self.without += status == "no_face"
         self.failed += status == "failed"
         if status == "failed" and len(self.errors) < ERRORS:
-            self.errors.append(named(record["image"], record["error"]))
+            image, error = record["image"], record["error"]
+            self.errors.append(error if image in error else f"{image}: {error}")
 
 
 def journal_path(out: Path) -> Path:
@@ -48,21 +50,10 @@ def journal_path(out: Path) -> Path:
 
 
 def next_step(out: Path, *, resume: bool, overwrite: bool) -> Literal["start", "resume", "nothing"]:
-    """Decide what a run has to do.
+    """Decide what a run that writes `out` has to do.
 
-    Parameters
-    ----------
-    out
-        The file of rows.
-    resume
-        Continue an interrupted run if there is one, and leave a finished one alone.
-    overwrite
-        Start again whatever is there.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a file or a journal is there, and neither option says what to do with it.
+    `resume` continues an interrupted run if there is one, and leaves a finished one alone; `overwrite` starts again
+    whatever is there; if neither says what to do with what is there, that is an `InvalidOptionError`.
     """
     journal = journal_path(out)
     if resume and journal.exists():
@@ -101,8 +92,10 @@ def predict_to_file(
         As in `predict_batches`.
     out
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
-    resume, overwrite
-        As in `next_step`.
+    resume
+        Continue an interrupted run of the same settings and images if there is one, and leave a finished one alone.
+    overwrite
+        Start again whatever is there.
     progress
         Called with the number of images done so far; first with that of the run that is continued.
 
@@ -110,14 +103,6 @@ def predict_to_file(
     -------
     Counts or None
         None if there was nothing to do.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a file is in the way (`next_step`), the interrupted run had other settings or images, another run is writing
-        this file, or an option is out of its range (`predict_batches`).
-    MissingDependencyError
-        If pyarrow is needed and not installed.
     """
     check_table(out)
     with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
@@ -126,15 +111,8 @@ def predict_to_file(
             return None
         journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations))
         done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
-        batches = predict_batches(
-            model,
-            images[done:],
-            detector=detector,
-            min_score=min_score,
-            rotations=rotations,
-            batch_size=batch_size,
-            workers=workers,
-        )
+        find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
+        batches = predict_batches(model, images[done:], batch_size=batch_size, workers=workers, **find)
         if step == "start":
             journal.begin()
         report = progress or (lambda _: None)
@@ -147,6 +125,18 @@ def predict_to_file(
         counts = _write_rows(journal, out, len(model.scheme))
         journal.path.unlink()
         return counts
+
+
+def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
+    """Tell whether this is what `image_record` makes of the image, to the last digit."""
+    error = record.get("error")
+    try:
+        faces = Landmarks.from_dict(record) if error is None else None
+    except InvalidOptionError:
+        return False
+    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
+        return False
+    return record == image_record(image, model, faces, error)
 
 
 def _settings(
@@ -197,7 +187,8 @@ def _write_rows(journal: Journal, out: Path, landmarks: int) -> Counts:
             yield from to_rows(record)
 
     with whole_file(out) as partial, partial.open("xb") as file:
-        write_table(out, file, rows(), landmarks)
+        carried = carried_by(journal.records()) if out.suffix == ".csv" else []
+        write_table(out, file, rows(), landmarks, carried)
         file.flush()
         os.fsync(file.fileno())
     return counts

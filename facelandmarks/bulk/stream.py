@@ -3,12 +3,13 @@
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import cv2
 
 from facelandmarks._threads import usable_cpus
 from facelandmarks.boxes import CONVENTIONS
-from facelandmarks.bulk.records import Record, Row, to_rows
+from facelandmarks.bulk.tables import Record, Row, to_rows
 from facelandmarks.detection.base import Detector
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found
@@ -36,18 +37,10 @@ def predict_rows(
 ) -> Iterator[Row]:
     """Yield rows of many images, in their order: one a face, one for an image without any or that cannot be read.
 
-    Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.records.to_rows`.
+    Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.tables.to_rows`.
     """
-    batches = predict_batches(
-        model,
-        images,
-        detector=detector,
-        min_score=min_score,
-        rotations=rotations,
-        batch_size=batch_size,
-        workers=workers,
-    )
-    with closing(batches):
+    find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
+    with closing(predict_batches(model, images, batch_size=batch_size, workers=workers, **find)) as batches:
         for batch in batches:
             for record in batch:
                 yield from to_rows(record)
@@ -66,12 +59,10 @@ def predict_batches(
     """Yield records of many images (docs/json.md), in batches, in their order.
 
     An image that cannot be read gets a record with the reason. At most `workers` images are decoded at a time; of those
-    that wait for the network only the crops are kept.
+    that wait for the network only the crops are kept. A model whose boxes no detector finds is an `InvalidBoxError`.
 
     Parameters
     ----------
-    model
-        Predicts.
     images
         Paths. At most three batches are taken ahead of what is given out.
     detector, min_score, rotations
@@ -80,13 +71,6 @@ def predict_batches(
         Images in a batch.
     workers
         Threads that read images and detect faces; None: one a core, 16 at most.
-
-    Raises
-    ------
-    InvalidBoxError
-        If no detector finds the boxes that the model needs.
-    InvalidOptionError
-        If `batch_size` or `workers` is less than 1, or a rotation is none of 0, 90, 180 and 270.
     """
     threads = min(usable_cpus(), MOST_WORKERS) if workers is None else workers
     if batch_size < 1 or threads < 1:

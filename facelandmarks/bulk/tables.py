@@ -1,69 +1,81 @@
-"""Rows as files: JSON Lines, CSV, and Parquet by pyarrow."""
+"""Records of images (docs/json.md) as rows, and rows as files: JSON Lines, CSV, and Parquet by pyarrow."""
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from facelandmarks.bulk.records import Row
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError
-from facelandmarks.formats.csv import cells, columns
+from facelandmarks.formats.csv import cells, columns, rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HEAD = ("image", "model", "status", "error")
-_GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
+GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+
+def status_of(record: Mapping[str, Any]) -> Literal["ok", "no_face", "failed"]:
+    """Return `"failed"` with an error, else `"ok"` or `"no_face"`."""
+    if record["error"] is not None:
+        return "failed"
+    return "ok" if record["faces"] else "no_face"
+
+
+def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
+    """Return one row a face; one for an image without any, whose `status` and `error` say which it is.
+
+    Fields: `image`, `model`, `status`, `error`, `width`, `height`, `scheme`, `detector`, `face` (its number in the
+    image from 0), `box`, `box_score`, `points`, `scores`.
+    """
+    whole = {**record, "status": status_of(record)}
+    return ({**{name: whole[name] for name in HEAD}, **row} for row in rows_of(record))
 
 
 def check_table(path: Path) -> None:
-    """Refuse a file that cannot be written, before there is anything to write.
-
-    Raises
-    ------
-    InvalidOptionError
-        If its suffix is of no known kind.
-    MissingDependencyError
-        If it is Parquet, and pyarrow is not installed.
-    """
+    """Refuse a file of no known suffix, and Parquet without pyarrow, before there is anything to write."""
     if path.suffix not in WRITERS:
         raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(WRITERS)}")
     if path.suffix == ".parquet":
         arrow_schema()
 
 
-def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int) -> None:
-    """Write rows of so many points a face to an open file, in the form that the suffix of `path` says."""
-    WRITERS[path.suffix](file, iter(rows), landmarks)
+def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int, carried: Sequence[str]) -> None:
+    """Write rows of so many points a face to an open file, in the form that the suffix of `path` says.
+
+    `carried` are the fields of `facelandmarks.formats.CARRIED` that a face has: CSV has columns for these only.
+    """
+    WRITERS[path.suffix](file, iter(rows), landmarks, carried)
 
 
-def _write_jsonl(file: BinaryIO, rows: Iterator[Row], _landmarks: int) -> None:
+def _write_jsonl(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     file.writelines(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
 
 
-def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int) -> None:
+def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int, carried: Sequence[str]) -> None:
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEAD, *columns(landmarks)])
-    writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks)] for row in rows)
+    writer.writerow([*HEAD, *columns(landmarks, carried)])
+    writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks, carried)] for row in rows)
     text.detach()  # flushed; the file stays open
 
 
-def _write_parquet(file: BinaryIO, rows: Iterator[Row], _landmarks: int) -> None:
+def _write_parquet(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     schema = arrow_schema()
     from pyarrow.parquet import ParquetWriter
 
     with ParquetWriter(file, schema, compression="zstd") as writer:
-        while group := list(islice(rows, _GROUP)):
+        while group := list(islice(rows, GROUP)):
             writer.write_table(to_arrow(group))
 
 
 def to_arrow(rows: Iterable[Row]) -> "pa.Table":
-    """Rows as an Arrow table with the columns of `arrow_schema`."""
+    """Return rows as an Arrow table with the columns of `arrow_schema`."""
     schema = arrow_schema()
     from pyarrow import Table
 
@@ -71,13 +83,7 @@ def to_arrow(rows: Iterable[Row]) -> "pa.Table":
 
 
 def arrow_schema() -> "pa.Schema":
-    """The columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores.
-
-    Raises
-    ------
-    MissingDependencyError
-        If pyarrow is not installed.
-    """
+    """Return the columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores."""
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -94,6 +100,5 @@ def arrow_schema() -> "pa.Schema":
     )
 
 
-WRITERS: Mapping[str, Callable[[BinaryIO, Iterator[Row], int], Any]] = MappingProxyType(
-    {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}
-)
+Writer = Callable[[BinaryIO, Iterator[Row], int, Sequence[str]], None]  # to a file, rows of so many points a face
+WRITERS: Mapping[str, Writer] = {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}

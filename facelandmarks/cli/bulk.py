@@ -9,16 +9,7 @@ from typing import Any
 from facelandmarks.bulk.inputs import find_images, is_many
 from facelandmarks.bulk.run import next_step, predict_to_file
 from facelandmarks.bulk.tables import check_table
-from facelandmarks.cli.common import (
-    DONE,
-    INTERRUPTED,
-    NOTHING_DONE,
-    SOME_FAILED,
-    USAGE,
-    complain,
-    counted,
-    load_chosen_model,
-)
+from facelandmarks.cli import common
 from facelandmarks.errors import FaceLandmarksError
 
 
@@ -58,14 +49,12 @@ def check_usage(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict many images."""
-    if problem := check_usage(args):
-        complain(problem)
-        return USAGE
+    common.refuse(check_usage(args))
     check_table(args.out)
     if next_step(args.out, resume=args.resume, overwrite=args.force) == "nothing":
         if not args.quiet:
             print(f"{args.out} is finished: nothing to resume")
-        return DONE
+        return common.DONE
     with terminated_as_interrupted():
         return predict(args, find_images(args.images))
 
@@ -74,38 +63,28 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
     """Load the model, and write the rows."""
     progress = Progress(len(images), args.quiet)
     try:
-        counts = predict_to_file(
-            load_chosen_model(args),
-            images,
-            args.out,
-            detector=args.detector,
-            min_score=args.min_score,
-            rotations=args.rotations,
-            batch_size=args.batch_size,
-            workers=args.workers,
-            resume=args.resume,
-            overwrite=args.force,
-            progress=progress,
-        )
+        model = common.load_chosen_model(args)
+        options = common.chosen(args, "detector", "min_score", "rotations", "batch_size", "workers", "resume")
+        counts = predict_to_file(model, images, args.out, overwrite=args.force, progress=progress, **options)
     except KeyboardInterrupt:
-        complain(f"interrupted {progress.close()}")
-        return INTERRUPTED
+        common.complain(f"interrupted {progress.close()}")
+        return common.INTERRUPTED
     except FaceLandmarksError:
         raise  # `run_command` knows its exit code; some are an OSError, too
     except OSError as error:  # the disk is full, or nothing may be written there
-        complain(f"{error}; stopped {progress.close()}")
-        return NOTHING_DONE
+        common.complain(f"{error}; stopped {progress.close()}")
+        return common.NOTHING_DONE
     progress.close()
     if counts is None:  # another run has finished it meanwhile
-        return DONE
+        return common.DONE
     for reason in counts.errors:
-        complain(reason)
+        common.complain(reason)
     if counts.failed > len(counts.errors):
-        complain(f"and {counts.failed - len(counts.errors)} more: the rows with status failed say why")
+        common.complain(f"and {counts.failed - len(counts.errors)} more: the rows with status failed say why")
     if not args.quiet:
-        found = f"{counted(counts.faces, 'face')}, {counts.without} without a face, {counts.failed} failed"
-        print(f"{counted(counts.images, 'image')}: {found} -> {args.out}")
-    return DONE if not counts.failed else SOME_FAILED if counts.failed < counts.images else NOTHING_DONE
+        found = f"{common.counted(counts.faces, 'face')}, {counts.without} without a face, {counts.failed} failed"
+        print(f"{common.counted(counts.images, 'image')}: {found} -> {args.out}")
+    return common.exit_code(counts.failed, counts.images)
 
 
 @contextmanager

@@ -6,16 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import facelandmarks.errors as errors
 from facelandmarks.engines.choose import DTYPES, ENGINES
-from facelandmarks.errors import (
-    CheckpointError,
-    DeviceError,
-    DownloadError,
-    FaceLandmarksError,
-    InvalidBoxError,
-    InvalidOptionError,
-    UnknownModelError,
-)
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
@@ -23,9 +15,9 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 EXIT_CODES = (
-    ((DownloadError, CheckpointError), WEIGHTS),
-    ((UnknownModelError, InvalidOptionError, InvalidBoxError, DeviceError), USAGE),
-    ((FaceLandmarksError,), NOTHING_DONE),
+    ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
+    ((errors.InvalidOptionError, errors.InvalidBoxError, errors.DeviceError), USAGE),
+    (errors.FaceLandmarksError, NOTHING_DONE),
 )
 
 
@@ -38,12 +30,24 @@ def run_command(command: Callable[[], int]) -> int:
     """Run a command; an error of ours becomes a line on stderr and an exit code, Ctrl-C becomes 130."""
     try:
         return command()
-    except FaceLandmarksError as error:
+    except errors.FaceLandmarksError as error:
         complain(error)
         return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+
+
+def refuse(problem: str | None) -> None:
+    """Raise what is wrong with the options, if anything; `run_command` makes wrong usage of it."""
+    if problem:
+        raise errors.InvalidOptionError(problem)
+
+
+def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of a command, whose epilog is printed as it stands."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
 
 
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
@@ -53,6 +57,11 @@ def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) 
         return f"{existing[0]} exists: move it away, or overwrite it with --force"
     missing = [path.parent for path in files if not path.parent.is_dir() and path.parent != made]
     return f"no such folder: {missing[0]}" if missing else None
+
+
+def exit_code(failed: int, of: int, all_failed: int = NOTHING_DONE) -> int:
+    """Return the exit code where so many of so many inputs failed."""
+    return DONE if not failed else SOME_FAILED if failed < of else all_failed
 
 
 def encode_png(image: Any, options: Sequence[int] = ()) -> bytes:
@@ -74,7 +83,7 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
-def parse_number(text: str, least: float, most: float, meaning: str) -> float:
+def parse_number(text: str, *, least: float, most: float, meaning: str) -> float:
     """Parse a number from `least` to `most`; `meaning` says in the error what was expected."""
     try:
         value = float(text)
@@ -89,9 +98,8 @@ def add_weights_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say where weights come from."""
     group.add_argument("--weights", type=Path, metavar="FILE", help="your own checkpoint of the model")
     group.add_argument("--offline", action="store_true", default=None, help="do not use the network")
-    group.add_argument(
-        "--allow-unverified", action="store_true", help="accept published weights that have no published digest"
-    )
+    text = "accept published weights that have no published digest"
+    group.add_argument("--allow-unverified", action="store_true", help=text)
 
 
 def add_engine_options(group: argparse._ActionsContainer) -> None:
@@ -103,19 +111,16 @@ def add_engine_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache (docs/weights.md)")
 
 
+def chosen(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return some options by name, as the arguments of a call."""
+    return {name: getattr(args, name) for name in names}
+
+
 def load_chosen_model(args: argparse.Namespace) -> "Model":
     """Load the model that the options name."""
     from facelandmarks.api import load_model
 
-    return load_model(
-        args.model,
-        device=args.device,
-        engine=args.engine,
-        dtype=args.dtype,
-        threads=args.threads,
-        weights=args.weights,
-        cache_dir=args.cache_dir,
-        offline=args.offline,
-        allow_unverified=args.allow_unverified,
-        progress=False if args.quiet else None,
+    options = chosen(
+        args, "device", "engine", "dtype", "threads", "weights", "cache_dir", "offline", "allow_unverified"
     )
+    return load_model(args.model, progress=False if args.quiet else None, **options)

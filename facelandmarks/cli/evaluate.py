@@ -21,11 +21,18 @@ from facelandmarks.detection import DETECTORS
 from facelandmarks.evaluation.compare import compare_annotations
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.html import require_matplotlib
-from facelandmarks.evaluation.listing import list_datasets
 from facelandmarks.evaluation.report import Report
+from facelandmarks.evaluation.rows import list_datasets
 from facelandmarks.evaluation.run import BOXES, evaluate
 
 STDOUT = Path("-")
+# fmt: off
+OPTIONS = (  # of the command that go to `evaluate` as they are
+    "dataset", "data_root", "models", "predictions", "subsets", "protocol", "form", "limit", "allow_partial", "boxes",
+    "detector", "device", "engine", "dtype", "threads", "cache_dir", "weights", "fetch", "batch_size", "workers",
+    "resume",
+)
+# fmt: on
 EPILOG = """\
 A row is published, measured, difference, and PASS if they agree to one in the last digit that the table prints, else
 FAIL; PARTIAL where other faces were used than the published ones. Models whose weights are not at hand are
@@ -79,6 +86,7 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
     what.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
     what.add_argument(
         "--model",
+        dest="models",
         action="append",
         default=[],
         metavar="NAME",
@@ -90,7 +98,12 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
         "--predictions", type=Path, metavar="FILE", help="score points of another program, in place of models"
     )
     what.add_argument(
-        "--subset", action="append", default=[], metavar="NAME", help="may be repeated; without: all of the row"
+        "--subset",
+        dest="subsets",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="may be repeated; without: all of the row",
     )
     what.add_argument("--protocol", metavar="NAME", help="only rows that were measured this way: see --list")
     what.add_argument("--form", metavar="NAME", help="which annotation files to read, in place of the protocol's")
@@ -119,7 +132,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
         print(list_datasets(), end="")
         return DONE
     if args.compare_annotations:
-        for subset in args.subset or [next(iter(get_release(args.dataset).faces))]:
+        for subset in args.subsets or [next(iter(get_release(args.dataset).faces))]:
             for comparison in compare_annotations(args.dataset, args.data_root, subset):
                 print(f"{args.dataset}, {subset}: {comparison.to_text()}")
         return DONE
@@ -150,32 +163,8 @@ def check_usage(args: argparse.Namespace) -> str | None:
 
 
 def _evaluate(args: argparse.Namespace, command: Sequence[str]) -> Report:
-    return evaluate(
-        args.dataset,
-        args.data_root,
-        args.model,
-        predictions=args.predictions,
-        subsets=args.subset,
-        protocol=args.protocol,
-        form=args.form,
-        limit=args.limit,
-        allow_partial=args.allow_partial,
-        boxes=args.boxes,
-        detector=args.detector,
-        device=args.device,
-        engine=args.engine,
-        dtype=args.dtype,
-        threads=args.threads,
-        cache_dir=args.cache_dir,
-        weights=args.weights,
-        fetch=args.fetch,
-        batch_size=args.batch_size,
-        workers=args.workers,
-        resume=args.resume,
-        thumbnails=bool(args.html or args.json),
-        progress=not args.quiet,
-        command=command,
-    )
+    given = {name: getattr(args, name) for name in OPTIONS}
+    return evaluate(**given, thumbnails=bool(args.html or args.json), progress=not args.quiet, command=command)
 
 
 def exit_code(report: Report, strict: bool) -> int:

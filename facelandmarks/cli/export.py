@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, add_weights_options, check_outputs, complain, run_command
+from facelandmarks.cli import common
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Crops
 
+LOADING = ("variant", "weights", "offline", "allow_unverified")
 EPILOG = """\
 Beside FILE.onnx stands FILE.json: what the input is, which region of an image a crop shows, how the output becomes
 points. The same text is in the metadata of the graph.
@@ -22,32 +23,18 @@ done, 130 interrupted.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-export",
-        description="Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out."
+    parser = common.new_parser("facelandmarks-export", what, EPILOG)
     add = parser.add_argument
     add("model", metavar="MODEL", help="name of a model")
     add("file", type=Path, metavar="FILE.onnx", help="the file to write")
     add("--decode", action="store_true", help="decode in the graph: points and scores come out")
-    add(
-        "--verify",
-        nargs="+",
-        type=Path,
-        metavar="IMAGE",
-        help="run the file in ONNX Runtime on the faces of these images, and compare with PyTorch",
-    )
-    add(
-        "--tolerance",
-        type=float,
-        default=0.01,
-        metavar="PX",
-        help="largest distance that --verify accepts, in pixels (default: %(default)s)",
-    )
+    images = "run the file in ONNX Runtime on the faces of these images, and compare with PyTorch"
+    add("--verify", nargs="+", type=Path, metavar="IMAGE", help=images)
+    largest = "largest distance that --verify accepts, in pixels (default: %(default)s)"
+    add("--tolerance", type=float, default=0.01, metavar="PX", help=largest)
     add("--variant", metavar="NAME", help="upstream implementation to follow, where there are two")
-    add_weights_options(parser)
+    common.add_weights_options(parser)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
     return parser
@@ -55,25 +42,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, and verify it if asked to."""
-    problem = check_outputs([args.file, args.file.with_suffix(".json")], args.force)
-    if problem:
-        complain(problem)
-        return USAGE
+    common.refuse(common.check_outputs([args.file, args.file.with_suffix(".json")], args.force))
     from facelandmarks.export import export_model
 
+    progress = False if args.quiet else None
     written = export_model(
-        args.model,
-        args.file,
-        decode_in_graph=args.decode,
-        weights=args.weights,
-        variant=args.variant,
-        offline=args.offline,
-        allow_unverified=args.allow_unverified,
-        progress=False if args.quiet else None,
+        args.model, args.file, decode_in_graph=args.decode, progress=progress, **common.chosen(args, *LOADING)
     )
     if not args.quiet:
         print(" ".join(str(path) for path in written))
-    return verify(args) if args.verify else DONE
+    return verify(args) if args.verify else common.DONE
 
 
 def verify(args: argparse.Namespace) -> int:
@@ -81,16 +59,7 @@ def verify(args: argparse.Namespace) -> int:
     from facelandmarks.api import load_model
     from facelandmarks.export import verify_export
 
-    model = load_model(
-        args.model,
-        engine="torch",
-        device="cpu",
-        flip_test=False,
-        variant=args.variant,
-        weights=args.weights,
-        offline=args.offline,
-        allow_unverified=args.allow_unverified,
-    )
+    model = load_model(args.model, engine="torch", device="cpu", flip_test=False, **common.chosen(args, *LOADING))
     found = verify_export(args.file, model, crops_of(model, args.verify))
     good = found.largest <= args.tolerance
     if not (args.quiet and good):
@@ -99,7 +68,7 @@ def verify(args: argparse.Namespace) -> int:
             f"{found.mean:.5f} px, over {found.landmarks} landmarks (tolerance {args.tolerance:g} px)",
             file=sys.stdout if good else sys.stderr,
         )
-    return DONE if good else SOME_FAILED
+    return common.DONE if good else common.SOME_FAILED
 
 
 def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
@@ -120,7 +89,7 @@ def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     args = build_parser().parse_args(argv)
-    return run_command(lambda: run(args))
+    return common.run_command(lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -5,36 +5,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from glob import has_magic
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import facelandmarks.errors as errors
 from facelandmarks._files import write_file
-from facelandmarks.cli.common import (
-    DONE,
-    NOTHING_DONE,
-    SOME_FAILED,
-    USAGE,
-    add_engine_options,
-    add_weights_options,
-    check_outputs,
-    complain,
-    counted,
-    encode_png,
-    load_chosen_model,
-    parse_count,
-    parse_number,
-    run_command,
-)
+from facelandmarks.cli import common
 from facelandmarks.detection import DETECTORS
-from facelandmarks.errors import (
-    DownloadError,
-    InvalidBoxError,
-    InvalidImageError,
-    InvalidOptionError,
-    MissingDependencyError,
-)
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -71,7 +51,7 @@ def parse_convention(text: str) -> str:
 
     try:
         return get_convention(text).name
-    except InvalidOptionError as error:
+    except errors.InvalidOptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
@@ -87,98 +67,59 @@ def parse_rotations(text: str) -> tuple[int, ...]:
     return rotations
 
 
-def parse_score(text: str) -> float:
-    """Parse a number from 0 to 1."""
-    return parse_number(text, 0, 1, "a number from 0 to 1")
-
-
-def parse_seconds(text: str) -> float:
-    """Parse a number of seconds."""
-    return parse_number(text, 0, sys.float_info.max, "a number of seconds")
+parse_score = partial(common.parse_number, least=0, most=1, meaning="a number from 0 to 1")
+parse_seconds = partial(common.parse_number, least=0, most=sys.float_info.max, meaning="a number of seconds")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-predict",
-        usage="%(prog)s IMAGE... [options]      (all options: --help)",
-        description="Find the faces in images or in a video, and the landmarks of each face.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    what = "Find the faces in images or in a video, and the landmarks of each face."
+    usage = "%(prog)s IMAGE... [options]      (all options: --help)"
+    parser = common.new_parser("facelandmarks-predict", what, EPILOG, usage)
+    inputs = (
+        "image files, folders, patterns such as 'photos/**/*.jpg', or lists of paths in files *.txt; or one "
+        "video file, or the number of a camera"
     )
-    add = parser.add_argument
-    add(
-        "images",
-        nargs="*",
-        type=Path,
-        metavar="IMAGE",
-        help="image files, folders, patterns such as 'photos/**/*.jpg', or lists of paths in files *.txt; or one "
-        "video file, or the number of a camera",
-    )
-    group = parser.add_argument_group("results")
-    add = group.add_argument
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help=inputs)
+    add = parser.add_argument_group("results").add_argument
     add("--json", type=Path, metavar="FILE", help="write all results to one JSON file; - is stdout")
     add("--draw", type=Path, metavar="FILE|DIR", help="draw the landmarks; a folder for several images")
-    add(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file",
-    )
+    out = "write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
+    add("--out", type=Path, metavar="FILE", help=out)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
-    add(
-        "--scheme",
-        metavar="NAME",
-        help="print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images",
+    scheme = "print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images"
+    add("--scheme", metavar="NAME", help=scheme)
+    add = parser.add_argument_group("faces").add_argument
+    box = "box of a face in pixels, in place of detection; may be repeated; one image only"
+    add("--bbox", action="append", type=parse_box, metavar="X1,Y1,X2,Y2", help=box)
+    convention = (
+        "what --bbox holds: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md); without it, "
+        "boxes are taken as the model's own"
     )
-    group = parser.add_argument_group("faces")
-    add = group.add_argument
-    add(
-        "--bbox",
-        action="append",
-        type=parse_box,
-        metavar="X1,Y1,X2,Y2",
-        help="box of a face in pixels, in place of detection; may be repeated; one image only",
+    add("--box-convention", type=parse_convention, metavar="NAME", help=convention)
+    turns = (
+        "clockwise turns of an image to try, the best is kept: 0,90,180,270 for images that may lie on their "
+        "side; each costs as much as one image (default: 0)"
     )
-    add(
-        "--box-convention",
-        type=parse_convention,
-        metavar="NAME",
-        help="what --bbox holds: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md); without it, "
-        "boxes are taken as the model's own",
-    )
-    add(
-        "--rotations",
-        type=parse_rotations,
-        default=UPRIGHT,
-        metavar="DEGREES",
-        help="clockwise turns of an image to try, the best is kept: 0,90,180,270 for images that may lie on their "
-        "side; each costs as much as one image (default: 0)",
-    )
+    add("--rotations", type=parse_rotations, default=UPRIGHT, metavar="DEGREES", help=turns)
     add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
     group = parser.add_argument_group("model")
     group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
-    add_weights_options(group)
-    add_engine_options(group)
-    group = parser.add_argument_group("many images (with --out)")
-    add = group.add_argument
+    common.add_weights_options(group)
+    common.add_engine_options(group)
+    number = common.parse_count
+    add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
-    add("--batch-size", type=parse_count, default=32, metavar="N", help="images a batch (default: %(default)s)")
-    add("--workers", type=parse_count, metavar="N", help="threads that read images (default: one a core, 16 at most)")
-    group = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)")
-    add = group.add_argument
-    add("--detect-every", type=parse_count, default=5, metavar="N", help="detect every N frames (default: %(default)s)")
-    add(
-        "--keep-lost",
-        type=parse_seconds,
-        default=3.0,
-        metavar="S",
-        help="seconds for which a face that is covered or away keeps its number (default: %(default)s)",
-    )
+    add("--batch-size", type=number, default=32, metavar="N", help="images a batch (default: %(default)s)")
+    add("--workers", type=number, metavar="N", help="threads that read images (default: one a core, 16 at most)")
+    add = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)").add_argument
+    add("--detect-every", type=number, default=5, metavar="N", help="detect every N frames (default: %(default)s)")
+    lost = "seconds for which a face that is covered or away keeps its number (default: %(default)s)"
+    add("--keep-lost", type=parse_seconds, default=3.0, metavar="S", help=lost)
     add("--no-smoothing", action="store_true", help="points as the model finds them")
-    add("--frames", type=parse_count, metavar="N", help="stop after N frames")
+    add("--frames", type=number, metavar="N", help="stop after N frames")
     return parser
 
 
@@ -258,7 +199,7 @@ def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str |
     same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
     if same:
         return f"{same.pop()} is an input: results must go elsewhere"
-    return check_outputs(files, args.force, args.draw)
+    return common.check_outputs(files, args.force, args.draw)
 
 
 def describe(faces: "Landmarks", image: Path) -> str:
@@ -267,7 +208,7 @@ def describe(faces: "Landmarks", image: Path) -> str:
         return f"{image}: no face found"
     boxes = ["({:.0f}, {:.0f})-({:.0f}, {:.0f})".format(*box) for box in faces.boxes[:4]]
     shown = ", ".join(boxes) + (", ..." if len(faces) > 4 else "")
-    return f"{image}: {counted(len(faces), 'face')}, {faces.points.shape[1]} landmarks each, at {shown}"
+    return f"{image}: {common.counted(len(faces), 'face')}, {faces.points.shape[1]} landmarks each, at {shown}"
 
 
 def to_json(records: Sequence[dict[str, Any]]) -> bytes:
@@ -281,17 +222,11 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
     from facelandmarks.results import image_record
 
     pixels = load_image(target.image)
-    faces = model.predict(
-        pixels,
-        args.bbox,
-        box_convention=args.box_convention,
-        detector=args.detector,
-        min_score=args.min_score,
-        rotations=args.rotations,
-    )
+    options = common.chosen(args, "box_convention", "detector", "min_score", "rotations")
+    faces = model.predict(pixels, args.bbox, **options)
     record = image_record(target.image, args.model, faces, None)
     if target.drawing:
-        write_file(target.drawing, encode_png(faces.draw(pixels)))
+        write_file(target.drawing, common.encode_png(faces.draw(pixels)))
     if target.json:
         write_file(target.json, to_json([record]))
     if not args.quiet:
@@ -306,21 +241,19 @@ def run(args: argparse.Namespace) -> int:
     from facelandmarks.results import image_record
 
     targets = plan_targets(args.images, args.json, args.draw)
-    if problem := check_targets(args, targets):
-        complain(problem)
-        return USAGE
-    model = load_chosen_model(args)
+    common.refuse(check_targets(args, targets))
+    model = common.load_chosen_model(args)
     if args.draw and not args.draw.suffix:
         args.draw.mkdir(parents=True, exist_ok=True)
     records = []
     for target in targets:
         try:
             records.append(predict_one(model, args, target))
-        except (InvalidBoxError, DownloadError):
+        except (errors.InvalidBoxError, errors.DownloadError):
             raise  # not this image's fault
-        except (InvalidImageError, MissingDependencyError, OSError) as error:
+        except (errors.InvalidImageError, errors.MissingDependencyError, OSError) as error:
             reason = str(error)
-            complain(reason if str(target.image) in reason else f"{target.image}: {reason}")
+            common.complain(reason if str(target.image) in reason else f"{target.image}: {reason}")
             records.append(image_record(target.image, args.model, None, str(error)))
     failed = sum(record["error"] is not None for record in records)
     if args.json and failed < len(records):
@@ -329,7 +262,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.flush()
         else:
             write_file(args.json, to_json(records))
-    return DONE if not failed else SOME_FAILED if failed < len(records) else NOTHING_DONE
+    return common.exit_code(failed, len(records))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -339,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if problem := check_usage(args):
         parser.error(problem)
     module = module_for(args)
-    return run_command(
+    return common.run_command(
         lambda: run(args) if module == "predict" else import_module(f"facelandmarks.cli.{module}").run(args)
     )
 

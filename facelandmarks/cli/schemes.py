@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from facelandmarks._files import write_file
-from facelandmarks.cli.common import DONE, NOTHING_DONE, USAGE, check_outputs, complain, encode_png
+from facelandmarks.cli.common import DONE, NOTHING_DONE, check_outputs, complain, encode_png, refuse
 from facelandmarks.schemes import Scheme, get_scheme
 
 
@@ -15,11 +15,8 @@ def run(args: argparse.Namespace) -> int:
     if args.draw:  # a name without a suffix is a folder, as for drawings of faces
         is_folder = args.draw.is_dir() or not args.draw.suffix
         target = args.draw / f"{scheme.name}.png" if is_folder else args.draw
-    problem = check_outputs([target], args.force, args.draw) if target else None
-    if problem:
-        complain(problem)
-        return USAGE
     if target:
+        refuse(check_outputs([target], args.force, args.draw))
         try:
             write_drawing(scheme, target)
         except OSError as error:

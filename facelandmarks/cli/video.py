@@ -6,13 +6,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, check_outputs, complain, counted, load_chosen_model
-from facelandmarks.cli.predict import UPRIGHT, is_camera
+from facelandmarks.cli import common
+from facelandmarks.cli.predict import STDOUT, UPRIGHT, is_camera
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
-
-STDOUT = Path("-")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,9 +19,7 @@ def run(args: argparse.Namespace) -> int:
     if draw is None and out is None:
         stem = f"camera{source}" if is_camera(source) else source.stem
         draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
-    if problem := check_usage(args, draw, out):
-        complain(problem)
-        return USAGE
+    common.refuse(check_usage(args, draw, out))
     from facelandmarks.video import TruncatedVideoWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -31,16 +27,16 @@ def run(args: argparse.Namespace) -> int:
         summary = _annotate(args, draw, out)
     cut = [warning for warning in caught if issubclass(warning.category, TruncatedVideoWarning)]
     for warning in caught:
-        complain(warning.message)
+        common.complain(warning.message)
     if not args.quiet:
-        faces = counted(len(summary.ids), "face") if summary.ids else "no face"
+        faces = common.counted(len(summary.ids), "face") if summary.ids else "no face"
         seen = f" in {summary.with_faces} of them" if summary.ids else ""
         written = ", ".join(str(path) for path in (draw, out) if path not in (None, STDOUT))
         print(
             f"{source}: {summary.frames} frames, {faces}{seen}" + (f" -> {written}" if written else ""),
             file=sys.stderr if out == STDOUT else sys.stdout,
         )
-    return SOME_FAILED if cut else DONE
+    return common.SOME_FAILED if cut else common.DONE
 
 
 def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -> str | None:
@@ -60,7 +56,7 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
     if args.images[0].resolve() in {path.resolve() for path in files}:
         return f"{args.images[0]} is the input: results must go elsewhere"
-    return check_outputs(files, args.force)
+    return common.check_outputs(files, args.force)
 
 
 def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
@@ -73,7 +69,7 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
     source = int(str(args.images[0])) if is_camera(args.images[0]) else args.images[0]
     with Video(source) as video:  # an error here comes before a model is loaded
         total = video.info.count
-    model = load_chosen_model(args)
+    model = common.load_chosen_model(args)
     hidden = args.quiet or not sys.stderr.isatty()
     with tqdm(total=args.frames or total, unit="frame", disable=hidden, file=sys.stderr) as bar:
 
@@ -87,11 +83,8 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             model,
             draw=draw,
             out=None if out == STDOUT else out,
-            detector=args.detector,
-            detect_every=args.detect_every,
-            keep_lost=args.keep_lost,
-            min_score=args.min_score,
             smoothing=None if args.no_smoothing else STANDARD,
             most_frames=args.frames,
             progress=done,
+            **common.chosen(args, "detector", "detect_every", "keep_lost", "min_score"),
         )

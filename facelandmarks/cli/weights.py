@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, SOME_FAILED, USAGE, WEIGHTS, complain, run_command
+from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command
 from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
@@ -27,44 +27,32 @@ FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, "yunet
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-weights",
-        description="Weights files: fetch, verify, register by hand, move to machines without network.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Weights files: fetch, verify, register by hand, move to machines without network."
+    parser = new_parser("facelandmarks-weights", what, EPILOG)
     parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
     parser.set_defaults(offline=None, allow_unverified=False, quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(name: str, what: str, names: str | int | None = None) -> argparse.ArgumentParser:
-        some = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        if names is not None:
-            some.add_argument("names", nargs=names, metavar="NAME")
-        if name in ("fetch", "add", "bundle"):
-            some.add_argument("--allow-unverified", action="store_true", help="accept files without a published digest")
-        return some
-
-    some = command("list", "list files: size, whether cached, digest, licence and terms")
-    some.add_argument("--dataset", help="files trained on this data set only")
-    some = command("fetch", "fetch and verify files", names="*")
-    some.add_argument("--all", action="store_true", help="every file that can be fetched")
-    some.add_argument("--dataset", help="every file trained on this data set")
-    some.add_argument("--offline", action="store_true", default=None, help="do not use the network")
-    some.add_argument("--quiet", action="store_true", help="no progress")
-    command("verify", "read cached files whole and check their digests (default: all)", names="*")
-    some = command("add", "register a file that was fetched by hand", names=1)
-    some.add_argument("file", type=Path, metavar="FILE")
-    command("path", "print where a cached file is", names=1)
-    command("url", "print where to fetch a file by hand, its digest, and where it goes", names=1)
-    some = command("bundle", "pack files and their digests for a machine without network")
-    some.add_argument("out", type=Path, metavar="OUT.zip")
-    some.add_argument("names", nargs="+", metavar="NAME")
-    command("unbundle", "take the files of a bundle into the cache").add_argument("file", type=Path)
-    some = command("lock", "for maintainers: fill in sizes and digests of verified files in a manifest")
-    some.add_argument("manifest", type=Path, metavar="MANIFEST")
-    some = command("clean", "remove files; without NAME, what interrupted downloads left", names="*")
-    some.add_argument("--all", action="store_true", help="every file of the manifest")
+    add = {}
+    for name, (_, what) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        add[name] = command.add_argument
+    add["list"]("--dataset", help="files trained on this data set only")
+    add["bundle"]("out", type=Path, metavar="OUT.zip")
+    add["bundle"]("names", nargs="+", metavar="NAME")
+    for name in ("fetch", "verify", "clean"):
+        add[name]("names", nargs="*", metavar="NAME")
+    for name in ("add", "path", "url"):
+        add[name]("names", nargs=1, metavar="NAME")
+    add["add"]("file", type=Path, metavar="FILE")
+    add["unbundle"]("file", type=Path)
+    add["lock"]("manifest", type=Path, metavar="MANIFEST")
+    for name in ("fetch", "add", "bundle"):
+        add[name]("--allow-unverified", action="store_true", help="accept files without a published digest")
+    add["fetch"]("--all", action="store_true", help="every file that can be fetched")
+    add["fetch"]("--dataset", help="every file trained on this data set")
+    add["fetch"]("--offline", action="store_true", default=None, help="do not use the network")
+    add["fetch"]("--quiet", action="store_true", help="no progress")
+    add["clean"]("--all", action="store_true", help="every file of the manifest")
     return parser
 
 
@@ -75,13 +63,7 @@ def record_of(name: str) -> FileRecord:
 
 
 def names_of_dataset(dataset: str | None) -> list[str]:
-    """Return the names of the models and files outside of the wheel: those of one data set, or all.
-
-    Raises
-    ------
-    UnknownNameError
-        If no file was trained on that data set.
-    """
+    """Return the names of the models and files outside of the wheel: those trained on one data set, or all."""
     models = {file: name for name, file in FILES.items()}
     records = [record for record in load_manifest().files.values() if not record.asset]
     found = [models.get(r.name, r.name) for r in records if dataset is None or dataset in r.training_data]
@@ -111,8 +93,7 @@ def run_list(args: argparse.Namespace, access: Access) -> int:
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
     """Fetch files, one after another; one that fails does not stop the others."""
     if bool(args.names) + args.all + (args.dataset is not None) != 1:
-        complain("give either names, or --all, or --dataset")
-        return USAGE
+        refuse("give either names, or --all, or --dataset")
 
     def fetch(name: str) -> str:
         record = record_of(name)
@@ -146,13 +127,7 @@ def run_add(args: argparse.Namespace, access: Access) -> int:
 
 
 def check_fit(record: FileRecord, path: Path) -> None:
-    """Refuse a file whose content does not fit the models that use it.
-
-    Raises
-    ------
-    CheckpointError
-        If it does not fit, or cannot be read.
-    """
+    """Raise `CheckpointError` if a file cannot be read, or does not fit the models that use it."""
     if record.dialect == "yunet_onnx":
         from facelandmarks.detection.yunet import YuNetDetector
 
@@ -187,18 +162,16 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
 
     def describe(name: str) -> str:
         record = record_of(name)
-        digest = record.sha256 or record.sha256_prefix or "not published"
-        begins = "begins with " if record.sha256 is None and record.sha256_prefix else ""
+        begins = f"begins with {record.sha256_prefix}" if record.sha256_prefix else "not published"
+        trust = f" (trust: {record.prefix_trust})" if record.prefix_trust else ""
         lines = [f"file      {record.name}", *(f"url       {url}" for url in record.urls)]
-        lines += [
-            f"page      {page['url']}" + (f"  ({page['note']})" if "note" in page else "") for page in record.pages
-        ]
-        lines += [f"bytes     {record.bytes or 'not published'}"]
-        lines += [f"sha256    {begins}{digest}" + (f" (trust: {record.prefix_trust})" if record.prefix_trust else "")]
+        lines += [f"page      {p['url']}" + (f"  ({p['note']})" if "note" in p else "") for p in record.pages]
+        lines += [f"bytes     {record.bytes or 'not published'}", f"sha256    {record.sha256 or begins}{trust}"]
         if record.asset:
-            return "\n".join([*lines, f"place     {ASSETS / record.name} (in the wheel)"])
-        register = f"register  facelandmarks-weights add {name} FILE"
-        return "\n".join([*lines, f"place     {access.folder / record.name}", register])
+            lines += [f"place     {ASSETS / record.name} (in the wheel)"]
+        else:
+            lines += [f"place     {access.folder / record.name}", f"register  facelandmarks-weights add {name} FILE"]
+        return "\n".join(lines)
 
     return for_each(args.names, describe)
 
@@ -245,17 +218,17 @@ def run_clean(args: argparse.Namespace, access: Access) -> int:
     return for_each(names, lambda name: remove(name, Place(access.folder, record_of(name).name).belongings()))
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace, Access], int]] = {
-    "list": run_list,
-    "fetch": run_fetch,
-    "verify": run_verify,
-    "add": run_add,
-    "path": run_path,
-    "url": run_url,
-    "bundle": run_bundle,
-    "unbundle": run_unbundle,
-    "lock": run_lock,
-    "clean": run_clean,
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
+    "list": (run_list, "list files: size, whether cached, digest, licence and terms"),
+    "fetch": (run_fetch, "fetch and verify files"),
+    "verify": (run_verify, "read cached files whole and check their digests (default: all)"),
+    "add": (run_add, "register a file that was fetched by hand"),
+    "path": (run_path, "print where a cached file is"),
+    "url": (run_url, "print where to fetch a file by hand, its digest, and where it goes"),
+    "bundle": (run_bundle, "pack files and their digests for a machine without network"),
+    "unbundle": (run_unbundle, "take the files of a bundle into the cache"),
+    "lock": (run_lock, "for maintainers: fill in sizes and digests of verified files in a manifest"),
+    "clean": (run_clean, "remove files; without NAME, what interrupted downloads left"),
 }
 
 
@@ -272,14 +245,14 @@ def for_each(names: Sequence[str], action: Callable[[str], str]) -> int:
         except FaceLandmarksError as error:
             complain(f"{name}: {error}")
             failed += 1
-    return DONE if not failed else SOME_FAILED if failed < len(names) else WEIGHTS
+    return exit_code(failed, len(names), WEIGHTS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code."""
     args = build_parser().parse_args(argv)
     access = Access(args.cache_dir, args.offline, args.allow_unverified, False if args.quiet else None)
-    return run_command(lambda: COMMANDS[args.command](args, access))
+    return run_command(lambda: COMMANDS[args.command][0](args, access))
 
 
 if __name__ == "__main__":

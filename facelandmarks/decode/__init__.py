@@ -6,3 +6,8 @@ upstream implementation to follow; `kernel` is the odd side of a Gaussian blur i
 derives the sigma (2.0 for 11, 2.9 for 17). `facelandmarks.pipeline` lists the decoders by name. Only `on_device`
 imports torch.
 """
+
+import numpy as np
+from numpy.typing import NDArray
+
+Decoded = tuple[NDArray[np.float32], NDArray[np.float32]]

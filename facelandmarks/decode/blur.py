@@ -42,21 +42,9 @@ def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]
 def blur_about(
     maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
 ) -> NDArray[np.float32]:
-    """Blur maps (N, K, h, w) in a small square about one place of each.
+    """Blur maps (N, K, h, w) in a small square about one place of each: (N, K, 2), whole pixels of the map, from -1.
 
-    Parameters
-    ----------
-    places
-        (N, K, 2), x and y in whole pixels of the map, from -1.
-    reach
-        Pixels to either side of the place.
-    beyond
-        What the blur sees beyond the map. Values of the square that lie there are meaningless.
-
-    Returns
-    -------
-    ndarray
-        float32 (S, N, K, S), S = 2 * reach + 1: row, crop, landmark, column.
+    Returns float32 (S, N, K, S), S = 2 * reach + 1: row, crop, landmark, column; meaningless beyond the map.
     """
     gap = kernel // 2
     about = np.empty((2 * reach + 1, *maps.shape[:2], 2 * reach + 1), np.float32)
@@ -93,10 +81,8 @@ def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, be
 
 def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.intp]:
     """Return indices (2 * reach + 1, M) along an axis about the middles (M,); -1 stands for a zero."""
-    indices: NDArray[np.intp] = _line(length, reach + 1, beyond)[
-        middle + (reach + 1) + np.arange(-reach, reach + 1)[:, None]
-    ]
-    return indices
+    line = _line(length, reach + 1, beyond)
+    return line.take(middle + 1 + np.arange(2 * reach + 1)[:, None])
 
 
 @cache
@@ -110,11 +96,11 @@ def taylor_step(
     gradient: tuple[NDArray[np.float64], NDArray[np.float64]],
     hessian: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Newton's step to the peak of a surface, and how far an error of the derivatives moves it.
+    """Return Newton's step (N, K, 2) to the peak of a surface, in pixels, and its sensitivity (N, K).
 
-    Takes the first derivatives along x and y, and the second along x, along y, mixed, (N, K) each. The step, float64
-    (N, K, 2), is in pixels, and not finite or 0 where there is no curvature. The sensitivity (N, K) is in pixels per
-    unit of error; it is 16 at the middle of a Gaussian of variance 8.
+    Takes the first derivatives along x and y, and the second along x, along y, mixed, (N, K) each. The step is not
+    finite or 0 where there is no curvature. The sensitivity is in pixels per unit of error of the derivatives; 16 at
+    the middle of a Gaussian of variance 8.
     """
     (gx, gy), (hxx, hyy, hxy) = gradient, hessian
     determinant = hxx * hyy - hxy * hxy

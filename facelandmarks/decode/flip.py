@@ -13,8 +13,7 @@ def average_heatmaps(
 ) -> NDArray[np.float32]:
     """Return the mean of heatmaps (N, K, h, w).
 
-    If `shifted`, the maps of the mirror image, flipped back, are moved one pixel to the right; the first column keeps
-    its values.
+    If `shifted`, the maps of the mirror image, flipped back, move one pixel to the right; the first column stays.
 
     Notes
     -----
@@ -46,12 +45,9 @@ def average_coordinates(
 ) -> NDArray[np.float32]:
     """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
 
-    If `shifted`, the points of the mirror image, flipped back, are moved one pixel of the crop to the left.
-
-    Notes
-    -----
-    Source: MMPose 0.x `core/post_processing/post_transforms.py` (`fliplr_regression`) has no shift; 1.x
-    `models/utils/tta.py` (`flip_coordinates`) has it.
+    If `shifted`, the points of the mirror image, flipped back, move one pixel of the crop to the left: MMPose 1.x
+    `models/utils/tta.py` (`flip_coordinates`), not 0.x `core/post_processing/post_transforms.py`
+    (`fliplr_regression`).
     """
     back = mirrored[:, exchange] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     if shifted:
@@ -65,8 +61,6 @@ def average_simcc(
 ) -> NDArray[np.float32]:
     """Return the mean of logits along x and y, (N, 2, K, bins).
 
-    Notes
-    -----
     Source: MMPose 1.x `models/utils/tta.py` (`flip_vectors`): the bins of x are reversed and nothing is shifted, which
     moves points 0.3 px of the crop to the right.
     """

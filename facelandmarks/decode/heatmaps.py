@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.decode import Decoded
 from facelandmarks.decode.blur import FRAIL, blur_about, blur_with_zeros, taylor_step
 from facelandmarks.zoo.spec import Variant
 
 Offsets = list[int] | NDArray[np.intp]
-Decoded = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 # Offsets from the peak of the pixels that DARK's step needs: itself, one and two pixels right, left, below and above,
 # then the corners below right, below left, above right, above left.
@@ -20,7 +20,7 @@ def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], va
     """Take the highest pixel of each map, moved a quarter pixel towards the higher neighbour (MMPose `default`).
 
     Points are map pixels times W / w, as `geometry.classic` expects them; scores are the maxima, not limited to 0..1.
-    `variant` says whose rules to follow next to the border and for NaN.
+    The variants differ next to the border and for NaN.
 
     Notes
     -----
@@ -41,7 +41,7 @@ def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], va
     with np.errstate(invalid="ignore"):  # inf - inf
         slope = np.stack([right - left, below - above], axis=-1)
     shift = np.where(allowed, np.float32(0.25) * np.sign(slope), np.float32(0))
-    return to_crop(places + shift, heatmaps, input_size), scores
+    return _to_crop(places + shift, heatmaps, input_size), scores
 
 
 def decode_hrnet_official(heatmaps: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
@@ -67,7 +67,7 @@ def decode_hrnet_official(heatmaps: NDArray[np.float32], input_size: tuple[int, 
     sign = higher.astype(np.float32) - lower.astype(np.float32)
     shift = np.where(inside[..., None], np.float32(0.25) * sign, np.float32(0))
     # Half a pixel for all points, those without a peak too: a map pixel was trained to stand for its whole area.
-    return to_crop(places + shift + np.float32(0.5), heatmaps, input_size), scores
+    return _to_crop(places + shift + np.float32(0.5), heatmaps, input_size), scores
 
 
 def decode_dark(
@@ -105,7 +105,7 @@ def decode_dark(
         with np.errstate(divide="ignore", invalid="ignore"):  # inf
             around *= scores[n, here] / blurred.max(axis=(1, 2))
         steps[n, here] = _dark_step(around)[0]
-    return to_crop(places + np.where(inside[..., None], steps, 0.0), heatmaps, input_size), scores
+    return _to_crop(places + np.where(inside[..., None], steps, 0.0), heatmaps, input_size), scores
 
 
 def peaks(heatmaps: NDArray[np.float32], variant: Variant = "mmpose0x") -> Decoded:
@@ -126,7 +126,7 @@ def peaks(heatmaps: NDArray[np.float32], variant: Variant = "mmpose0x") -> Decod
     return places, scores
 
 
-def to_crop(
+def _to_crop(
     places: NDArray[np.floating], heatmaps: NDArray[np.float32], input_size: tuple[int, int]
 ) -> NDArray[np.float32]:
     """Scale pixels of the map (N, K, 2) to pixels of the crop, in MMPose's plain convention."""

@@ -5,8 +5,9 @@ Nothing here waits for the device, and no shape depends on values, so calls can 
 arithmetic is float32, as not every device has more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -22,26 +23,18 @@ Decoded = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class DevicePipeline:
-    """What follows the network on its device; built by `bind`."""
+    """What follows the network on its device, as in `pipeline.Pipeline`."""
 
-    spec: ModelSpec
-    average_options: Mapping[str, Any]
-
-    def average(self, outputs: Tensor, mirrored: Tensor) -> Tensor:
-        """Average the outputs for crops and for their mirror images (flip test)."""
-        averaged: Tensor = twin_of(AVERAGES[self.spec.flip_average].function)(outputs, mirrored, **self.average_options)
-        return averaged
-
-    def decode(self, outputs: Tensor) -> Decoded:
-        """Return points (N, K, 2) in pixels of the crop, and scores (N, K)."""
-        decoded: Decoded = twin_of(DECODERS[self.spec.decode].function)(outputs, **decode_options(self.spec))
-        return decoded
+    average: Callable[[Tensor, Tensor], Tensor]
+    decode: Callable[[Tensor], Decoded]
 
 
 def bind(spec: ModelSpec, device: torch.device) -> DevicePipeline:
     """Return the functions that a record names, their constants on the device."""
     options = average_options(spec)
-    return DevicePipeline(spec, {**options, "exchange": torch.as_tensor(options["exchange"].copy(), device=device)})
+    options["exchange"] = torch.as_tensor(options["exchange"].copy(), device=device)
+    average, decode = twin_of(AVERAGES[spec.flip_average].function), twin_of(DECODERS[spec.decode].function)
+    return DevicePipeline(partial(average, **options), partial(decode, **decode_options(spec)))
 
 
 def twin_of(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.decode import Decoded
 from facelandmarks.decode.blur import FRAIL, blur_about, blur_mirrored, blur_with_zeros, taylor_step
-from facelandmarks.decode.heatmaps import Decoded, peaks
+from facelandmarks.decode.heatmaps import peaks
 from facelandmarks.zoo.spec import Variant
 
 # Offsets from the peak of the pixels that the step needs: itself, right, left, below, above, below right, above left.
@@ -18,8 +19,8 @@ def decode_udp(
 ) -> Decoded:
     """Refine the highest pixel of each map by a Taylor step on the logarithm of the blurred map.
 
-    The outer pixels of the map are the outer pixels of the crop, as `geometry.udp` expects it: map pixel i is crop
-    pixel i * (W - 1) / (w - 1). Scores are the maxima before the blur. In variant 0.x the blur mirrors the map at its
+    The outer pixels of the map are those of the crop, as `geometry.classic.Udp` expects it: map pixel i is crop pixel
+    i * (W - 1) / (w - 1). Scores are the maxima before the blur. In variant 0.x the blur mirrors the map at its
     border, and a map with a NaN gives (-1, -1); in 1.x the blur sees zeros beyond the map and its height is restored,
     and a map with a NaN gives a NaN point.
 
@@ -73,11 +74,7 @@ def _udp_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _around_peaks_of_whole_maps(
-    maps: NDArray[np.float32],
-    places: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    kernel: int,
-    variant: Variant,
+    maps: NDArray[np.float32], places: NDArray[np.float32], scores: NDArray[np.float32], kernel: int, variant: Variant
 ) -> NDArray[np.float32]:
     """Return values (7, K) of one face's maps (K, h, w), blurred whole, at the peaks (K, 2) and about them."""
     if variant == "mmpose0x":

@@ -3,20 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Decoded = tuple[NDArray[np.float32], NDArray[np.float32]]
+from facelandmarks.decode import Decoded
 
 
 def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
     """Scale regressed coordinates (N, K, 2), fractions of the crop's width and height (DeepPose).
 
-    Points are those of `geometry.classic`: 1.0 is pixel W; nothing is clipped. Scores are all 1, as upstream: the
-    network does not estimate its certainty.
+    Points are those of `geometry.classic`: 1.0 is pixel W; nothing is clipped. Scores are all 1, as upstream.
 
     Notes
     -----
     Source: Toshev and Szegedy, DeepPose, CVPR 2014, as in MMPose 0.x `core/evaluation/top_down_eval.py`
-    (`keypoints_from_regression`) and 1.x `codecs/regression_label.py`, which agree. Upstream multiplies in float64; in
-    float32 a point is the same to half an ulp, 1.5e-5 px of the crop.
+    (`keypoints_from_regression`) and 1.x `codecs/regression_label.py`, which agree, and multiply in float64: 1.5e-5 px
+    of the crop away at most.
     """
     points = outputs * np.array(input_size, np.float32)
     return points.astype(np.float32, copy=False), np.ones(outputs.shape[:2], np.float32)

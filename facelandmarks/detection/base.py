@@ -9,21 +9,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Faces that a detector found in an image, best first.
+    """Faces that a detector found in an image, best first."""
 
-    Attributes
-    ----------
-    boxes
-        float32 (N, 4) xyxy in pixels of the image, (0, 0) the centre of the top-left pixel; may reach over the border.
-    scores
-        float32 (N,), 0..1, falling.
-    points
-        float32 (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the person has them; None
-        if the detector gives no points.
-    """
-
-    boxes: NDArray[Any]
-    scores: NDArray[np.float32]
+    boxes: NDArray[Any]  # float32 (N, 4) xyxy in pixels of the image; may reach over the border
+    scores: NDArray[np.float32]  # (N,), 0..1, falling
+    # (N, 5, 2): right eye, left eye, nose, right and left corner of the mouth, as the person has them; None if the
+    # detector gives no points.
     points: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
@@ -35,33 +26,18 @@ class Detections:
 
 
 class Detector(Protocol):
-    """Finds faces in an image. Safe to use from many threads.
-
-    Attributes
-    ----------
-    name
-        The name it is asked for by.
-    convention
-        Which part of a face its boxes hold; a name that `facelandmarks.boxes` knows.
-    """
+    """Finds faces in an image. Safe to use from many threads."""
 
     name: str
-    convention: str
+    convention: str  # which part of a face its boxes hold; a name that `facelandmarks.boxes` knows
 
     def detect(
         self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
     ) -> Detections:
-        """Find the faces of an image.
+        """Find the faces of an RGB image (H, W, 3) of any size from 1x1 on, which is never modified.
 
-        Parameters
-        ----------
-        image
-            uint8 RGB (H, W, 3), any size from 1x1 on; never modified.
-        min_score
-            Least score of a face; None is the detector's own threshold.
-        min_face
-            Longer side of the smallest face that need be found: pixels, or below 1 a share of the image's longer side.
-            The larger it is, the less work a detector may do. None: whatever it can find. Smaller faces may be found
-            all the same.
+        `min_score` is the least score of a face; None is the detector's own threshold. `min_face` is the longer side of
+        the smallest face that need be found: pixels, or below 1 a share of the image's longer side; the larger it is,
+        the less work a detector may do.
         """
         ...

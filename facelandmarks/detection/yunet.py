@@ -12,39 +12,23 @@ from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check, enough
 from facelandmarks.errors import CheckpointError
 
-Boxes = NDArray[np.float32]
-Scores = NDArray[np.float32]
-
 # opencv_zoo's own (models/face_detection_yunet/yunet.py); the score is what `facelandmarks.boxes` was fitted at too.
 THRESHOLD = 0.6
 SAME_FACE = 0.3
 MOST_BOXES = 5000
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
-LEAST_SIDE = 32  # pixels: in smaller pictures OpenCV finds nothing, or (4.10) boxes that are no numbers
+LEAST_SIDE = 32  # pixels: in smaller images OpenCV finds nothing, or (4.10) boxes that are no numbers
 
 
 class YuNetDetector:
-    """YuNet (2023 March) on `cv2.FaceDetectorYN`.
-
-    Parameters
-    ----------
-    path
-        The ONNX file.
-    threshold
-        Least score of a face, 0..1.
-
-    Raises
-    ------
-    CheckpointError
-        If OpenCV cannot read the file.
-    """
+    """YuNet (2023 March) on `cv2.FaceDetectorYN`, from its ONNX file; `threshold` is the least score, 0..1."""
 
     name = "yunet"
     convention = "yunet"
 
     def __init__(self, path: str | os.PathLike[str], threshold: float = THRESHOLD) -> None:
         self.threshold = threshold
-        self._lock = threading.Lock()  # the size of the picture is a state of OpenCV's object
+        self._lock = threading.Lock()  # the size of the image is a state of OpenCV's object
         try:
             self._net = cv2.FaceDetectorYN.create(os.fspath(path), "", (32, 32), threshold, SAME_FACE, MOST_BOXES)
         except cv2.error as error:
@@ -53,7 +37,7 @@ class YuNetDetector:
     def detect(
         self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
     ) -> Detections:
-        """Find the faces, best first; see `Detector`. Pictures under 32 pixels on a side have none."""
+        """Find the faces, best first; see `Detector`. Images under 32 pixels on a side have none."""
         check(image)
         long_side = max(LEAST_SIDE, enough(max(image.shape[:2]), min_face, SURE_SIDE))
         seen, scale = reduced(image, long_side)
@@ -67,8 +51,7 @@ class YuNetDetector:
         rows = np.zeros((0, 15), np.float32) if found is None else found
         rows = rows[np.argsort(-rows[:, 14], kind="stable")]
         low, size = rows[:, :2], rows[:, 2:4]
-        boxes = np.concatenate([low, low + size], axis=1).astype(np.float64)
-        boxes = (boxes + 0.5) / np.tile(scale, 2) - 0.5
+        boxes = (np.concatenate([low, low + size], axis=1).astype(np.float64) + 0.5) / np.tile(scale, 2) - 0.5
         points = (rows[:, 4:14].reshape(-1, 5, 2).astype(np.float64) + 0.5) / scale - 0.5
         scores = np.clip(rows[:, 14], 0.0, 1.0).astype(np.float32)
         return Detections(boxes.astype(np.float32), scores, points.astype(np.float32))

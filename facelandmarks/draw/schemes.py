@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.draw.landmarks import FRACTION_BITS, fixed_point
+from facelandmarks.boxes import shared_area
+from facelandmarks.draw import FRACTION_BITS, fixed_point
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Contour, Scheme
 from facelandmarks.schemes.layouts import typical_layout
@@ -16,27 +17,16 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 TITLE_INK: Colour = (40, 40, 40)
 # Dark enough to read on white; neighbours in the list differ most.
 PALETTE: tuple[Colour, ...] = (
-    (25, 90, 175),
-    (190, 70, 15),
-    (15, 120, 55),
-    (135, 45, 150),
-    (135, 95, 0),
-    (0, 120, 130),
-    (190, 25, 85),
-)
+    (25, 90, 175), (190, 70, 15), (15, 120, 55), (135, 45, 150), (135, 95, 0), (0, 120, 130), (190, 25, 85),
+)  # fmt: skip
 SHADE = 17  # 16 shades a channel, white among them, look the same and halve the file's size
 TITLE_BAND, MARGIN = 0.08, 0.05  # free of points, as fractions of the side
 
 
 def draw_scheme(scheme: Scheme, size: int = 900) -> NDArray[np.uint8]:
-    """Draw a scheme's numbering on white: uint8 (size, size, 3), RGB. A contour and its mirror image have one colour.
+    """Draw the numbering of one of `SCHEMES` on white: uint8 (size, size, 3), RGB.
 
-    Parameters
-    ----------
-    scheme
-        One of `facelandmarks.schemes.SCHEMES`; for others `UnknownModelError`.
-    size
-        Side in pixels, 300 to 2000; for others `InvalidOptionError`. From 700 the numbers of every scheme can be read.
+    A contour and its mirror image have one colour. Sizes are 300 to 2000 pixels; from 700 all numbers can be read.
     """
     if not SMALLEST <= size <= LARGEST:
         raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, got {size!r}")
@@ -110,26 +100,14 @@ SWEEPS = 20
 
 
 def place_labels(
-    points: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    preferred: NDArray[np.float64],
-    drawn: NDArray[np.bool_],
+    points: NDArray[np.float64], sizes: NDArray[np.float64], preferred: NDArray[np.float64], drawn: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return boxes for the labels of points: float64 (K, 4), x1 y1 x2 y2 in whole pixels.
 
     Every label starts at the place that is best for it alone. Then one after the other moves to the place that is best
-    given all others, until none moves (at most SWEEPS times each).
-
-    Parameters
-    ----------
-    points
-        (K, 2), in pixels of the drawing.
-    sizes
-        (K, 2), width and height of each text in pixels.
-    preferred
-        (K, 2), unit vector to the best place for a label; zeros if all directions are equally good.
-    drawn
-        (H, W), the pixels that should not be covered.
+    given all others, until none moves (at most SWEEPS times each). `sizes` (K, 2) are width and height of each text,
+    `preferred` (K, 2) the unit vector to the best place for a label (zeros if all directions are equally good), `drawn`
+    (H, W) the pixels that should not be covered.
     """
     unit = float(sizes[:, 1].max())
     angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
@@ -144,14 +122,14 @@ def place_labels(
     costs += np.repeat(FAR * np.array(GAPS), DIRECTIONS)
     costs += HIDDEN / unit**2 * _sum_inside(drawn, room)
     canvas = np.array((0, 0, *drawn.shape[::-1]), float)
-    costs += OVERLAP / unit**2 * (_shared_area(places, places) - _shared_area(places, canvas))
+    costs += OVERLAP / unit**2 * (shared_area(places, places) - shared_area(places, canvas))
     labels = np.arange(len(places))
     chosen: NDArray[np.intp] = costs.argmin(axis=1)
     for _ in range(SWEEPS):
         before = chosen.copy()
         for label in labels:
             others = np.delete(room[labels, chosen], label, axis=0)
-            shared = _shared_area(places[label][:, None], others).sum(axis=1)
+            shared = shared_area(places[label][:, None], others).sum(axis=1)
             chosen[label] = np.argmin(costs[label] + OVERLAP / unit**2 * shared)
         if np.array_equal(before, chosen):
             break
@@ -166,11 +144,3 @@ def _sum_inside(drawn: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray
     above_left[1:, 1:] = drawn.cumsum(axis=0).cumsum(axis=1)
     inside: NDArray[np.intp] = above_left[y2, x2] - above_left[y1, x2] - above_left[y2, x1] + above_left[y1, x1]
     return inside
-
-
-def _shared_area(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the area that boxes have in common with others; the shapes broadcast."""
-    low = np.maximum(boxes[..., :2], others[..., :2])
-    high = np.minimum(boxes[..., 2:], others[..., 2:])
-    sides: NDArray[np.float64] = (high - low).clip(0)
-    return sides[..., 0] * sides[..., 1]

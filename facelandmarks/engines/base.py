@@ -15,14 +15,14 @@ ToPoints = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.f
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What really runs: engine and its version, device, number type, threads, SHA-256 of the weights if known."""
+    """What really runs."""
 
     engine: str
     version: str
     device: str
     dtype: str
     threads: int
-    weights: str | None = None
+    weights: str | None = None  # their SHA-256, if known
 
 
 class Engine(Protocol):

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,13 +25,7 @@ _SIGNS_OF_A_GPU = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kf
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How an engine shall run; fields as in `facelandmarks.load_model`.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such number type, or the number of threads is below 1.
-    """
+    """How an engine shall run; fields as in `facelandmarks.load_model`."""
 
     device: str = "auto"
     dtype: str = "float32"
@@ -46,45 +40,20 @@ class EngineSettings:
             raise InvalidOptionError(f"threads must be at least 1; got {self.threads}")
 
 
-def onnxruntime_engine(source: "Source", settings: EngineSettings) -> "Engine":
-    """Run the network's graph in ONNX Runtime."""
-    from facelandmarks.engines.graph import obtain_graph
-    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine(source.graph or obtain_graph(source), settings, source.digest)
-
-
-def openvino_engine(source: "Source", settings: EngineSettings) -> "Engine":
-    """Run the network's graph in OpenVINO."""
-    from facelandmarks.engines.graph import obtain_graph
-    from facelandmarks.engines.openvino import OpenVinoEngine
-
-    return OpenVinoEngine(source.graph or obtain_graph(source), settings, source.digest)
-
-
-def torch_engine(source: "Source", settings: EngineSettings) -> "Engine":
-    """Run the network in PyTorch."""
-    from facelandmarks.engines.graph import filled_network
-    from facelandmarks.engines.torch import TorchEngine
-
-    return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
-
-
 @dataclass(frozen=True)
 class EngineRecord:
-    """What an engine needs installed, the number types it can run in, and its constructor."""
+    """What an engine needs installed, and the number types it can run in."""
 
     packages: tuple[str, ...]
     dtypes: tuple[str, ...]
-    make: Callable[["Source", EngineSettings], "Engine"]
 
 
 # In the order of preference of "auto" on a CPU. OpenVINO is a little faster, but does not survive a fork.
 RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
     {
-        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",), onnxruntime_engine),
-        "openvino": EngineRecord(("openvino", "onnx"), DTYPES, openvino_engine),
-        "torch": EngineRecord(("torch",), DTYPES, torch_engine),
+        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",)),
+        "openvino": EngineRecord(("openvino", "onnx"), DTYPES),
+        "torch": EngineRecord(("torch",), DTYPES),
     }
 )
 ENGINES = ("auto", *sorted(RECORDS))
@@ -102,24 +71,27 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     CheckpointError
         If the weights do not fit.
     """
-    return RECORDS[engine].make(source, settings)
+    from facelandmarks.engines.graph import filled_network, obtain_graph
+
+    if engine == "torch":
+        from facelandmarks.engines.torch import TorchEngine
+
+        return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
+    graph = source.graph or obtain_graph(source)
+    if engine == "openvino":
+        from facelandmarks.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(graph, settings, source.digest)
+    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(graph, settings, source.digest)
 
 
 def choose_engine(engine: str, settings: EngineSettings) -> str:
-    """Return the name of the engine to use; what `"auto"` becomes is logged.
+    """Return the name of the engine to use, or raise `InvalidOptionError`; what `"auto"` becomes is logged.
 
-    Parameters
-    ----------
-    engine
-        One of `ENGINES`. `"auto"` follows the environment (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU, it is
-        the first of ONNX Runtime and OpenVINO that is installed with onnx; else PyTorch.
-    settings
-        What the user asked for.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such engine, or it cannot do what the settings ask for.
+    `"auto"` follows the environment (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU, it is the first of ONNX
+    Runtime and OpenVINO that is installed with onnx; else PyTorch.
     """
     if engine == "auto":
         engine = os.environ.get(VARIABLE) or "auto"

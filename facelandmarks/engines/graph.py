@@ -18,38 +18,18 @@ GRAPH = 1  # to be counted up when the same weights would give another graph
 
 @dataclass(frozen=True)
 class Source:
-    """A network and where its weights come from.
+    """A network and where its weights come from."""
 
-    Attributes
-    ----------
-    stem
-        First part of the names of files that are made from it.
-    network, options
-        Which network of `facelandmarks.nn.build`, and the arguments of its constructor.
-    mean, std
-        Per channel, on the scale 0 to 255.
-    size
-        Width and height of the input in pixels; None: any.
-    fill
-        Puts the weights into a network.
-    digest
-        SHA-256 of the file of weights; None if unknown.
-    folder
-        Where its graph is kept; None if it is not.
-    graph
-        A file that is the graph already, as for built-in models.
-    """
-
-    stem: str
-    network: str
-    options: Mapping[str, Any]
-    mean: tuple[float, float, float]
+    stem: str  # first part of the names of files that are made from it
+    network: str  # one of `facelandmarks.nn.build`
+    options: Mapping[str, Any]  # arguments of its constructor
+    mean: tuple[float, float, float]  # per channel, on the scale 0 to 255
     std: tuple[float, float, float]
-    size: tuple[int, int] | None
-    fill: Callable[["nn.Module"], None]
-    digest: str | None
-    folder: Path | None
-    graph: Path | None = None
+    size: tuple[int, int] | None  # width and height of the input in pixels; None: any
+    fill: Callable[["nn.Module"], None]  # puts the weights into a network
+    digest: str | None  # SHA-256 of the file of weights; None if unknown
+    folder: Path | None  # where its graph is kept; None if it is not
+    graph: Path | None = None  # a file that is the graph already, as for built-in models
 
 
 def filled_network(source: Source) -> "nn.Module":

@@ -30,7 +30,7 @@ class PointsOnDevice:
         self._graphs = _Graphs(self._packed, device) if cuda_graphs else None
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return points (N, K, 2) in pixels of the crop and scores (N, K) of crops (N, H, W, 3), N at least 1."""
+        """Return points and scores of crops, see `ToPoints`."""
         crops = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._device.type == "cuda":
             crops = crops.pin_memory()  # copies from other memory wait for the device

@@ -22,13 +22,6 @@ class OnnxRuntimeEngine:
 
     Devices are `"cpu"`, `"cuda"` and `"cuda:1"`; `"auto"` is the CPU. Without `threads` it uses all processors that the
     process may use. `weights` is the SHA-256 of the weights.
-
-    Raises
-    ------
-    MissingDependencyError
-        If ONNX Runtime is not installed.
-    DeviceError
-        If the device cannot be used.
     """
 
     def __init__(self, graph: Path | bytes, settings: "EngineSettings", weights: str | None = None) -> None:
@@ -53,8 +46,7 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
-        return output
+        return self.run_all(pixels)[0]
 
     def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return all outputs of a graph that has several."""
@@ -65,35 +57,24 @@ class OnnxRuntimeEngine:
         """Start a session, one per process: the thread pool of a session does not survive a fork."""
         onnxruntime, provider = import_onnxruntime(), PROVIDERS[self._kind]
         if provider not in onnxruntime.get_available_providers():
-            raise DeviceError(
-                f"this build of ONNX Runtime has no {provider}; device {self._kind!r} needs onnxruntime-gpu"
-            )
+            raise DeviceError(f"this build of ONNX Runtime has no {provider}; {self._kind!r} needs onnxruntime-gpu")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
         options.log_severity_level = 3  # errors; its warnings are about its own choices
         chosen = [(provider, {"device_id": self._number})] if self._kind == "cuda" else [provider]
-        graph = self._arguments[0]
-        session = onnxruntime.InferenceSession(
-            graph if isinstance(graph, bytes) else os.fspath(graph), options, providers=chosen
-        )
+        graph = self._arguments[0] if isinstance(self._arguments[0], bytes) else os.fspath(self._arguments[0])
+        session = onnxruntime.InferenceSession(graph, options, providers=chosen)
         if session.get_providers()[0] != provider:  # it falls back to the CPU if a library of CUDA is missing
             raise DeviceError(f"ONNX Runtime cannot use {self._kind!r} here; its {provider} did not start")
         return session
 
 
 def import_onnxruntime() -> Any:
-    """Import ONNX Runtime without its telemetry, which resolves a host of Microsoft and writes to the home folder.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
+    """Import ONNX Runtime without its telemetry, which resolves a host of Microsoft and writes to the home folder."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the first import; a user's own setting stands
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingDependencyError(
-            "engine 'onnxruntime' needs ONNX Runtime: pip install 'facelandmarks-zoo[onnxruntime]'"
-        ) from error
+        hint = "pip install 'facelandmarks-zoo[onnxruntime]'"
+        raise MissingDependencyError(f"engine 'onnxruntime' needs ONNX Runtime: {hint}") from error
     return onnxruntime

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import PerProcess, usable_cpus
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError, hint_at
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -23,16 +23,8 @@ class OpenVinoEngine:
     """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in OpenVINO.
 
     Devices are `"cpu"`, or others of OpenVINO such as `"gpu"` (Intel's); `"auto"` is the CPU. Without `threads` it uses
-    all processors that the process may use. `weights` is the SHA-256 of the weights.
-
-    Raises
-    ------
-    MissingDependencyError
-        If OpenVINO is not installed.
-    DeviceError
-        If the device cannot be used; from `run`, in a process that was forked after the engine was made.
-    InvalidOptionError
-        If the device has no arithmetic for the number type.
+    all processors that the process may use. `weights` is the SHA-256 of the weights. `run` raises `DeviceError` in a
+    process that was forked after the engine was made.
     """
 
     def __init__(self, graph: Path | bytes, settings: "EngineSettings", weights: str | None = None) -> None:
@@ -43,8 +35,8 @@ class OpenVinoEngine:
         self._requests = threading.local()
         core = _CORE.get()
         if self._device.split(".")[0] not in {name.split(".")[0] for name in core.available_devices}:
-            there = ", ".join(name.lower() for name in core.available_devices)
-            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; there are: {there}")
+            hint = hint_at(self._device.lower(), [name.lower() for name in core.available_devices])
+            raise DeviceError(f"OpenVINO has no device {self._device.lower()!r} here; {hint}")
         hint, capability = HINTS[settings.dtype]
         if capability not in core.get_property(self._device, "OPTIMIZATION_CAPABILITIES"):
             raise InvalidOptionError(
@@ -88,9 +80,8 @@ def _make_core() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise MissingDependencyError(
-            "engine 'openvino' needs OpenVINO: pip install 'facelandmarks-zoo[openvino]'"
-        ) from error
+        hint = "pip install 'facelandmarks-zoo[openvino]'"
+        raise MissingDependencyError(f"engine 'openvino' needs OpenVINO: {hint}") from error
     return openvino.Core()
 
 

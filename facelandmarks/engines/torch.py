@@ -37,13 +37,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def pick_device(wanted: str) -> torch.device:
-    """Return the device of that name; `"auto"` takes CUDA, then MPS, then the CPU.
-
-    Raises
-    ------
-    DeviceError
-        If this machine or this build of PyTorch has no such device.
-    """
+    """Return the device of that name, or raise `DeviceError`; `"auto"` takes CUDA, then MPS, then the CPU."""
     if wanted == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(kind)
@@ -78,22 +72,12 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 class TorchEngine:
-    """A network on a device.
+    """A network on a device, with its weights loaded; it is changed in place.
 
-    Parameters
-    ----------
-    network
-        With its weights loaded; changed in place.
-    mean, std
-        Per channel, on the scale 0 to 255.
-    settings
-        The device is `"auto"`, or a name that PyTorch knows. Threads are CPU threads of one call; None keeps PyTorch's
-        setting. `cuda_graphs` captures what `points_of` does as CUDA graphs, one for each power of two of crops.
-    size
-        Width and height of crops at which a compiled network is tried. Compiling takes a minute or so, and again at the
-        first batch of another size.
-    weights
-        SHA-256 of the weights.
+    `mean` and `std` are per channel, on the scale 0 to 255; `weights` is the SHA-256 of the weights. The device is
+    `"auto"`, or a name that PyTorch knows. Threads are CPU threads of one call; None keeps PyTorch's setting.
+    `cuda_graphs` captures what `points_of` does, once for each power of two of crops. A compiled network is tried at
+    crops of `size` (W, H): this takes a minute or so, and again at the first batch of another size.
 
     Raises
     ------
@@ -125,15 +109,10 @@ class TorchEngine:
         if settings.compile and size is not None:
             try:
                 self.run(np.zeros((1, *size[::-1], 3), np.uint8))  # PyTorch compiles at the first call
-            except (
-                RuntimeError,
-                OSError,
-                ImportError,
-            ) as error:  # what PyTorch's compilers raise, and what starts them
+            except (RuntimeError, OSError, ImportError) as error:  # of the compilers, and of what starts them
                 reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-                raise DeviceError(
-                    f"the network cannot be compiled here: {reason}. Load it without compile=True"
-                ) from error
+                hint = "Load it without compile=True"
+                raise DeviceError(f"the network cannot be compiled here: {reason}. {hint}") from error
 
     @property
     def info(self) -> EngineInfo:

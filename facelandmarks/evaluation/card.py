@@ -3,27 +3,37 @@
 Tables and pages are made from the card alone (`facelandmarks.evaluation.report`).
 """
 
+import base64
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facelandmarks._files import sha256_of
+from facelandmarks.boxes import tight_boxes
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import Measured, Settings
+from facelandmarks.evaluation.measuring import Measured, Settings, read_subset
 from facelandmarks.evaluation.metrics import per_contour, per_landmark
 from facelandmarks.evaluation.protocols import Cell, Protocol, Row
-from facelandmarks.evaluation.scoring import METRICS, failures, interval, judge, landmark_errors, score
+from facelandmarks.evaluation.scoring import METRICS, failures, interval, judge, landmark_errors, mean_errors, score
+from facelandmarks.images import load_image
 from facelandmarks.schemes import get_scheme
 
 SCHEMA = "facelandmarks-evaluation/2"
 Card = dict[str, Any]
 _PACKAGES = ("facelandmarks-zoo", "numpy", "torch", "opencv-python")
+SIDE = 240  # px
+_COVER = 1.5  # side of what is shown, in units of the longer side of the truth's tight box
+_GREEN, _RED = (60, 200, 60), (235, 60, 40)
+_FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
+_QUALITY = 85
 
 
 def card_of_row(
@@ -33,17 +43,10 @@ def card_of_row(
     detected: Mapping[str, Measured],
     missing: Mapping[str, DatasetError],
 ) -> Card:
-    """Return what the card says of one row.
+    """Return what the card says of one row that was run with some weights, engine, and settings of the model.
 
-    Parameters
-    ----------
-    run
-        How it was run: weights, engine, settings of the model.
-    given, detected
-        By subset: its faces, with annotated regions (or from another program), and with detected ones; either may be
-        empty.
-    missing
-        By subset: why there are no faces.
+    By subset: faces with annotated regions (`given`, also those of another program), with detected ones, and why there
+    are none.
     """
     protocol, parts = row.protocol, {**detected, **given}
     cells = [cell for cell in protocol.cells if cell.subset in parts and (not row.values or cell.key in row.values)]
@@ -129,10 +132,8 @@ def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
     errors, valid = landmark_errors(faces)
     scheme = get_scheme(get_release(protocol.dataset).scheme)
     counted = valid & ~faces.missed()[:, None]
-    with np.errstate(invalid="ignore"):
-        means = np.where(valid, errors, 0).sum(1) / valid.sum(1)
     return {
-        "errors": [_number(error) for error in means],
+        "errors": [_number(error) for error in mean_errors(faces)],
         "per_landmark": [_number(error) for error in per_landmark(errors, counted)],
         "per_contour": {name: _number(error) for name, error in per_contour(errors, scheme, counted).items()},
     }
@@ -142,21 +143,18 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
     """Return the whole card of a run."""
     chosen = {key: str(value) if isinstance(value, Path) else _plain(value) for key, value in asdict(settings).items()}
     del chosen["progress"]  # it changes no number
+    versions: dict[str, str | None] = {"python": platform.python_version(), **dict.fromkeys(_PACKAGES)}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
     return {
         "schema": SCHEMA,
         "command": list(command),
         "settings": chosen,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": versions,
         "rows": list(rows),
         "not_run": list(not_run),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _number(value: float) -> float | None:
@@ -169,3 +167,45 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def worst_faces(row: Row, subset: str, part: Measured, settings: Settings, count: int) -> list[Card]:
+    """Return the faces with the largest mean errors, worst first: name, error, and a JPEG in base64.
+
+    The truth is green, the prediction red; a line joins the two points of a landmark.
+    """
+    faces = part.faces
+    errors = mean_errors(faces)
+    order = np.argsort(-np.nan_to_num(errors, nan=-1.0), kind="stable")
+    wanted = {faces.names[face]: int(face) for face in order[np.isfinite(errors[order])][:count]}
+    drawn: dict[str, str] = {}
+    for sample in read_subset(row, subset, settings)[1]:
+        if sample.name in wanted:
+            face = wanted[sample.name]
+            truth, points = (found[face] - row.protocol.counts_from for found in (faces.truth, faces.points))
+            drawn[sample.name] = draw_face(load_image(sample.image), truth, points, faces.visible[face])
+        if len(drawn) == len(wanted):
+            break
+    return [
+        {"name": name, "error": round(float(errors[face]), 6), "jpeg": drawn[name]} for name, face in wanted.items()
+    ]
+
+
+def draw_face(
+    image: NDArray[np.uint8], truth: NDArray[np.floating], points: NDArray[np.floating], visible: NDArray[np.bool_]
+) -> str:
+    """Return the square around a face as JPEG in base64."""
+    import cv2
+
+    x1, y1, x2, y2 = tight_boxes(truth[None, visible])[0]
+    zoom = SIDE / (_COVER * max(x2 - x1, y2 - y1, 1.0))
+    shift = SIDE / 2 - zoom * np.array([x1 + x2, y1 + y2]) / 2
+    tile = cv2.warpAffine(image, np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), (SIDE, SIDE))
+    ends = [np.round((found[visible] * zoom + shift) * 2**_FRACTION).astype(int) for found in (truth, points)]
+    for start, end in zip(*ends, strict=True):
+        cv2.line(tile, start.tolist(), end.tolist(), (255, 255, 255), 1, cv2.LINE_AA, _FRACTION)
+    for found, colour in zip(ends, (_GREEN, _RED), strict=True):
+        for point in found:
+            cv2.circle(tile, point.tolist(), round(1.6 * 2**_FRACTION), colour, -1, cv2.LINE_AA, _FRACTION)
+    content = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return base64.b64encode(content.tobytes()).decode()

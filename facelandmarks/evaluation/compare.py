@@ -1,6 +1,6 @@
 """How two forms of the annotations of a data set differ: the original release and the files derived from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,68 +16,41 @@ _NEAR = 20.0  # px: faces whose points are further apart on average are two face
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two forms of a subset; lengths are the largest over faces, in pixels, None where a form lacks what is compared.
-
-    Attributes
-    ----------
-    first, second
-        Names of the forms.
-    faces
-        Number of faces of each.
-    common
-        Number of faces of the first that are in the second.
-    points, boxes, centers, scales
-        Largest difference of a coordinate.
-    moved
-        Faces with a point that differs by more than 0.01 px.
-    visible
-        Points that count in only one of the two.
-    region, box_region
-        Largest difference of the second form's center or scale from the region of the first form's points
-        (`landmark_region`) or boxes (`box_region`): one of the two is how the lists were derived.
-    """
+    """Two forms of a subset; lengths are the largest over faces, in pixels, None where a form lacks them."""
 
     first: str
     second: str
     faces: tuple[int, int]
-    common: int
+    common: int  # faces of the first that are in the second
+    moved: int  # faces with a point that differs by more than 0.01 px
+    visible: int  # points that count in only one of the two
     points: float | None
-    moved: int
-    visible: int
     boxes: float | None
     centers: float | None
     scales: float | None
+    # Center and scale of the second form against the region of the first one's points (`landmark_region`) and boxes
+    # (`box_region`): one of the two is how the lists were derived.
     region: float | None
     box_region: float | None
 
     def to_text(self) -> str:
         """Return lines for people."""
         first, second = self.first, self.second
-        lengths = {
-            "points": self.points,
-            "boxes": self.boxes,
-            "centers": self.centers,
-            "scales": self.scales,
-            f"center and scale of {second} from the points of {first}": self.region,
-            f"center and scale of {second} from the boxes of {first}": self.box_region,
-        }
-        lines = [f"{first} ({self.faces[0]} faces) and {second} ({self.faces[1]}): {self.common} in both"]
-        lines += [f"  {name}: differ by up to {value:.4f} px" for name, value in lengths.items() if value is not None]
-        lines.append(f"  faces with a point off by more than 0.01 px: {self.moved}")
-        lines.append(f"  points that count in one of them only: {self.visible}")
-        return "\n".join(lines)
+        lengths = {name: getattr(self, name) for name in ("points", "boxes", "centers", "scales")}
+        lengths[f"center and scale of {second} from the points of {first}"] = self.region
+        lengths[f"center and scale of {second} from the boxes of {first}"] = self.box_region
+        return "\n".join(
+            [
+                f"{first} ({self.faces[0]} faces) and {second} ({self.faces[1]}): {self.common} in both",
+                *(f"  {name}: differ by up to {value:.4f} px" for name, value in lengths.items() if value is not None),
+                f"  faces with a point off by more than 0.01 px: {self.moved}",
+                f"  points that count in one of them only: {self.visible}",
+            ]
+        )
 
 
 def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
-    """Compare the first form that is found with each other one.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such data set or subset.
-    DatasetError
-        If fewer than two forms are found.
-    """
+    """Compare the first form that is found with each other one; `DatasetError` if fewer than two forms are found."""
     forms = {}
     for form in FORMS[get_release(name).name]:
         if subset not in FORMS[name][form].places:
@@ -96,23 +69,23 @@ def compare_annotations(name: str, root: Path, subset: str) -> list[Comparison]:
 
 def _compare(first: str, second: str, forms: Mapping[str, list[Sample]]) -> Comparison:
     pairs = pair_faces(forms[first], forms[second])
-    lengths = [float(np.abs(one.points - two.points).max()) for one, two in pairs]
+    moves = [float(np.abs(one.points - two.points).max()) for one, two in pairs]
     regions = [(landmark_region(one.points), two) for one, two in pairs]
     box_regions = [(box_region(one.box), two) for one, two in pairs if one.box is not None]
     return Comparison(
-        first=first,
-        second=second,
+        first,
+        second,
         faces=(len(forms[first]), len(forms[second])),
         common=len(pairs),
-        points=max(lengths, default=None),
-        moved=sum(length > 0.01 for length in lengths),
+        moved=sum(length > 0.01 for length in moves),
         visible=sum(int((one.visible != two.visible).sum()) for one, two in pairs),
-        boxes=_largest([(one.box, two.box) for one, two in pairs]),
-        centers=_largest([(one.center, two.center) for one, two in pairs]),
-        scales=_largest([(one.scale, two.scale) for one, two in pairs]),
-        region=_largest([pair for mine, two in regions for pair in zip(mine, (two.center, two.scale), strict=True)]),
+        points=max(moves, default=None),
+        boxes=_largest((one.box, two.box) for one, two in pairs),
+        centers=_largest((one.center, two.center) for one, two in pairs),
+        scales=_largest((one.scale, two.scale) for one, two in pairs),
+        region=_largest(pair for mine, two in regions for pair in zip(mine, (two.center, two.scale), strict=True)),
         box_region=_largest(
-            [pair for mine, two in box_regions for pair in zip(mine, (two.center, two.scale), strict=True)]
+            pair for mine, two in box_regions for pair in zip(mine, (two.center, two.scale), strict=True)
         ),
     )
 
@@ -135,7 +108,8 @@ def _file(sample: Sample) -> str:
     return image_name(sample).rpartition("/")[2]
 
 
-def _largest(pairs: Sequence[tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]]) -> float | None:
+def _largest(pairs: Iterable[tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]]) -> float | None:
     """Return the largest absolute difference; None if any face lacks it."""
-    differences = [float(np.abs(a - b).max()) for a, b in pairs if a is not None and b is not None]
-    return max(differences) if differences and len(differences) == len(pairs) else None
+    differences = [None if a is None or b is None else float(np.abs(a - b).max()) for a, b in pairs]
+    known = [difference for difference in differences if difference is not None]
+    return max(known, default=None) if len(known) == len(differences) else None

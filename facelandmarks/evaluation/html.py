@@ -14,18 +14,11 @@ from typing import Any, get_args
 import numpy as np
 
 from facelandmarks.errors import MissingDependencyError
+from facelandmarks.evaluation import tables
 from facelandmarks.evaluation.card import Card
 from facelandmarks.evaluation.metrics import ced
 from facelandmarks.evaluation.scoring import Verdict
-from facelandmarks.evaluation.tables import (
-    Table,
-    errors_of_card,
-    label_of_row,
-    notes_of_card,
-    table_of_card,
-    table_of_parts,
-    versions_of_card,
-)
+from facelandmarks.evaluation.tables import errors_of_card, label_of_row
 
 _STEPS = 200
 _SHOWN = 98  # percentile of the errors where the axis ends
@@ -48,31 +41,25 @@ li { margin: .2rem 0; }
 
 
 def to_html(card: Card) -> str:
-    """Return the page.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
+    """Return the page; `MissingDependencyError` if matplotlib is not installed."""
     title = "facelandmarks: published and measured"
-    command, versions = escape(" ".join(card["command"])), escape(versions_of_card(card))
+    command, versions = escape(" ".join(card["command"])), escape(tables.versions_of_card(card))
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>",
         "<meta name=viewport content='width=device-width'>",
         f"<style>{_STYLE}</style><h1>{title}</h1>",
-        _table(table_of_card(card)),
-        "<ul>" + "".join(f"<li>{escape(note)}" for note in notes_of_card(card)) + "</ul>",
+        _table(tables.table_of_card(card)),
+        "<ul>" + "".join(f"<li>{escape(note)}" for note in tables.notes_of_card(card)) + "</ul>",
         *_curves(card),
         "<h2>Mean error by part of the face</h2>",
-        _table(table_of_parts(card)),
+        _table(tables.table_of_parts(card)),
         *(part for row in card["rows"] for part in _row(row)),
         f"<h2>To repeat it</h2><pre>{command}</pre><p><small>{versions}</small></p>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _table(table: Table) -> str:
+def _table(table: tables.Table) -> str:
     verdicts = {*get_args(Verdict)} - {"-"}
     head, *rows = table
     names = "".join(f"<th>{escape(name)}" for name in head)
@@ -139,8 +126,7 @@ def _figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     # Names inside the SVG are random without a salt.
-    mpl.rcParams["svg.hashsalt"] = "facelandmarks"
-    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams.update({"svg.hashsalt": "facelandmarks", "svg.fonttype": "none"})
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -167,8 +153,7 @@ def ced_chart(curves: Sequence[tuple[str, Sequence[float | None]]], normaliser: 
     axes.tick_params(colors=_INK, labelsize=8, length=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_FAINT)
-    axes.set_xlim(0, 100 * end)
-    axes.set_ylim(0, 100)
+    axes.set(xlim=(0, 100 * end), ylim=(0, 100))
     axes.set_xlabel(f"error of a face, % of {normaliser}", fontsize=9, color=_INK)
     axes.set_ylabel("faces, %", fontsize=9, color=_INK)
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")  # below it, where no curve is

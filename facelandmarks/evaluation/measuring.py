@@ -52,25 +52,13 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The faces of a subset with their predictions.
-
-    Attributes
-    ----------
-    expected
-        Face counts the published result may be based on; empty if unknown.
-    complete
-        Whether these are all faces of the published result.
-    files
-        The annotation files that were read.
-    digest
-        SHA-256 over names, points and visibilities of the faces, as they were read.
-    """
+    """The faces of a subset with their predictions."""
 
     faces: Faces
-    expected: tuple[int, ...]
-    complete: bool
-    files: Found
-    digest: str
+    expected: tuple[int, ...]  # face counts the published result may be based on; empty if unknown
+    complete: bool  # whether these are all faces of the published result
+    files: Found  # the annotation files that were read
+    digest: str  # SHA-256 over names, points and visibilities of the faces, as they were read
 
 
 # By subset: its faces, or why there are none.
@@ -78,17 +66,7 @@ Subsets = tuple[dict[str, Measured], dict[str, DatasetError]]
 
 
 def measure_row(row: Row, predict: Predict, store: PredictionStore, settings: Settings, progress: Progress) -> Subsets:
-    """Measure every subset of a row.
-
-    Parameters
-    ----------
-    predict
-        Gives the points of faces.
-    store
-        Keeps them.
-    progress
-        Called with the number of faces done since its last call.
-    """
+    """Measure every subset of a row; `progress` is called with the number of faces done since its last call."""
     measured, missing = {}, {}
     for subset in subsets_of(row, settings):
         try:

@@ -1,4 +1,4 @@
-"""Points of annotated faces: predicted in batches, and kept in a file so that a stopped run can continue."""
+"""Points of annotated faces: predicted in batches or found by another program, and kept so that a run can continue."""
 
 import hashlib
 import re
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._files import Journal
+from facelandmarks._files import Journal, parse_json
+from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample
 from facelandmarks.evaluation.protocols import Protocol
@@ -21,16 +22,17 @@ from facelandmarks.results import Crops
 from facelandmarks.stream import stream
 
 SCHEMA = "facelandmarks-evaluation-points/1"
+LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they belong to different faces
 # Finds the region of an annotated face in an image, or None.
 Finder = Callable[[NDArray[np.uint8], Sample], Region | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Points float32 (K, 2) in pixels of the image, NaN for a face that was not found, and the size to divide by."""
+    """The points of a face in its image."""
 
-    points: NDArray[np.float32]
-    size: float
+    points: NDArray[np.float32]  # (K, 2), pixels; NaN if it was not found
+    size: float  # what its errors are divided by, pixels
 
 
 # A face with its key and its prediction; and what gives these, batch by batch, for faces with their keys.
@@ -65,22 +67,10 @@ def predict_faces(
     workers: int,
     finder: Finder | None = None,
 ) -> Iterator[list[Predicted]]:
-    """Predict faces, in batches, in their order.
+    """Predict faces, given with their keys (`face_key`), in batches, in their order.
 
-    Parameters
-    ----------
-    model, protocol
-        What predicts, and by which rules regions are placed.
-    samples
-        Faces with their keys (`face_key`).
-    known
-        Predictions by key that need not be made again.
-    batch_size
-        Faces in one call of the network; as many are prepared ahead of it.
-    workers
-        Threads that read images and cut crops.
-    finder
-        Finds faces in place of the annotated regions.
+    Predictions that are known need not be made again. `batch_size` faces are in one call of the network, and as many
+    prepared ahead of it by `workers` threads. A finder finds faces in place of the annotated regions.
     """
     missed = np.full((len(model.scheme), 2), np.nan, np.float32)
 
@@ -104,20 +94,90 @@ def predict_faces(
         ]
 
 
+def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:
+    """Return the index of the tight box, of (N, 4), that fits the points (K, 2) best; None if none overlaps enough."""
+    if not len(boxes):
+        return None
+    shares = overlaps(boxes, tight_boxes(truth[None])[0])
+    best = int(shares.argmax())
+    return best if shares[best] > LEAST_OVERLAP else None
+
+
+class DetectedBoxes:
+    """Finds annotated faces with a detector of the model; `name` says which one it really is.
+
+    `InvalidOptionError` if no detector finds boxes of the model's convention.
+    """
+
+    def __init__(self, model: Model, detector: str = "auto") -> None:
+        self._convention = model.spec.box_convention
+        if self._convention not in CONVENTIONS:
+            raise InvalidOptionError(
+                f"no detector here finds boxes of the kind {self._convention!r}: use boxes='gt', the annotated ones"
+            )
+        self._detector = model.detector(detector)
+        self.name = self._detector.name
+
+    def __call__(self, image: NDArray[np.uint8], sample: Sample) -> Region | None:
+        """Return the region of the face in the model's convention, or None."""
+        given = self._detector.convention
+        boxes = self._detector.detect(image).boxes.astype(np.float64)
+        index = matching(convert_boxes(boxes, given, "tight"), sample.points)
+        return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
+
+
+class GivenPredictions:
+    """Points that another program found, from a file as `facelandmarks-predict --json` writes it.
+
+    JSON: `{"images": [{"image": path, "faces": [{"points": [[x, y], ..]}]}]}`, in pixels, (0, 0) the centre of the
+    top-left one. Images are matched by the end of their path, faces by their tight boxes. `InvalidOptionError` for
+    other files and other numbers of landmarks.
+    """
+
+    def __init__(self, path: Path, landmarks: int, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._missed = np.full((landmarks, 2), np.nan, np.float32)
+        # By the last part of their paths, then by all of it.
+        self._faces: dict[str, dict[tuple[str, ...], NDArray[np.float32]]] = {}
+        try:
+            for image in parse_json(path.read_text(encoding="utf-8"))["images"]:
+                parts = _parts(image["image"])
+                points = np.array([face["points"] for face in image["faces"]], np.float64)
+                faces = to_float32(points).reshape(len(image["faces"]), landmarks, 2)
+                self._faces.setdefault(parts[-1], {})[parts] = faces
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InvalidOptionError(
+                f"{path} does not hold predictions of {landmarks} points a face: {error}"
+            ) from error
+
+    def __call__(self, samples: Iterable[tuple[str, Sample]]) -> Iterator[list[Predicted]]:
+        """Give the prediction of one face after the other."""
+        for key, sample in samples:
+            size = face_size(sample, self._protocol, place(sample, self._protocol, "tight", 0, 0))
+            yield [(key, sample, Prediction(self._points_of(sample), size))]
+
+    def _points_of(self, sample: Sample) -> NDArray[np.float32]:
+        wanted = _parts(image_name(sample))
+        named = self._faces.get(wanted[-1], {})
+        # The shorter of the two paths must be the end of the other.
+        ends = {parts: min(len(parts), len(wanted)) for parts in named}
+        found = [named[parts] for parts, end in ends.items() if parts[-end:] == wanted[-end:]]
+        if len(found) > 1:
+            raise InvalidOptionError(f"{sample.name} is the end of {len(found)} paths of the predictions")
+        faces = found[0] if found else np.zeros((0, *self._missed.shape), np.float32)
+        index = matching(tight_boxes(faces), sample.points) if len(faces) else None
+        return self._missed if index is None else faces[index]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
+
+
 class PredictionStore(dict[str, Prediction]):
-    """Predictions by key of their face, also kept in a journal.
+    """Predictions by key of their face, also kept in a journal; without a path, nothing is kept.
 
-    Parameters
-    ----------
-    path
-        The file; None keeps nothing.
-    settings
-        What the predictions depend on: the first line of the file.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the file was made with other settings, or is another kind of file.
+    `settings` are what the predictions depend on: the first line of the file. `InvalidOptionError` if it was made with
+    others, or is another kind of file.
     """
 
     def __init__(self, path: Path | None, settings: Mapping[str, Any]) -> None:

@@ -22,85 +22,47 @@ Scoring = Literal["mmpose", "hrnet_official", "plain"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a published row.
+    """One number of a published row."""
 
-    Attributes
-    ----------
-    key
-        Its name in `values` of the manifest.
-    subset
-        Subset of the data set (`Release.faces`).
-    metric
-        A key of `facelandmarks.evaluation.scoring.METRICS`.
-    digits
-        Decimals that the table prints.
-    faces
-        Number of faces it was measured on, if that is not the whole published subset.
-    """
-
-    key: str
-    subset: str
-    metric: str = "NME"
-    digits: int = 2
-    faces: tuple[int, ...] = ()
+    key: str  # its name in `values` of the manifest
+    subset: str  # of the data set (`Release.faces`)
+    metric: str = "NME"  # a key of `facelandmarks.evaluation.scoring.METRICS`
+    digits: int = 2  # decimals that the table prints
+    faces: tuple[int, ...] = ()  # how many it was measured on, if that is not the whole published subset
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a family of published rows was measured.
-
-    Attributes
-    ----------
-    source
-        The program that measured, for people.
-    table_source, table
-        The rows it explains: start of `source`, and `dataset`, in the manifest. The schemes must agree, too.
-    dataset, cells
-        Data set (a key of `RELEASES`) and the subsets and metrics its numbers refer to.
-    forms
-        Forms of its files (`FORMS`), first the one that upstream read; the first one found is read.
-    region, padding
-        Where the region of a face comes from, and by how much it is enlarged. Boxes get the model's own padding.
-    counts_from
-        What upstream's annotations call the centre of the top-left pixel. Upstream uses their numbers unchanged as
-        positions in the image, so regions and scored points are shifted by this.
-    box_shift
-        By form: pixels to add to its boxes to get those that upstream read.
-    normaliser, scoring
-        What errors are divided by, and whose rules of averaging and rounding apply.
-    variant, decode
-        Choices of the model (`facelandmarks.pipeline.choose`); None leaves it as published.
-    note
-        What is uncertain about it.
-    """
+    """How a family of published rows was measured."""
 
     name: str
-    source: str
+    source: str  # the program that measured, for people
+    # The rows it explains: start of `source`, and `dataset`, in the manifest. The schemes must agree, too.
     table_source: str
     table: str
-    dataset: str
+    dataset: str  # a key of `RELEASES`
     cells: tuple[Cell, ...]
-    forms: tuple[str, ...]
+    forms: tuple[str, ...]  # of its files (`FORMS`), first the one that upstream read; the first one found is read
     region: RegionRule
     normaliser: Normaliser
     scoring: Scoring
-    padding: float = 1.25
+    padding: float = 1.25  # by how much regions are enlarged; boxes get the model's own padding
+    # What upstream's annotations call the centre of the top-left pixel. Upstream uses their numbers unchanged as
+    # positions in the image, so regions and scored points are shifted by this.
     counts_from: int = 0
-    box_shift: Mapping[str, float] = field(default_factory=dict)
-    variant: Variant | None = None
+    box_shift: Mapping[str, float] = field(default_factory=dict)  # by form: pixels to add to get upstream's boxes
+    variant: Variant | None = None  # choices of the model (`facelandmarks.pipeline.choose`); None: as published
     decode: str | None = None
-    note: str = ""
+    note: str = ""  # what is uncertain about it
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model, or the name of other predictions, and how it is measured.
-
-    `source` and `values` are those of the published row, numbers by key of the protocol's cells; empty without one.
-    """
+    """A model, or the name of other predictions, and how it is measured."""
 
     model: str
     protocol: Protocol
+    # Of the published row, numbers by key of the protocol's cells; empty without one.
     source: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
 
@@ -109,48 +71,25 @@ def _cells(*subsets: str) -> tuple[Cell, ...]:
     return tuple(Cell(subset, subset) for subset in subsets)
 
 
+# fmt: off
 WFLW_0X = Protocol(
-    name="wflw_mmpose0x",
-    source="MMPose 0.29.0",
-    table_source="mmpose v0.29.0 table",
-    table="WFLW",
-    dataset="wflw",
+    name="wflw_mmpose0x", source="MMPose 0.29.0", table_source="mmpose v0.29.0 table", table="WFLW", dataset="wflw",
     cells=_cells("test", "pose", "expression", "illumination", "makeup", "occlusion", "blur"),
-    forms=("mmpose", "hrnet", "original", "subset_lists"),
-    region="annotation_or_landmarks",
-    normaliser="inter-ocular",
-    scoring="mmpose",
-    variant="mmpose0x",
+    forms=("mmpose", "hrnet", "original", "subset_lists"), region="annotation_or_landmarks",
+    normaliser="inter-ocular", scoring="mmpose", variant="mmpose0x",
 )
 AFLW_0X = replace(
-    WFLW_0X,
-    name="aflw_mmpose0x",
-    table="AFLW",
-    dataset="aflw",
-    cells=_cells("full", "frontal"),
-    forms=("mmpose", "hrnet", "original"),
-    region="annotation_or_box",
-    normaliser="box size of the annotation",
+    WFLW_0X, name="aflw_mmpose0x", table="AFLW", dataset="aflw", cells=_cells("full", "frontal"),
+    forms=("mmpose", "hrnet", "original"), region="annotation_or_box", normaliser="box size of the annotation",
 )
 COFW_0X = replace(
-    WFLW_0X,
-    name="cofw_mmpose0x",
-    table="COFW",
-    dataset="cofw",
-    cells=(Cell("all", "test"),),
-    forms=("mmpose", "original"),
-    region="box",
-    # Its converter subtracts 1 from the points and not from the boxes.
-    box_shift={"original": 1.0},
+    WFLW_0X, name="cofw_mmpose0x", table="COFW", dataset="cofw", cells=(Cell("all", "test"),),
+    forms=("mmpose", "original"), region="box",
+    box_shift={"original": 1.0},  # its converter subtracts 1 from the points and not from the boxes
 )
 IBUG300W_0X = replace(
-    WFLW_0X,
-    name="300w_mmpose0x",
-    table="300-W",
-    dataset="300w",
-    cells=_cells("common", "challenge", "full", "test"),
-    forms=("mmpose", "hrnet", "original", "pfld", "spiga"),
-    counts_from=1,
+    WFLW_0X, name="300w_mmpose0x", table="300-W", dataset="300w", cells=_cells("common", "challenge", "full", "test"),
+    forms=("mmpose", "hrnet", "original", "pfld", "spiga"), counts_from=1,
 )
 
 _1X: dict[str, Any] = {"source": "MMPose 1.3.2", "table_source": "mmpose v1.3.2 table", "variant": "mmpose1x"}
@@ -159,78 +98,46 @@ AFLW_1X = replace(AFLW_0X, name="aflw_mmpose1x", normaliser="side of the annotat
 COFW_1X = replace(COFW_0X, name="cofw_mmpose1x", region="clipped_box", **_1X)
 IBUG300W_1X = replace(IBUG300W_0X, name="300w_mmpose1x", **_1X)
 LAPA_1X = replace(
-    WFLW_1X,
-    name="lapa_mmpose1x",
-    table="LaPa",
-    dataset="lapa",
-    cells=(Cell("all", "test"),),
-    forms=("mmpose", "original"),
-    region="clipped_box_or_tight",
+    WFLW_1X, name="lapa_mmpose1x", table="LaPa", dataset="lapa", cells=(Cell("all", "test"),),
+    forms=("mmpose", "original"), region="clipped_box_or_tight",
     note="the table does not say which split it is of; the configuration tests on the test list",
 )
 FACE6_1X = replace(LAPA_1X, name="face6_mmpose1x", table="Face6", note="")
 FASHION_UPPER_1X = replace(
-    WFLW_1X,
-    name="deepfashion_upper_mmpose1x",
-    table="DeepFashion FLD",
-    dataset="deepfashion_upper",
-    cells=(
-        Cell("PCK@0.2", "test", "PCK@0.2", digits=1),
-        Cell("AUC", "test", "AUC", digits=1),
-        Cell("EPE", "test", "EPE", digits=1),
-    ),
-    forms=("mmpose", "original"),
-    region="clipped_box",
-    normaliser="longer side of box",
+    WFLW_1X, name="deepfashion_upper_mmpose1x", table="DeepFashion FLD", dataset="deepfashion_upper",
+    cells=tuple(Cell(metric, "test", metric, digits=1) for metric in ("PCK@0.2", "AUC", "EPE")),
+    forms=("mmpose", "original"), region="clipped_box", normaliser="longer side of box",
     note="the table's heading says val set; the configuration tests on the test list",
 )
 FASHION_LOWER_1X = replace(FASHION_UPPER_1X, name="deepfashion_lower_mmpose1x", dataset="deepfashion_lower")
 FASHION_FULL_1X = replace(FASHION_UPPER_1X, name="deepfashion_full_mmpose1x", dataset="deepfashion_full")
 
-WFLW_OFFICIAL = replace(
-    WFLW_0X,
-    name="wflw_official",
-    source="official HRNet repository at f776dbe",
-    table_source="README at f776dbe",
-    forms=("hrnet", "mmpose", "original", "subset_lists"),
-    scoring="hrnet_official",
-    variant=None,
-    decode="hrnet_official",
-)
 _OFFICIAL: dict[str, Any] = {
-    name: getattr(WFLW_OFFICIAL, name) for name in ("source", "table_source", "scoring", "variant", "decode")
+    "source": "official HRNet repository at f776dbe", "table_source": "README at f776dbe",
+    "scoring": "hrnet_official", "variant": None, "decode": "hrnet_official",
 }
-AFLW_OFFICIAL = replace(AFLW_0X, name="aflw_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose", "original")})
+WFLW_OFFICIAL = replace(
+    WFLW_0X, name="wflw_official", forms=("hrnet", "mmpose", "original", "subset_lists"), **_OFFICIAL,
+)
+AFLW_OFFICIAL = replace(AFLW_0X, name="aflw_official", forms=("hrnet", "mmpose", "original"), **_OFFICIAL)
 COFW_OFFICIAL = replace(
-    COFW_0X,
-    name="cofw_official",
-    cells=(Cell("test", "test"), Cell("FR_at_0_10", "test", "FR@0.10")),
-    region="landmarks",
-    counts_from=1,
-    box_shift={},
-    **_OFFICIAL | {"forms": ("original", "mmpose")},
+    COFW_0X, name="cofw_official", cells=(Cell("test", "test"), Cell("FR_at_0_10", "test", "FR@0.10")),
+    forms=("original", "mmpose"), region="landmarks", counts_from=1, box_shift={}, **_OFFICIAL,
 )
 IBUG300W_OFFICIAL = replace(
-    IBUG300W_0X, name="300w_official", **_OFFICIAL | {"forms": ("hrnet", "mmpose", "original", "pfld", "spiga")}
+    IBUG300W_0X, name="300w_official", forms=("hrnet", "mmpose", "original", "pfld", "spiga"), **_OFFICIAL,
 )
 
 COMPACT_300W = Protocol(
-    name="300w_compact",
-    source="examples/train_compact",
-    table_source="measured by examples/train_compact",
-    table="300-W without the challenging set",
-    dataset="300w",
+    name="300w_compact", source="examples/train_compact", table_source="measured by examples/train_compact",
+    table="300-W without the challenging set", dataset="300w",
     cells=(
         Cell("validation (203 train faces held out)", "validation", faces=(203,)),
         Cell("test (434 common-set faces)", "common", faces=(434,)),
     ),
-    forms=("original",),
-    region="tight",
-    normaliser="inter-ocular",
-    scoring="plain",
+    forms=("original",), region="tight", normaliser="inter-ocular", scoring="plain",
 )
 
-# fmt: off
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in (
     WFLW_0X, AFLW_0X, COFW_0X, IBUG300W_0X,
     WFLW_1X, AFLW_1X, COFW_1X, IBUG300W_1X, LAPA_1X, FACE6_1X, FASHION_UPPER_1X, FASHION_LOWER_1X, FASHION_FULL_1X,

@@ -17,30 +17,17 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """What `Model.prepare` is given: a box (1, 4), or center and scale (1, 2) each; the others are None.
+    """What `Model.prepare` is given, in pixels as upstream counts them: a box, or center and scale."""
 
-    In pixels of the image, as upstream counts them (`Protocol.counts_from`).
-    """
-
-    box: Numbers | None = None
-    center: Numbers | None = None
-    scale: Numbers | None = None
+    box: Numbers | None = None  # (1, 4)
+    center: Numbers | None = None  # (1, 2)
+    scale: Numbers | None = None  # (1, 2)
 
 
 def place(sample: Sample, protocol: Protocol, convention: str, width: int, height: int) -> Region:
-    """Return the region of a face by its protocol.
+    """Return the region of a face by its protocol, for a model whose boxes hold `convention`.
 
-    Parameters
-    ----------
-    convention
-        What the model's boxes hold (`ModelSpec.box_convention`).
-    width, height
-        Of the image, pixels.
-
-    Raises
-    ------
-    DatasetError
-        If the annotations lack what the rule needs.
+    Width and height are the image's. `DatasetError` if the annotations lack what the rule needs.
     """
     points, size = sample.points + protocol.counts_from, (width, height)
     # Where the annotation has no center and scale, they are made as those of the derived lists were made.
@@ -107,9 +94,8 @@ def face_size(sample: Sample, protocol: Protocol, region: Region) -> float:
         case "longer side of box":
             size = None if region.box is None else box_sides(region.box)[0]
     if size is None:
-        raise DatasetError(
-            f"{sample.name}: {protocol.name} divides by the {protocol.normaliser}, which these annotations lack"
-        )
+        lack = f"divides by the {protocol.normaliser}, which these annotations lack"
+        raise DatasetError(f"{sample.name}: {protocol.name} {lack}")
     return float(size)
 
 

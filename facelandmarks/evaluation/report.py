@@ -18,18 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The results of an evaluation.
+    """The results of an evaluation."""
 
-    Attributes
-    ----------
-    card
-        A JSON document with every number, and everything needed to measure it again.
-    source
-        The file that the report was read from, if any.
-    """
-
-    card: Card
-    source: Path | None = None
+    card: Card  # a JSON document with every number, and everything needed to measure it again
+    source: Path | None = None  # the file that it was read from, if any
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -58,25 +50,11 @@ class Report:
         return self._made(lambda card: json.dumps(card, indent=1, allow_nan=False) + "\n")
 
     def to_html(self) -> str:
-        """Return a page with curves and faces that loads nothing else.
-
-        Raises
-        ------
-        MissingDependencyError
-            If matplotlib is not installed (extra `report`).
-        """
+        """Return a page that loads nothing else; `MissingDependencyError` without matplotlib (extra `report`)."""
         return self._made(to_html)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as its suffix says: .json, .html, .md, .csv or .txt.
-
-        Raises
-        ------
-        InvalidOptionError
-            If the suffix is another one.
-        OSError
-            If the file cannot be written.
-        """
+        """Write the report as its suffix says: .json, .html, .md, .csv or .txt; `InvalidOptionError` for others."""
         file = Path(path)
         if file.suffix not in SUFFIXES:
             raise InvalidOptionError(f"a report cannot be written as {file.name!r}: use {', '.join(SUFFIXES)}")
@@ -84,13 +62,7 @@ class Report:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Report":
-        """Read a report from its JSON file.
-
-        Raises
-        ------
-        InvalidOptionError
-            If it is another kind of file.
-        """
+        """Read a report from its JSON file; `InvalidOptionError` for other files."""
         file = Path(path)
         try:
             card: Card = parse_json(file.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
-"""Which rows can be measured, and which of them a run measures."""
+"""Which data sets and rows can be measured, and which rows a run measures."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.datasets import FORMS, RELEASES, check_subset, get_release
+from facelandmarks.evaluation.datasets import FORMS, RELEASES, Release, check_subset, get_release
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
@@ -15,24 +16,21 @@ from facelandmarks.zoo import MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
 
 # Tables of the manifest that no protocol can measure again.
-UNREACHABLE: Mapping[str, str] = MappingProxyType(
-    {
-        "300W-LP": "MMPose cannot evaluate it itself: its metric has no normaliser for this data set (KeyError)",
-        "COCO-WholeBody-Face": "the annotations of COCO-WholeBody are not read here",
-    }
-)
+UNREACHABLE: Mapping[str, str] = {
+    "300W-LP": "MMPose cannot evaluate it itself: its metric has no normaliser for this data set (KeyError)",
+    "COCO-WholeBody-Face": "the annotations of COCO-WholeBody are not read here",
+}
 # What differs in rows without published numbers, by scheme.
-_PLAIN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"aflw19": {"normaliser": "box size of the annotation"}}
-    | {
-        f"deepfashion_{part}": {
-            "region": "box",
-            "normaliser": "longer side of box",
-            "cells": (Cell("", "test"), Cell("", "test", "PCK@0.2"), Cell("", "test", "EPE")),
-        }
-        for part in ("upper", "lower", "full")
-    }
-)
+_CLOTHES = {
+    "region": "box",
+    "normaliser": "longer side of box",
+    "cells": tuple(Cell("", "test", metric) for metric in ("NME", "PCK@0.2", "EPE")),
+}
+_PLAIN: Mapping[str, Mapping[str, Any]] = {
+    "aflw19": {"normaliser": "box size of the annotation"},
+    **{f"deepfashion_{part}": _CLOTHES for part in ("upper", "lower", "full")},
+}
+_WIDTH = 110  # columns of the list
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,7 @@ def rows_of(dataset: str) -> list[Row]:
 
 
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
-    """Return a row without published numbers.
-
-    Raises
-    ------
-    InvalidOptionError
-        If the model has another scheme than the data set.
-    """
+    """Return a row without published numbers; `InvalidOptionError` if model and data set have different schemes."""
     scheme = get_release(dataset).scheme
     if spec.scheme != scheme:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
@@ -110,27 +102,11 @@ def plan_rows(
     given: bool = False,
     cache_dir: Path | None = None,
 ) -> Plan:
-    """Choose the rows of a data set to measure.
+    """Choose the rows of a data set to measure: of the models, or of all that have a published row.
 
-    Parameters
-    ----------
-    dataset
-        A key of `RELEASES`.
-    models
-        Names of models; empty: all that have a published row.
-    protocol
-        Only rows of this protocol.
-    subsets
-        What to measure; a model without a published row of any of them gets a plain row.
-    given
-        Whether the user brings the weights, or allows fetching them.
-    cache_dir
-        Folder of the cache; None as the environment says.
-
-    Raises
-    ------
-    UnknownModelError, InvalidOptionError
-        For an unknown model, a model with another scheme than the data set, or if there is no such row.
+    A model without a published row of any of the subsets gets a plain row. `given` says that the user brings the
+    weights, or allows fetching them. `UnknownModelError` for an unknown model, `InvalidOptionError` for one with
+    another scheme than the data set, or if there is no such row.
     """
     rows = [row for name in models for row in _rows_of_model(get_spec(name), dataset, subsets)]
     rows = rows if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
@@ -160,3 +136,34 @@ def covers(row: Row, subsets: Sequence[str]) -> bool:
 def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
     """Say whether a model's weights can be read without a network: from the package, or from the cache."""
     return load_manifest().files[spec.weights].asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()
+
+
+def list_datasets() -> str:
+    """Return a paragraph for each data set, then the published rows that cannot be measured again."""
+    lines = [line for release in RELEASES.values() for line in (*describe_release(release), "")]
+    lines += ["Published, and not measured here:"]
+    for spec in MODELS.values():
+        tables = {row["dataset"] for row in load_manifest().files[spec.weights].published}
+        lines += [f"  {spec.name}, {table}: {UNREACHABLE[table]}" for table in sorted(tables & set(UNREACHABLE))]
+    return "\n".join(lines) + "\n"
+
+
+def describe_release(release: Release) -> list[str]:
+    """Return a paragraph on a data set: faces, files, where to get it, terms, published rows."""
+    faces = ", ".join(
+        f"{subset} {' or '.join(map(str, counts)) or '(no published number)'}"
+        for subset, counts in release.faces.items()
+    )
+    files = ", ".join(FORMS[release.name])
+    entries = [("faces", faces), ("files", files), ("obtain", release.where), ("terms", release.terms)]
+    for row in rows_of(release.name):
+        digits = {cell.key: cell.digits for cell in row.protocol.cells}
+        numbers = ", ".join(f"{key} {value:.{digits[key]}f}" for key, value in row.values.items())
+        absent = "" if at_hand(get_spec(row.model)) else " (weights not at hand)"
+        entries.append(("row", f"{row.model}{absent}, {row.protocol.name}: {numbers}"))
+    wrapper = textwrap.TextWrapper(_WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    lines = [f"{release.name}: {release.title}, {release.scheme} points"]
+    for label, text in entries:
+        wrapper.initial_indent = f"  {label}: "
+        lines += wrapper.wrap(text)
+    return lines

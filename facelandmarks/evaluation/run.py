@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
-from facelandmarks.evaluation.card import Card, card_of_row, make_card
+from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.finders import DetectedBoxes, GivenPredictions
 from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, expected_faces, measure_row, subsets_of
-from facelandmarks.evaluation.predict import Predict, PredictionStore, predict_faces
+from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
-from facelandmarks.evaluation.thumbnails import worst_faces
 from facelandmarks.model import Model
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
@@ -56,73 +54,55 @@ def evaluate(
 
     Parameters
     ----------
-    dataset
-        A key of `facelandmarks.evaluation.datasets.RELEASES`.
-    data_root
-        Its folder.
+    dataset, data_root
+        A key of `facelandmarks.evaluation.datasets.RELEASES`, and its folder.
     models
         One or several names; None: all that have a published row and whose weights are at hand.
     predictions
         JSON file with the points of another program, scored in place of models (`facelandmarks-predict --json`).
-    subsets
-        What to measure; empty: all of the row.
+    subsets, limit
+        What to measure, and how many faces of it; empty: all of the row.
     protocol
         Only rows measured this way, a key of `facelandmarks.evaluation.protocols.PROTOCOLS`.
     form
         Which annotation files to read, in place of the protocol's choice.
-    limit
-        Only the first faces of each subset.
     allow_partial
         Continue with another number of faces than published.
-    boxes
-        `"gt"`: annotated regions; `"detector"`: detected boxes; `"both"`: both, side by side.
-    detector
-        Name of the detector; it runs in the model's engine.
+    boxes, detector
+        `"gt"`: annotated regions; `"detector"`: boxes of the detector, which runs in the model's engine; `"both"`.
     device, engine, dtype, threads, cache_dir
         As for `facelandmarks.load_model`.
-    weights
-        Your own checkpoint for the one model.
-    fetch
-        Fetch published weights that are not in the cache.
+    weights, fetch
+        Your own checkpoint for the one model; whether to fetch published weights that are not in the cache.
     batch_size, workers
         Faces in one call of the network, and threads that read images.
     resume
         Folder that keeps predictions; those already in it are used again.
-    thumbnails
-        Draw the worst faces into the report.
-    progress
-        Show progress bars on stderr.
+    thumbnails, progress
+        Draw the worst faces into the report; show progress bars on stderr.
     command
         How to repeat the run, kept in the report; None: this call.
-
-    Returns
-    -------
-    Report
-        With the rows that were measured, and why others were not.
 
     Raises
     ------
     InvalidOptionError
         If options exclude each other, or there is no such data set, subset, form or row.
-    DatasetError
-        If nothing could be measured because files are missing or malformed.
-    DownloadError, CheckpointError
-        If nothing could be measured because weights are missing, or if they are damaged.
+    DatasetError, DownloadError, CheckpointError
+        If nothing could be measured because files or weights are missing or malformed.
     """
     names = (models,) if isinstance(models, str) else tuple(models or ())
     if predictions is not None and (names or weights is not None or boxes != "gt"):
-        raise InvalidOptionError(
-            "predictions of another program are scored without a model: leave out models, weights and boxes"
-        )
+        reason = "predictions of another program are scored without a model"
+        raise InvalidOptionError(f"{reason}: leave out models, weights and boxes")
     if weights is not None and len(names) != 1:
         raise InvalidOptionError(f"weights belong to one model, got {len(names)} models: name one")
     if boxes not in BOXES:
         raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
+    paths = {"predictions": predictions, "cache_dir": cache_dir, "weights": weights, "resume": resume}
     settings = Settings(
-        dataset=dataset,
-        data_root=Path(data_root),
+        dataset,
+        Path(data_root),
         models=names,
-        predictions=_path(predictions),
         subsets=(subsets,) if isinstance(subsets, str) else tuple(subsets),
         protocol=protocol,
         form=form,
@@ -134,22 +114,16 @@ def evaluate(
         engine=engine,
         dtype=dtype,
         threads=threads,
-        cache_dir=_path(cache_dir),
-        weights=_path(weights),
         fetch=fetch,
         batch_size=batch_size,
         workers=workers,
-        resume=_path(resume),
         thumbnails=thumbnails,
         progress=progress,
+        **{name: None if path is None else Path(path) for name, path in paths.items()},
     )
     given = settings.predictions
     rows, not_run = _measure_models(settings) if given is None else ([_score_predictions(given, settings)], [])
     return Report(make_card(command or [_as_call(settings)], settings, rows, not_run))
-
-
-def _path(given: str | os.PathLike[str] | None) -> Path | None:
-    return None if given is None else Path(given)
 
 
 def _as_call(settings: Settings) -> str:
@@ -228,41 +202,26 @@ def _measure_model(row: Row, settings: Settings) -> Card:
 def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None) -> Card:
     """Return what decides a model's points: weights, engine, pipeline, detector."""
     spec, info = model.spec, model.engine_info()
+    names = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")
+    pipeline = {name: getattr(spec, name) for name in names}
     return {
         "weights": {"file": str(settings.weights or spec.weights), "sha256": info.weights},
         "engine": asdict(info),
-        "pipeline": {
-            "variant": spec.variant,
-            "geometry": spec.geometry,
-            "box_convention": spec.box_convention,
-            "box_padding": spec.box_padding,
-            "decode": spec.decode,
-            "flip_test": spec.flip_test,
-            "flip_average": spec.flip_average if spec.flip_test else None,
-        },
+        "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
         "detector": finder.name if finder else None,
     }
 
 
 def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
-    """Open the predictions that a model has made for a row before, if they are kept.
-
-    Raises
-    ------
-    InvalidOptionError
-        If they were made with other settings.
-    """
+    """Open the predictions that a model has made for a row before, if they are kept."""
     settings_of_points = {
         "model": spec.name,
         "weights": run["weights"]["sha256"],
-        "engine": run["engine"]["engine"],
-        "dtype": run["engine"]["dtype"],
+        **{name: run["engine"][name] for name in ("engine", "dtype")},
         "protocol": row.protocol.name,
         "boxes": boxes,
         "detector": run["detector"] if boxes == "detector" else None,
-        "decode": spec.decode,
-        "variant": spec.variant,
-        "flip_test": spec.flip_test,
+        **{name: getattr(spec, name) for name in ("decode", "variant", "flip_test")},
     }
     name = f"{spec.name}-{row.protocol.name}-{boxes}.jsonl"
     return PredictionStore(settings.resume / name if settings.resume else None, settings_of_points)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -18,44 +17,30 @@ _ROUNDING = 1e-9  # of decimal numbers in binary
 
 @dataclass(frozen=True)
 class Unit:
-    """How a metric is printed: `factor` times its value, then the sign; and whether it is a mean of errors."""
+    """How a metric is printed: `factor` times its value, then the sign."""
 
     factor: float
     sign: str
-    mean: bool
+    mean: bool  # whether it is a mean of errors
 
 
-METRICS: Mapping[str, Unit] = MappingProxyType(
-    {
-        "NME": Unit(100.0, "%", mean=True),
-        "FR@0.10": Unit(100.0, "%", mean=False),
-        "AUC@0.10": Unit(100.0, "%", mean=False),
-        "PCK@0.2": Unit(100.0, "%", mean=False),
-        "AUC": Unit(100.0, "%", mean=False),
-        "EPE": Unit(1.0, "px", mean=True),
-    }
-)
+_SHARE = Unit(100.0, "%", mean=False)
+METRICS: Mapping[str, Unit] = {
+    "NME": Unit(100.0, "%", mean=True),
+    **dict.fromkeys(("FR@0.10", "AUC@0.10", "PCK@0.2", "AUC"), _SHARE),
+    "EPE": Unit(1.0, "px", mean=True),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """N faces to score.
-
-    Attributes
-    ----------
-    points, truth
-        (N, K, 2), pixels. A face that was not found is NaN.
-    visible
-        (N, K): which points count.
-    sizes
-        (N,), pixels: what errors are divided by.
-    """
+    """N faces to score."""
 
     names: tuple[str, ...]
-    points: NDArray[np.float32]
-    truth: NDArray[np.float32]
-    visible: NDArray[np.bool_]
-    sizes: NDArray[np.float32]
+    points: NDArray[np.float32]  # (N, K, 2), pixels; NaN for a face that was not found
+    truth: NDArray[np.float32]  # (N, K, 2)
+    visible: NDArray[np.bool_]  # (N, K): which points count
+    sizes: NDArray[np.float32]  # (N,), pixels: what errors are divided by
 
     def missed(self) -> NDArray[np.bool_]:
         """Say which were not found, bool (N,)."""
@@ -76,6 +61,13 @@ def landmark_errors(faces: Faces) -> tuple[NDArray[np.float64], NDArray[np.bool_
     return errors, faces.visible & positive[:, None]
 
 
+def mean_errors(faces: Faces) -> NDArray[np.float64]:
+    """Return the mean error (N,) of each face; NaN for one that was missed or has no point that counts."""
+    errors, valid = landmark_errors(faces)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(valid, errors, 0).sum(1) / valid.sum(1))
+
+
 def _plain_faces(faces: Faces) -> NDArray[np.float64]:
     """Return the errors of all faces that count; missed ones are NaN, which are failures."""
     return metrics.face_errors(*landmark_errors(faces))
@@ -87,35 +79,32 @@ def pck(errors: NDArray[np.float64], counted: NDArray[np.bool_]) -> float:
 
 
 # The rules of each program.
-RULES: Mapping[Scoring, Mapping[str, Callable[[Faces], float]]] = MappingProxyType(
-    {
-        "mmpose": {
-            "NME": lambda f: mmpose.nme(f.points, f.truth, f.sizes, f.visible),
-            "PCK@0.2": lambda f: mmpose.pck(f.points, f.truth, f.sizes, f.visible),
-            "AUC": lambda f: mmpose.auc(f.points, f.truth, f.visible),
-            "EPE": lambda f: mmpose.epe(f.points, f.truth, f.visible),
-        },
-        "hrnet_official": {
-            "NME": lambda f: hrnet_official.nme(f.points, f.truth, f.sizes),
-            # As upstream's own, except that a missed face is a failure.
-            "FR@0.10": lambda f: metrics.failure_rate(hrnet_official.face_errors(f.points, f.truth, f.sizes), 0.10),
-        },
-        "plain": {
-            "NME": lambda f: metrics.mean_error(*landmark_errors(f), average="faces"),
-            "FR@0.10": lambda f: metrics.failure_rate(_plain_faces(f), 0.10),
-            "AUC@0.10": lambda f: metrics.auc(_plain_faces(f), 0.10),
-            "PCK@0.2": lambda f: pck(*landmark_errors(f)),
-            "EPE": lambda f: metrics.epe(f.points, f.truth, f.visible),
-        },
-    }
-)
+RULES: Mapping[Scoring, Mapping[str, Callable[[Faces], float]]] = {
+    "mmpose": {
+        "NME": lambda f: mmpose.nme(f.points, f.truth, f.sizes, f.visible),
+        "PCK@0.2": lambda f: mmpose.pck(f.points, f.truth, f.sizes, f.visible),
+        "AUC": lambda f: mmpose.auc(f.points, f.truth, f.visible),
+        "EPE": lambda f: mmpose.epe(f.points, f.truth, f.visible),
+    },
+    "hrnet_official": {
+        "NME": lambda f: hrnet_official.nme(f.points, f.truth, f.sizes),
+        # As upstream's own, except that a missed face is a failure.
+        "FR@0.10": lambda f: metrics.failure_rate(hrnet_official.face_errors(f.points, f.truth, f.sizes), 0.10),
+    },
+    "plain": {
+        "NME": lambda f: metrics.mean_error(*landmark_errors(f), average="faces"),
+        "FR@0.10": lambda f: metrics.failure_rate(_plain_faces(f), 0.10),
+        "AUC@0.10": lambda f: metrics.auc(_plain_faces(f), 0.10),
+        "PCK@0.2": lambda f: pck(*landmark_errors(f)),
+        "EPE": lambda f: metrics.epe(f.points, f.truth, f.visible),
+    },
+}
 
 
 def score(faces: Faces, metric: str, scoring: Scoring, skip_missed: bool = False) -> float:
     """Return the value of a metric by the rules of a program: a fraction, or pixels for EPE.
 
-    Faces that were not found are failures and misses. They make means of errors NaN, unless `skip_missed` leaves them
-    out.
+    Faces that were not found are failures and misses; they make means of errors NaN, unless they are skipped.
     """
     counted = faces.found() if skip_missed and METRICS[metric].mean else faces
     return RULES[scoring][metric](counted) if counted.names else float("nan")
@@ -127,16 +116,10 @@ def failures(faces: Faces) -> float:
 
 
 def judge(published: float | None, measured: float, digits: int, comparable: bool) -> Verdict:
-    """Compare a measured number with a published one.
+    """Compare a measured number with a published one, both in the unit of the table.
 
-    Parameters
-    ----------
-    published, measured
-        In the unit of the table; None if nothing is published.
-    digits
-        Decimals that the table prints. The measured number is rounded to them, and may then be off by one in the last.
-    comparable
-        Whether it was measured on the published faces, in the published way.
+    The measured one is rounded to the digits that the table prints, and may then be off by one in the last. It is
+    comparable if it was measured on the published faces, in the published way.
     """
     if published is None:
         return "-"

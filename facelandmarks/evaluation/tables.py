@@ -35,15 +35,14 @@ def table_of_card(card: Card) -> Table:
     """Return a row of texts for each number, below a row of headings."""
     cells = [(row, cell) for row in card["rows"] for cell in row["cells"]]
     detected = any(cell["detector"] for _, cell in cells)
-    rows = [(*_texts(row, cell), *(_detected_texts(cell) if detected else ())) for row, cell in cells]
-    return [(*HEADER, *(DETECTED if detected else ())), *rows]
+    return [(*HEADER, *(DETECTED if detected else ())), *(_texts(row, cell, detected) for row, cell in cells)]
 
 
-def _texts(row: Card, cell: Card) -> tuple[str, ...]:
-    published, difference, digits = cell["published"], cell["difference"], cell["digits"]
+def _texts(row: Card, cell: Card, detected: bool) -> tuple[str, ...]:
+    published, difference, digits, found = (cell[name] for name in ("published", "difference", "digits", "detector"))
     expected = " or ".join(map(str, cell["faces_expected"]))
     faces = f"{cell['faces_found']} of {expected}" if expected else str(cell["faces_found"])
-    return (
+    texts = (
         row["model"],
         row["protocol"]["source"],
         cell["subset"],
@@ -54,14 +53,12 @@ def _texts(row: Card, cell: Card) -> tuple[str, ...]:
         cell["verdict"],
         f"{faces}, {cell['faces_missed']} missed" if cell["faces_missed"] else faces,
     )
-
-
-def _detected_texts(cell: Card) -> tuple[str, str]:
-    values = cell["detector"]
-    if values is None:
-        return ("-", "-")
-    share = "" if values["failures"] is None else f"{100 * values['failures']:.2f} %, "
-    return (format_value(cell, values), f"{share}{values['faces_missed']} missed")
+    if not detected:
+        return texts
+    if found is None:
+        return (*texts, "-", "-")
+    share = "" if found["failures"] is None else f"{100 * found['failures']:.2f} %, "
+    return (*texts, format_value(cell, found), f"{share}{found['faces_missed']} missed")
 
 
 def format_value(cell: Card, values: Card) -> str:

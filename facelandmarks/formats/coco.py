@@ -58,15 +58,10 @@ def _annotation(face: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_coco(text: str) -> dict[str, dict[str, Any]]:
-    """Return the records of a document's images by file name, in its order.
+    """Return the records of a document's images by file name; `InvalidOptionError` if it is of another kind.
 
     Its only category must have the point names of a scheme that is known here. Points without a label, and scores that
     the document does not have, are None.
-
-    Raises
-    ------
-    InvalidOptionError
-        If it is another kind of document.
     """
     try:
         document = parse_json(text)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -20,22 +20,23 @@ def rows_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     An image without faces has one row, in which all that belongs to a face is None.
     """
     image = {name: record[name] for name in IMAGE}
-    for number, face in enumerate(record["faces"]):
-        yield {**image, "face": number, **face}
-    if not record["faces"]:
-        nothing = dict.fromkeys(("face", "box", "box_score", "points", "scores", *CARRIED))
-        yield {**image, **nothing}
+    nothing = dict.fromkeys(("face", "box", "box_score", "points", "scores", *CARRIED))
+    for face in [{"face": number, **face} for number, face in enumerate(record["faces"])] or [nothing]:
+        yield {**image, **face}
+
+
+def carried_by(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the fields of `CARRIED` that a face has."""
+    faces = (face for record in records for face in record["faces"])
+    found = {name for face in faces for name in CARRIED if face[name] is not None}
+    return [name for name in CARRIED if name in found]
 
 
 def columns(landmarks: int, carried: Sequence[str] = ()) -> list[str]:
     """Return the header of a table of faces with so many points, and with these fields of `CARRIED`."""
     points = [f"{name}_{index}" for index in range(landmarks) for name in ("x", "y", "score")]
-    further = [
-        column
-        for name in carried
-        for column in (DETECTOR_POINTS if name == "detector_points" else _numbered(name, landmarks))
-    ]
-    return [*IMAGE, "face", *BOX, "box_score", *points, *further]
+    further = (DETECTOR_POINTS if name == "detector_points" else _numbered(name, landmarks) for name in carried)
+    return [*IMAGE, "face", *BOX, "box_score", *points, *chain.from_iterable(further)]
 
 
 def cells(row: Mapping[str, Any], landmarks: int, carried: Sequence[str] = ()) -> list[Any]:
@@ -57,7 +58,7 @@ def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
 
     It has columns for a field of `CARRIED` where the faces have it, and one line without a face if there are none.
     """
-    carried = [name for name in CARRIED if any(face[name] is not None for face in record["faces"])]
+    carried = carried_by([record])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns(landmarks, carried))
@@ -66,13 +67,7 @@ def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
 
 
 def from_csv(text: str) -> dict[str, Any]:
-    """Return the record of the one image in a table of `to_csv`.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a column is missing, a value is not a number, or the lines belong to several images.
-    """
+    """Return the record of the one image in a table of `to_csv`; `InvalidOptionError` for other tables."""
     try:
         lines = list(csv.DictReader(io.StringIO(text)))
     except csv.Error as error:
@@ -82,13 +77,9 @@ def from_csv(text: str) -> dict[str, Any]:
         raise InvalidOptionError(f"the table must hold one image, and has lines of {len(images)}")
     width, height, scheme, detector = images.pop()
     try:
-        return {
-            "width": int(str(width)),
-            "height": int(str(height)),
-            "scheme": scheme,
-            "detector": detector or None,
-            "faces": [_face(line) for line in lines if line["face"] != ""],
-        }
+        faces = [_face(line) for line in lines if line["face"] != ""]
+        size = {"width": int(str(width)), "height": int(str(height))}
+        return {**size, "scheme": scheme, "detector": detector or None, "faces": faces}
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidOptionError(f"this is not a table of faces: {type(error).__name__}: {error}") from error
 

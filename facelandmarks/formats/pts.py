@@ -31,7 +31,7 @@ def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Parse the points of a face, in any dialect of `.pts`.
 
     The header (`version`, `n_points`) and the braces may be missing; rows are `x y`, `x y visible` (0 or 1), or
-    `number x y visible` (True or False).
+    `number x y visible` (True or False). `InvalidOptionError` names the line of another kind.
 
     Returns
     -------
@@ -40,12 +40,6 @@ def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         places; a place without a row is NaN.
     visible
         (K,): as the flags say, all true without flags; false where there is no row.
-
-    Raises
-    ------
-    InvalidOptionError
-        Naming the line, for rows of another kind, numbers that are not finite, and fewer or more points than the header
-        says.
     """
     rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
     stated, count = None, 0

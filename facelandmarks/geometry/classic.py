@@ -1,14 +1,13 @@
-"""Crops of MMPose's plain top-down models (all but UDP), and of the built-in models.
+"""Crops of MMPose's top-down models and of the built-in ones; in UDP's manner too.
 
-A crop shows `center - scale / 2 .. center + scale / 2` on `0 .. W` (not on `0 .. W - 1`, and without half pixels):
-image and crop are related by one zoom W / scale that takes `center` to (W / 2, H / 2).
+A plain crop shows `center - scale / 2 .. center + scale / 2` on `0 .. W` (not on `0 .. W - 1`, and without half
+pixels): image and crop are related by one zoom W / scale that takes `center` to (W / 2, H / 2).
 
 MMPose 0.x and 1.x differ in rounding only; `variant` selects which one is followed. Rounding matters: positions in a
 crop lie on rounding ties, and other last bits of the matrix change bytes in 1 crop of 12.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
@@ -21,26 +20,16 @@ from facelandmarks.zoo.spec import Variant
 # left of it in 1.x. Mathematically the same.
 _SECOND_POINT: dict[Variant, tuple[float, float]] = {"mmpose0x": (0.0, -0.5), "mmpose1x": (-0.5, 0.0)}
 # 0.x stores centers and scales in float32, 1.x in the float64 of its boxes.
-REGION_DTYPE: dict[Variant, type[np.floating]] = {"mmpose0x": np.float32, "mmpose1x": np.float64}
+_REGION_DTYPE: dict[Variant, type[np.floating]] = {"mmpose0x": np.float32, "mmpose1x": np.float64}
 
 
 @dataclass(frozen=True)
 class Classic:
-    """The convention of MMPose's plain models (`Geometry`).
+    """The convention of MMPose's plain models (`Geometry`)."""
 
-    Attributes
-    ----------
-    input_size
-        Width and height of the crop in pixels.
-    padding
-        Side of the region in units of the box, once the box has the aspect ratio of the crop.
-    variant
-        Whose rounding to follow.
-    """
-
-    input_size: tuple[int, int]
-    padding: float = 1.25
-    variant: Variant = "mmpose0x"
+    input_size: tuple[int, int]  # width and height of the crop in pixels
+    padding: float = 1.25  # side of the region in units of the box, once that has the aspect ratio of the crop
+    variant: Variant = "mmpose0x"  # whose rounding to follow
 
     def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return center and scale of each box, see `Geometry`; in variant `mmpose0x` they hold float32 values.
@@ -52,23 +41,21 @@ class Classic:
         one a negative scale, and a crop rotated by 180 degrees.
         """
         boxes = np.asarray(boxes, np.float64)
-        # The far corner is where the box ends, not its last pixel: no + 1 in the size. Upstream's centers of all golden
-        # boxes are x1 + w / 2 with w = x2 - x1; with + 1 each would lie half a pixel further.
+        # The far corner is where the box ends, not its last pixel: with + 1 upstream's centers of all golden boxes
+        # would lie half a pixel further.
         size = boxes[:, 2:] - boxes[:, :2]
-        if self.variant == "mmpose1x":
-            # Padding before aspect ratio: another order of the same factors, other last bits.
-            return (boxes[:, :2] + boxes[:, 2:]) * 0.5, self._grown_to_aspect(size * self.padding)
-        center = boxes[:, :2] + size * 0.5
-        # 0.x counts the scale in units of 200 px, in float32; the detour through the unit rounds.
-        units = self._grown_to_aspect(size).astype(np.float32) / np.float32(200) * np.float32(self.padding)
-        return center.astype(np.float32).astype(np.float64), (units * np.float32(200)).astype(np.float64)
-
-    def _grown_to_aspect(self, size: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Grow the shorter side of sizes (N, 2) to the aspect ratio of the crop."""
-        width, height = size[:, 0], size[:, 1]
+        # 1.x pads before it grows the shorter side to the aspect ratio: the same factors, other last bits.
+        padded = self.variant == "mmpose1x"
+        width, height = (size * self.padding if padded else size).T
         aspect = self.input_size[0] / self.input_size[1]
         wide = width > height * aspect
-        return np.stack([np.where(wide, width, height * aspect), np.where(wide, width / aspect, height)], axis=-1)
+        grown = np.stack([np.where(wide, width, height * aspect), np.where(wide, width / aspect, height)], axis=-1)
+        if padded:
+            return (boxes[:, :2] + boxes[:, 2:]) * 0.5, grown
+        center = boxes[:, :2] + size * 0.5
+        # 0.x counts the scale in units of 200 px, in float32; the detour through the unit rounds.
+        units = grown.astype(np.float32) / np.float32(200) * np.float32(self.padding)
+        return center.astype(np.float32).astype(np.float64), (units * np.float32(200)).astype(np.float64)
 
     def matrices(self, center: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the affine maps (N, 2, 3) from pixels of the image to pixels of the crop.
@@ -82,25 +69,29 @@ class Classic:
         solver: the centre, one beside it at half the width, and a third at a right angle. The closed form agrees only
         to 2e-4, which changes bytes of the crop.
         """
-        dtype = REGION_DTYPE[self.variant]
-        center, scale = np.asarray(center, dtype), np.asarray(scale, dtype)
-        source = _three_points(center, scale[:, :1] * np.array(_SECOND_POINT[self.variant]))
-        target = _points_in_crop(self.input_size, self.variant)
-        matrices = np.empty((len(source), 2, 3))
-        for matrix, points in zip(matrices, source, strict=True):
-            matrix[:] = cv2.getAffineTransform(points, target)
+        dtype = _REGION_DTYPE[self.variant]
+        # The last region is the crop itself, whose centre is (W / 2, H / 2): its three points are where the others go.
+        middle = np.concatenate([np.asarray(center, dtype), np.array([self.input_size]) / 2])
+        width = np.concatenate([np.asarray(scale, dtype)[:, :1], [self.input_size[:1]]])
+        first = middle.astype(np.float32)
+        second = (middle + width * _SECOND_POINT[self.variant]).astype(np.float32)
+        x, y = (first - second).T
+        points = np.stack([first, second, second + np.stack([-y, x], axis=-1)], axis=1)
+        matrices = np.empty((len(center), 2, 3))
+        for matrix, source in zip(matrices, points[:-1], strict=True):
+            matrix[:] = cv2.getAffineTransform(source, points[-1])
         return matrices
 
     def cut(
         self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Cut one crop per region, see `Geometry`."""
+        """Cut one crop per region out of an RGB image."""
         return warp_crops(image, self.matrices(center, scale), self.input_size)
 
     def to_image(
         self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Map points to pixels of the image, see `Geometry`: the inverse of `matrices` for the crop's aspect ratio.
+        """Map points to pixels of the image: the inverse of `matrices` for the crop's aspect ratio.
 
         Notes
         -----
@@ -108,7 +99,7 @@ class Classic:
         `models/pose_estimators/topdown.py` (`add_pred_to_datasample`). Both sides of `scale` count. 0.x computes
         float32 points in float32, 1.x always in float64; they agree to about 3e-5 px at 400 px.
         """
-        dtype = REGION_DTYPE[self.variant]
+        dtype = _REGION_DTYPE[self.variant]
         center, scale = np.asarray(center, dtype)[:, None], np.asarray(scale, dtype)[:, None]
         size = np.array(self.input_size, dtype)
         if self.variant == "mmpose1x":
@@ -117,19 +108,49 @@ class Classic:
         return (points * (scale / size) + center - scale * dtype(0.5)).astype(np.float32)
 
 
-@cache
-def _points_in_crop(input_size: tuple[int, int], variant: Variant) -> NDArray[np.float32]:
-    """Return where the three points (3, 2) lie in a crop."""
-    width, height = input_size
-    # The centre goes to (W / 2, H / 2): crop pixel 0 shows the region's edge, not the middle of its first W-th.
-    centre = np.array([[width * 0.5, height * 0.5]])
-    points: NDArray[np.float32] = _three_points(centre, width * np.array([_SECOND_POINT[variant]]))[0]
-    return points
+class Udp(Classic):
+    """The convention of UDP (Huang et al., The Devil is in the Details, CVPR 2020), for the decoder `udp`.
 
+    Regions are those of `Classic`, but shown from middle to middle of the outer pixels: `center - scale / 2 ..
+    center + scale / 2` lies on `0 .. W - 1`, and width and height have a zoom each.
 
-def _three_points(first: NDArray[np.floating], step: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return a point, the point one step on, and the one at a right angle from there: float32 (N, 3, 2)."""
-    a = first.astype(np.float32)
-    b = (first + step).astype(np.float32)
-    d = a - b
-    return np.stack([a, b, b + np.stack([-d[:, 1], d[:, 0]], axis=-1)], axis=1)
+    No published model runs with it. MMPose's three DeepFashion models with `udp` in their names set it where their 1.x
+    configs do not read it: what gave their published numbers is `Classic` with the decoder `argmax` (and a flip test
+    without shift). Their 0.x configs do use UDP, but 0.x never published files for them.
+    """
+
+    def matrices(self, center: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the affine maps (N, 2, 3) from pixels of the image to pixels of the crop; they hold float32 values.
+
+        Both sides of `scale` count. A scale of 0 gives infinities, as upstream.
+
+        Notes
+        -----
+        Source: 0.x `core/post_processing/post_transforms.py` (`get_warp_matrix`), 1.x `structures/bbox/transforms.py`
+        (`get_udp_warp_matrix`), rotation 0.
+        """
+        dtype = _REGION_DTYPE[self.variant]
+        center, scale = (np.asarray(value, dtype).astype(np.float64) for value in (center, scale))
+        matrices = np.zeros((len(center), 2, 3), np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):  # scale 0
+            zoom = (np.array(self.input_size) - 1) / scale
+            matrices[:, [0, 1], [0, 1]] = zoom
+            matrices[:, :, 2] = zoom * (0.5 * scale - center)
+        # Upstream passes the float32 matrix to OpenCV; positions lie on rounding ties here too.
+        return matrices.astype(np.float64)
+
+    def to_image(
+        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Map points to pixels of the image; (W - 1, H - 1) is the last pixel of the crop.
+
+        Notes
+        -----
+        Source: 0.x `core/post_processing/post_transforms.py` (`transform_preds`, `use_udp`), 1.x
+        `models/pose_estimators/topdown.py` (`add_pred_to_datasample`), whose division by W undoes a factor of W in
+        `codecs/udp_heatmap.py`: its "input pixels" are W / (W - 1) times the pixels of the crop.
+        """
+        dtype = _REGION_DTYPE[self.variant]
+        center, scale = np.asarray(center, dtype)[:, None], np.asarray(scale, dtype)[:, None]
+        last = np.array([side - 1 for side in self.input_size], dtype)
+        return (points * (scale / last) + center - scale * dtype(0.5)).astype(np.float32)

@@ -2,9 +2,7 @@
 
 Its crop is not a warp: a region with integer corners is copied out of the image, its contrast is stretched to 0..255,
 and it is resized as Pillow does. A region with more than two pixels per pixel of the crop is cut from a shrunk image.
-
-Upstream's units of 200 px and its one-based coordinates stay in here. Crops are square; upstream is consistent for no
-other shape.
+Crops are square; upstream is consistent for no other shape.
 """
 
 import math
@@ -22,26 +20,17 @@ _FAR = 2.0**53  # pixels: further away than any image reaches
 
 @dataclass(frozen=True)
 class HRNetOfficial:
-    """The convention of the official repository (`Geometry`).
+    """The convention of the official repository (`Geometry`)."""
 
-    Attributes
-    ----------
-    input_size
-        Width and height of the crop in pixels, equal.
-    padding
-        Side of the region in units of the longer side of the box, which is tight about the landmarks.
-    stretch_image
-        Whether the contrast of an image that is shrunk first is stretched as well: true for WFLW, AFLW and 300W, whose
-        images upstream holds as floats; false for COFW, whose images are integers.
-    unbiased
-        False: upstream's points, which gave its published numbers. They are whole pixels, and on average half a pixel
-        too far right and down: 1 is added, as coordinates are one-based there, and half is lost by truncation. True:
-        neither.
-    """
-
-    input_size: tuple[int, int]
-    padding: float = 1.25
+    input_size: tuple[int, int]  # width and height of the crop in pixels, equal
+    padding: float = (
+        1.25  # side of the region in units of the longer side of the box, which is tight about the landmarks
+    )
+    # Stretch the contrast of an image that is shrunk first as well: true for WFLW, AFLW and 300W, whose images upstream
+    # holds as floats; false for COFW, whose images are integers.
     stretch_image: bool = True
+    # False: upstream's points, which gave its published numbers. They are whole pixels, and on average half a pixel too
+    # far right and down: 1 is added, as coordinates are one-based there, and half is lost by truncation. True: neither.
     unbiased: bool = False
 
     def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -60,22 +49,17 @@ class HRNetOfficial:
     def cut(
         self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Cut one crop per region, see `Geometry`. Only the width of `scale` counts.
+        """Cut one crop per region, see `Geometry`; only the width of `scale` counts.
 
-        Raises
-        ------
-        InvalidBoxError
-            If a region is not finite or has no area.
+        Raises `InvalidBoxError` if a region is not finite or has no area.
 
         Notes
         -----
         Source: `lib/utils/transforms.py` (`crop`) with SciPy 1.2's `imresize`. Its oddities are kept: padding takes
         part in the stretch; corners are truncated to integers, so the region is not quite square, yet resized to a
         square; the shrunk image has an integer size, but the center is divided by the exact factor; the 3 rows of an
-        array with 3 rows are taken for its channels.
-
-        Regions outside of the image, or so large that the image shrinks to nothing, give black crops; upstream raises
-        for some of them, depending on the side.
+        array with 3 rows are taken for its channels. Regions outside of the image, or so large that it shrinks to
+        nothing, give black crops; upstream raises for some of them, depending on the side.
         """
         center, sides = np.asarray(center, np.float32), np.asarray(scale, np.float64)[:, 0]
         if not (np.isfinite(center).all() and np.isfinite(sides).all() and (sides > 0).all()):
@@ -91,7 +75,7 @@ class HRNetOfficial:
     def to_image(
         self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Map points to pixels of the image, see `Geometry`. Only the width of `scale` counts.
+        """Map points to pixels of the image; only the width of `scale` counts.
 
         Notes
         -----

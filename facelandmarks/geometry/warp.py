@@ -24,21 +24,9 @@ _BAND = 64  # rows whose maps are computed at a time, so that intermediate array
 
 
 def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Cut one crop per matrix out of an image; outside of the image it is black.
+    """Cut crops (N, H, W, 3) of `size` (W, H) out of an image (height, width, 3); outside of it they are black.
 
-    Parameters
-    ----------
-    image
-        uint8 (height, width, 3), any memory layout.
-    matrices
-        float64 (N, 2, 3), finite: pixels of the image to pixels of the crop.
-    size
-        Width and height of the crops in pixels.
-
-    Returns
-    -------
-    ndarray
-        uint8 (N, H, W, 3).
+    `matrices` (N, 2, 3), finite, take pixels of the image to pixels of the crop.
 
     Notes
     -----
@@ -66,15 +54,10 @@ def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> T
     rows = np.multiply.outer((a12, a22), np.arange(height)) + np.stack([b1, b2])[:, :, None]
     columns = np.multiply.outer((a11, a21), np.arange(width))
     half = 16  # of 32: positions are cut, not rounded, to 1/32 px
-    (x_rows, y_rows), (x_columns, y_columns) = _fixed(rows)[..., None] + half, _fixed(columns)[:, :, None]
+    # Ties to even, as in OpenCV.
+    fixed = [np.rint(np.minimum(np.maximum(term * 1024, -_FAR), _FAR)).astype(np.int64) for term in (rows, columns)]
+    (x_rows, y_rows), (x_columns, y_columns) = fixed[0][..., None] + half, fixed[1][:, :, None]
     return x_rows, x_columns, y_rows, y_columns
-
-
-def _fixed(position: NDArray[np.float64]) -> Ints:
-    """Convert pixels to 1/1024 px, ties to even as in OpenCV."""
-    fixed = position * 1024
-    np.rint(np.minimum(np.maximum(fixed, -_FAR, out=fixed), _FAR, out=fixed), out=fixed)
-    return fixed.astype(np.int64)
 
 
 def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
@@ -98,7 +81,13 @@ def _fill_maps(
 ) -> None:
     """Fill the maps (H, W, 2) and (H, W) of one crop."""
     if (x_rows == x_rows[0]).all() and (y_columns == y_columns[:, :1]).all():
-        _fill_upright(_within_int16(x_rows[:1], x_columns), _within_int16(y_rows, y_columns[:, :1]), pixel, fraction)
+        # Not rotated: a row of x and a column of y say all. Both positions of a pixel are written as one number, x
+        # beside 0 combined by OR with 0 beside y.
+        x, y = _within_int16(x_rows[:1], x_columns), _within_int16(y_rows, y_columns[:, :1])
+        right, down = np.zeros((1, x.size, 2), np.int16), np.zeros((y.size, 1, 2), np.int16)
+        right[..., 0], down[..., 1] = x >> 10, y >> 10
+        np.bitwise_or(right.view(np.uint32), down.view(np.uint32), out=pixel.view(np.uint32))
+        np.bitwise_or((x >> 5 & 31).astype(np.uint16), (y & 31 << 5).astype(np.uint16), out=fraction)
         return
     for top in range(0, len(y_rows), _BAND):
         part = slice(top, top + _BAND)
@@ -108,27 +97,10 @@ def _fill_maps(
         fraction[part] = (x >> 5 & 31).astype(np.uint16) | (y & 31 << 5).astype(np.uint16)
 
 
-def _fill_upright(
-    x: NDArray[np.int32], y: NDArray[np.int32], pixel: NDArray[np.int16], fraction: NDArray[np.uint16]
-) -> None:
-    """Fill them from a row of x (1, W) and a column of y (H, 1), which define a crop that is not rotated."""
-    # Both positions of a pixel as one number: x beside 0, y beside 0, combined by OR.
-    right, down = np.zeros((1, x.size, 2), np.int16), np.zeros((y.size, 1, 2), np.int16)
-    right[..., 0], down[..., 1] = x >> 10, y >> 10
-    np.bitwise_or(_paired(right), _paired(down), out=_paired(pixel))
-    np.bitwise_or((x >> 5 & 31).astype(np.uint16), (y & 31 << 5).astype(np.uint16), out=fraction)
-
-
-def _paired(pixel: NDArray[np.int16]) -> NDArray[np.uint32]:
-    """View positions (H, W, 2) as one number (H, W) each."""
-    return pixel.view(np.uint32)[..., 0]
-
-
 def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     """Sum the terms, clipped to int16 pixels: a cast alone would wrap, and a far image would appear again."""
-    total: NDArray[np.int32]
     if np.abs(rows).max() + np.abs(columns).max() < _INT16_EDGE:
-        total = rows.astype(np.int32) + columns.astype(np.int32)
+        total: NDArray[np.int32] = rows.astype(np.int32) + columns.astype(np.int32)
     else:
         total = np.clip(rows + columns, -_INT16_EDGE, _INT16_EDGE - 1).astype(np.int32)
     return total

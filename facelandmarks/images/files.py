@@ -31,15 +31,9 @@ _LOG = logging.getLogger(__name__)
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 # EXIF orientation -> whether rows and columns are swapped, and how the result is flipped (cv2.flip: 0 rows, 1 columns).
 _UPRIGHT: dict[int, tuple[bool, int | None]] = {
-    1: (False, None),
-    2: (False, 1),
-    3: (False, -1),
-    4: (False, 0),
-    5: (True, None),
-    6: (True, 1),
-    7: (True, -1),
-    8: (True, 0),
-}
+    1: (False, None), 2: (False, 1), 3: (False, -1), 4: (False, 0),
+    5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0),
+}  # fmt: skip
 _EXIF_ORIENTATION = 274
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Images only: other plugins of Pillow read documents, and the one for EPS starts an external program.
@@ -60,13 +54,7 @@ _FILTERS = threading.Lock()
 
 
 def read_file(path: str | os.PathLike[Any]) -> bytes:
-    """Read a whole file.
-
-    Raises
-    ------
-    InvalidImageError
-        If there is no such file, it is a directory or a pipe (which is not waited for), or it may not be read.
-    """
+    """Read a whole file; `InvalidImageError` if it is missing, may not be read, or is a pipe (not waited for)."""
     name = os.fsdecode(path)
     try:
         mode = Path(name).stat().st_mode
@@ -88,15 +76,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
 def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = False) -> NDArray[Any]:
     """Decode an image file; `name` stands for it in messages, and `max_pixels` is checked before its pixels are read.
 
-    Returns
-    -------
-    ndarray
-        RGB (H, W, 3) uint8 or uint16, or grey (H, W) uint16 or float32; upright, without alpha, first frame or page.
-
-    Raises
-    ------
-    InvalidImageError
-        If it is not an image, or one that is cut, damaged, or too large.
+    The result is RGB (H, W, 3) uint8 or uint16, or grey (H, W) uint16 or float32; upright, without alpha.
     """
     if not data:
         raise InvalidImageError(f"{name} is empty (0 bytes)")
@@ -130,13 +110,7 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 
 def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
-    """Return the pixels of a PIL image: RGB (H, W, 3) uint8, or (H, W) uint16 or float32 for its deep grey modes.
-
-    Raises
-    ------
-    InvalidImageError
-        If its file cannot be decoded, or its values have no known brightness.
-    """
+    """Return the pixels of a PIL image: RGB (H, W, 3) uint8, or (H, W) uint16 or float32 for its deep grey modes."""
     try:
         if image.mode == "F" or image.mode.startswith("I;16"):
             return np.array(image)
@@ -148,10 +122,8 @@ def pil_to_array(image: "PILImage", name: str) -> NDArray[Any]:
     except Exception as error:  # pixels are read as late as here, and plugins raise errors of a dozen classes
         raise InvalidImageError(f"{name} cannot be decoded: {error} ({type(error).__name__})") from error
     if grey.size and (grey.min() < 0 or grey.max() > 65535):
-        raise InvalidImageError(
-            f"{name} has 32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness: "
-            "scale them to 8 or 16 bits"
-        )
+        values = f"32-bit values {grey.min()}..{grey.max()}, and only 0..65535 have a known brightness"
+        raise InvalidImageError(f"{name} has {values}: scale them to 8 or 16 bits")
     return grey.astype(np.uint16)
 
 
@@ -168,9 +140,8 @@ def _decode_with_pillow(data: bytes, name: str, max_pixels: int) -> NDArray[Any]
     except UnidentifiedImageError as error:
         start = data[:4096].removeprefix(b"\xef\xbb\xbf")
         what = next((what for magic, what in _UNREADABLE.items() if re.match(magic, start, re.DOTALL)), None)
-        raise InvalidImageError(
-            f"{name} is {what}" if what else f"{name} is not an image in a known format (first bytes {data[:8]!r})"
-        ) from error
+        what = what or f"not an image in a known format (first bytes {data[:8]!r})"
+        raise InvalidImageError(f"{name} is {what}") from error
     except Image.DecompressionBombError as error:
         raise InvalidImageError(f"{name} is too large: {error} (the limit is PIL.Image.MAX_IMAGE_PIXELS)") from error
     except Exception as error:  # as in `pil_to_array`

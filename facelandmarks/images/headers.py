@@ -1,8 +1,7 @@
 """What JPEG, PNG, PNM and 16-bit TIFF files say about themselves: size, orientation, whether they are complete.
 
 OpenCV decodes these, but must not judge them: it reads a cut JPEG as a half-grey image without a word, allocates what
-a header claims, and turns some formats upright in some of its versions only. JPEG and PNG have to be walked to their
-end for that; size and orientation are met on the way. Pillow reads the headers of all other formats.
+a header claims, and turns some formats upright in some of its versions only. So JPEG and PNG are walked to their end.
 """
 
 import re
@@ -26,28 +25,18 @@ _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_SAMPLES = 256, 2
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a file before OpenCV decodes it.
-
-    `width` and `height` are pixels as stored, before the EXIF orientation (1 to 8) is applied. `data` is what to
-    decode: the file without what OpenCV's versions treat differently. `several`: it holds more frames than that one.
-    """
+    """What is known of a file before OpenCV decodes it."""
 
     format: str
-    width: int
+    width: int  # pixels as stored, before the orientation is applied
     height: int
-    data: bytes
-    orientation: int = 1
-    several: bool = False
+    data: bytes  # to decode: the file without what OpenCV's versions treat differently
+    orientation: int = 1  # of EXIF, 1 to 8
+    several: bool = False  # it holds more frames than this one
 
 
 def read_header(data: bytes) -> Header | None:
-    """Read the header of a file and check that it is complete; return None if Pillow has to read the file.
-
-    Raises
-    ------
-    ValueError
-        If the file is cut or damaged; the message says how.
-    """
+    """Read the header of a file, or return None if Pillow has to; `ValueError` says how a file is cut or damaged."""
     try:
         if re.match(rb"\xff\xd8(?:\xff|\Z)", data):
             return _jpeg(data)
@@ -109,10 +98,7 @@ def _png(data: bytes) -> Header:
 
 def _tiff16(data: bytes) -> Header | None:
     """Return the header of an upright TIFF with 16-bit colours, which Pillow would cut to 8 bits; None for others."""
-    try:
-        tags = _tiff_integers(data)
-    except (struct.error, KeyError):
-        return None
+    tags = _tiff_integers(data)
     if len(dict(tags)) < len(tags):
         return None  # OpenCV and Pillow follow different ones of two equal tags: one could hide a size over the limit
     width, height, bits, orientation, samples = (
@@ -125,20 +111,20 @@ def _tiff16(data: bytes) -> Header | None:
 
 def exif_orientation(exif: bytes) -> int:
     """Return the orientation of an EXIF block; 1 if it is missing, damaged or undefined, as in every viewer."""
-    try:
-        tags = _tiff_integers(exif.removeprefix(_EXIF_PREFIX))
-    except (struct.error, KeyError):
-        return 1
+    tags = _tiff_integers(exif.removeprefix(_EXIF_PREFIX))
     orientation = next((value for tag, value in tags if tag == _TIFF_ORIENTATION), 1)
     return orientation if 1 <= orientation <= 8 else 1
 
 
 def _tiff_integers(data: bytes) -> list[tuple[int, int]]:
     """Return tags and first values of the whole numbers in the first directory of a TIFF structure, as EXIF is one."""
-    order = _TIFF_ORDERS[data[:4]]
-    (start,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, start)
-    found = []
+    found: list[tuple[int, int]] = []
+    try:
+        order = _TIFF_ORDERS[data[:4]]
+        (start,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+    except (struct.error, KeyError):
+        return found
     for entry in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):  # as many as there are in a cut one
         tag, kind, length, offset = struct.unpack_from(order + "HHII", data, entry)
         code, inside = {3: ("H", 2), 4: ("I", 1)}.get(kind, ("", 0))

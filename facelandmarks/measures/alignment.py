@@ -32,34 +32,21 @@ LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class Alignment:
-    """A published alignment: side of the crop in pixels, and how to find the map from image to crop.
+    """A published alignment."""
 
-    `matrices` takes five points (N, 5, 2) and a side, and returns similarities (N, 2, 3). `smooth`: faces that are
-    larger than the crop are averaged down; else single pixels are picked, as published.
-    """
-
-    size: int
+    size: int  # side of the crop in pixels
+    # Takes five points (N, 5, 2) and a side, and returns similarities (N, 2, 3) from image to crop.
     matrices: Callable[[NDArray[np.float64], int], NDArray[np.float64]]
-    smooth: bool
+    smooth: bool  # faces larger than the crop are averaged down; else single pixels are picked, as published
 
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """Aligned crops of N faces.
+    """Aligned crops of N faces."""
 
-    Attributes
-    ----------
-    pixels
-        uint8 (N, S, S, 3), RGB; black outside the image, and where `valid` is not set.
-    matrices
-        float64 (N, 2, 3), pixels of the image to pixels of the crop, counted from the centres of the first ones.
-    valid
-        bool (N,): none of the five points is missing, and they look like a face that is not mirrored.
-    """
-
-    pixels: NDArray[np.uint8]
-    matrices: NDArray[np.float64]
-    valid: NDArray[np.bool_]
+    pixels: NDArray[np.uint8]  # (N, S, S, 3), RGB; black outside the image, and where `valid` is not set
+    matrices: NDArray[np.float64]  # (N, 2, 3), pixels of the image to those of the crop, from the centres of the first
+    valid: NDArray[np.bool_]  # (N,): none of the five points is missing, and they look like a face, not mirrored
 
 
 def align(
@@ -86,13 +73,6 @@ def align(
         `"arcface112"` or `"ffhq"`.
     size
         Side of the crops in pixels, up to 4096; None as published, 112 and 1024.
-
-    Raises
-    ------
-    InvalidImageError
-        If the image cannot be read.
-    UnknownModelError, InvalidOptionError
-        If there is no such scheme or alignment, the scheme lacks the points, or the size is out of range.
 
     Notes
     -----
@@ -136,10 +116,7 @@ def _ffhq(points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 ALIGNMENTS: Mapping[str, Alignment] = MappingProxyType(
-    {
-        "arcface112": Alignment(ARCFACE_SIZE, _arcface, smooth=False),
-        "ffhq": Alignment(1024, _ffhq, smooth=True),
-    }
+    {"arcface112": Alignment(ARCFACE_SIZE, _arcface, smooth=False), "ffhq": Alignment(1024, _ffhq, smooth=True)}
 )
 
 

@@ -36,32 +36,19 @@ LARGEST_ERROR = 0.1
 
 @dataclass(frozen=True, eq=False)
 class HeadPose:
-    """Poses of N heads.
+    """Poses of N heads; angles (N,) in degrees."""
 
-    Attributes
-    ----------
-    rotation
-        float64 (N, 3, 3), from axes of the head to axes of the camera.
-    translation
-        float64 (N, 3): the head's origin, between the ears, in the camera's axes, in cm of an average head. It is as
-        accurate as the focal length.
-    yaw, pitch, roll
-        float64 (N,), degrees. Yaw is positive when the nose points to the right of the image, pitch when it points
-        up, roll when the head leans clockwise in the image.
-    error
-        float64 (N,): root mean square distance of the points from those of the turned average face, as a fraction of
-        the diagonal of the points' bounding box.
-    valid
-        bool (N,): no point is missing, the head is in front of the camera and turned by less than 90 degrees, and
-        `error` is at most 0.1.
-    """
-
-    rotation: NDArray[np.float64]
+    rotation: NDArray[np.float64]  # (N, 3, 3), from axes of the head to axes of the camera
+    # (N, 3): the head's origin, between the ears, in the camera's axes, in cm of an average head; as accurate as the
+    # focal length.
     translation: NDArray[np.float64]
-    yaw: NDArray[np.float64]
-    pitch: NDArray[np.float64]
-    roll: NDArray[np.float64]
+    yaw: NDArray[np.float64]  # positive when the nose points to the right of the image
+    pitch: NDArray[np.float64]  # positive when it points up
+    roll: NDArray[np.float64]  # positive when the head leans clockwise in the image
+    # (N,): root mean square distance of the points from those of the turned average face, as a fraction of the
+    # diagonal of the points' bounding box.
     error: NDArray[np.float64]
+    # (N,): no point is missing, the head is in front of the camera, turned by less than 90 degrees, `error` <= 0.1.
     valid: NDArray[np.bool_]
 
 
@@ -81,11 +68,6 @@ def head_pose(
     focal
         Focal length in pixels. None: the longer side of the image, an angle of view of 53 degrees. The angles hardly
         depend on it for a face that is small in the image; the distance is proportional to it.
-
-    Raises
-    ------
-    UnknownModelError, InvalidOptionError
-        If there is no such scheme, it lacks points, or the points do not fit it; if sizes are not positive.
 
     Notes
     -----

@@ -23,7 +23,10 @@ class Ratios:
 
 
 def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
-    """Measure height over width of both eyes: mean distance of the lids over the distance of the corners.
+    """Measure height over width (N, 2) of both eyes: mean distance of the lids over the distance of the corners.
+
+    The eye on the left of the image is first. Not valid: points missing, an eye narrower than 4 px, or less than 0.6
+    times as wide as the other.
 
     Parameters
     ----------
@@ -31,17 +34,6 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
         (N, K, 2) in pixels.
     scheme
         Name or record of a scheme whose eyes are closed outlines: `ibug68`, `wflw98`, `lapa106` or `cofw29`.
-
-    Returns
-    -------
-    Ratios
-        (N, 2), the eye on the left of the image first. Not valid: points missing, an eye narrower than 4 px, or less
-        than 0.6 times as wide as the other.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such scheme, it has no such outlines, or the points do not fit it.
 
     Notes
     -----

@@ -22,8 +22,6 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "simple_baseline": SimpleBaseline,
     "rtmpose": RTMPose,
 }
-
-
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
 
 

@@ -26,12 +26,9 @@ class Block(nn.Module):
         super().__init__()
         self.shortcut = shortcut
         self.conv1 = conv_norm(channels, channels, 3)
-        self.conv2 = nn.Sequential(
-            OrderedDict(
-                depthwise_conv=conv_norm(channels, channels, 5, groups=channels),
-                pointwise_conv=conv_norm(channels, channels, 1),
-            )
-        )
+        depthwise = conv_norm(channels, channels, 5, groups=channels)
+        pointwise = conv_norm(channels, channels, 1)
+        self.conv2 = nn.Sequential(OrderedDict(depthwise_conv=depthwise, pointwise_conv=pointwise))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv2(self.conv1(x))
@@ -88,12 +85,8 @@ class PyramidPooling(nn.Module):
 class CSPNeXt(nn.Module):
     """The backbone: float32 (N, 3, H, W), multiples of 32, to (N, 16 * width, H / 32, W / 32) from the last stage.
 
-    Parameters
-    ----------
-    width
-        Channels of the stem: 24 in tiny, 32 in small, 48 in medium. Each stage doubles them.
-    depths
-        Blocks in each of the four stages: (1, 1, 1, 1), (1, 2, 2, 1), (2, 4, 4, 2).
+    `width` are the channels of the stem (24 in tiny, 32 in small, 48 in medium), which each stage doubles; `depths` the
+    blocks in each of the four stages: (1, 1, 1, 1), (1, 2, 2, 1), (2, 4, 4, 2).
     """
 
     EXPANSION = 16

@@ -7,11 +7,10 @@ from torch import nn
 
 
 def fuse_batch_norms(network: nn.Module) -> None:
-    """Fold every batch norm into the convolution before it, in place.
+    """Fold every batch norm into the convolution before it, in place; the network must be in evaluation mode.
 
-    The network must be in evaluation mode. The layout of the modules says which norm follows which convolution: the
-    next child of an `nn.Sequential`, else the one of the same number (`conv1`, `bn1`). All networks here, like their
-    originals, are written that way.
+    The layout of the modules says which convolution that is: the child before in an `nn.Sequential`, else the one of
+    the same number (`conv1`, `bn1`). All networks here, like their originals, are written that way.
     """
     for parent in list(network.modules()):
         names = [name for name, _ in parent.named_children()]

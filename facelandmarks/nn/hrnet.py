@@ -1,17 +1,17 @@
 """HRNet: parallel branches of falling resolution that exchange their features.
 
-Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation", CVPR 2019;
-Wang et al., TPAMI 2020.
-Parameter names are those of the published files, so a checkpoint loads without renaming.
+Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation", CVPR 2019; Wang et al., TPAMI
+2020. Parameter names are those of the published files, of heads those of MMPose 1.x.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facelandmarks.nn.heads import ConcatHead, HeatmapHead
-from facelandmarks.nn.resnet import Bottleneck, bottlenecks, conv3x3
+from facelandmarks.nn.resnet import Bottleneck, HeatmapHead, bottlenecks, conv3x3
 
 
 class BasicBlock(nn.Module):
@@ -67,39 +67,22 @@ class ExchangeModule(nn.Module):
         outputs = []
         for paths in self.fuse_layers:
             assert isinstance(paths, nn.ModuleList)  # noqa: S101 - for the type checker
-            # Summed from branch 0 on, as the originals do: float addition has an order.
             parts = [path(x) for path, x in zip(paths, branches, strict=True)]
-            total = parts[0]
-            for part in parts[1:]:
-                total = total + part
-            outputs.append(F.relu(total))
+            outputs.append(F.relu(reduce(torch.add, parts)))  # from branch 0 on, as upstream: floats have an order
         return outputs
 
 
 class HRNet(nn.Module):
     """The backbone: float32 (N, 3, H, W), multiples of 32, to branches at H/4, H/8, H/16, H/32.
 
-    Parameters
-    ----------
-    width
-        Channels of the branch of highest resolution; each further branch has twice as many.
-    modules
-        Exchange modules of the stages with two, three and four branches.
-    all_branches
-        Whether all four branches are returned (HRNetV2) or only the highest; then the last exchange has no paths to the
-        others.
-    mode
-        How lower branches are enlarged before they are added to higher ones: `"bilinear"` in all published face models,
-        `"nearest"` in the original and in HRNet-W48. The names in a checkpoint do not show it.
+    `width` are the channels of the branch of highest resolution; each further branch has twice as many. `modules` are
+    the exchange modules of the stages with two, three and four branches. Without `all_branches` only the highest is
+    returned, and the last exchange has no paths to the others. `mode` is how lower branches are enlarged: `"bilinear"`
+    in all published face models, `"nearest"` in the original and HRNet-W48; names in a checkpoint do not show it.
     """
 
     def __init__(
-        self,
-        width: int,
-        modules: Sequence[int] = (1, 4, 3),
-        *,
-        all_branches: bool = True,
-        mode: str = "bilinear",
+        self, width: int, modules: Sequence[int] = (1, 4, 3), *, all_branches: bool = True, mode: str = "bilinear"
     ) -> None:
         super().__init__()
         widths = [width * 2**branch for branch in range(4)]
@@ -139,11 +122,27 @@ class HRNet(nn.Module):
         return branches
 
 
-class HRNetV2(nn.Module):
-    """HRNetV2 with its heatmap head: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4).
+class ConcatHead(nn.Module):
+    """Enlarges all branches to the highest resolution and turns them into one heatmap per landmark (HRNetV2).
 
-    Used by the face models of MMPose and of HRNet-Facial-Landmark-Detection, under three sets of names.
+    The official repository and both generations of MMPose share this head, under three sets of names
+    (`facelandmarks.weights.checkpoint`).
     """
+
+    def __init__(self, channels: int, landmarks: int) -> None:
+        super().__init__()
+        self.conv_layers = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
+        self.final_layer = nn.Conv2d(channels, landmarks, 1)
+
+    def forward(self, branches: list[Tensor]) -> Tensor:
+        size = branches[0].shape[2:]
+        enlarged = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in branches[1:]]
+        heatmaps: Tensor = self.final_layer(self.conv_layers(torch.cat([branches[0], *enlarged], 1)))
+        return heatmaps
+
+
+class HRNetV2(nn.Module):
+    """HRNetV2, the published face models: float32 (N, 3, H, W) to heatmaps (N, landmarks, H / 4, W / 4)."""
 
     def __init__(self, width: int, landmarks: int) -> None:
         super().__init__()
@@ -156,10 +155,7 @@ class HRNetV2(nn.Module):
 
 
 class HRNetPose(nn.Module):
-    """HRNet for poses: heatmaps from the highest branch alone; shapes as `HRNetV2`.
-
-    Used by MMPose's DeepFashion models (HRNet-W48).
-    """
+    """HRNet for poses, MMPose's DeepFashion models: heatmaps from the highest branch alone; shapes as `HRNetV2`."""
 
     def __init__(self, width: int, landmarks: int) -> None:
         super().__init__()

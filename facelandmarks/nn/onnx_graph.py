@@ -17,10 +17,10 @@ _TRACED = 2  # crops: with one, the exporter might take an axis of length 1 for 
 
 
 class Normalised(nn.Module):
-    """A network behind the normalisation of its pixels, and before a decoder if there is one.
+    """A network behind the normalisation of RGB crops, uint8 (N, H, W, 3), and before a decoder if there is one.
 
-    Takes uint8 (N, H, W, 3) RGB. Normalises in float32 with `mean` and `std` per channel, on the scale 0 to 255; the
-    network gets (N, 3, H, W) of number type `dtype`.
+    Normalises in float32 with `mean` and `std` per channel, on the scale 0 to 255; the network gets (N, 3, H, W) of
+    number type `dtype`.
     """
 
     def __init__(
@@ -56,25 +56,9 @@ def build_graph(
     decode: Decode | None = None,
     outputs: tuple[str, ...] = (OUTPUT,),
 ) -> bytes:
-    """Return the bytes of a network's ONNX file: crops uint8 (N, H, W, 3) in, raw output float32 out.
+    """Return the bytes of the ONNX file of `Normalised`: crops uint8 (N, H, W, 3) in, `outputs` float32 out.
 
-    Parameters
-    ----------
-    network
-        With its weights loaded; its batch norms are folded in place.
-    mean, std
-        Per channel, on the scale 0 to 255; the graph normalises.
-    size
-        Width and height of the input in pixels; None leaves both open.
-    metadata
-        Stored in the file.
-    decode, outputs
-        Traceable operations on the network's output, and the names of the results.
-
-    Raises
-    ------
-    MissingDependencyError
-        If onnx is not installed.
+    Batch norms are folded in place. `size` is the width and height of the crops in pixels; None leaves both open.
     """
     network.eval().requires_grad_(False)
     fuse_batch_norms(network)
@@ -88,9 +72,8 @@ def trace(
     try:
         import onnx
     except ImportError as error:
-        raise MissingDependencyError(
-            "writing an ONNX file needs onnx: pip install 'facelandmarks-zoo[onnxruntime]'"
-        ) from error
+        hint = "pip install 'facelandmarks-zoo[onnxruntime]'"
+        raise MissingDependencyError(f"writing an ONNX file needs onnx: {hint}") from error
     width, height = size or (256, 256)
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()

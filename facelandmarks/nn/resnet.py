@@ -1,14 +1,13 @@
-"""ResNet, and two published landmark models on top of it: DeepPose and Simple Baselines.
+"""ResNet, and two published landmark models on top of it with their heads: DeepPose and Simple Baselines.
 
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; parameter names are those of the published files.
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. Parameter names are those of the published files;
+of heads, those of MMPose 1.x.
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from facelandmarks.nn.heads import HeatmapHead, RegressionHead
 
 
 def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
@@ -72,6 +71,39 @@ class ResNet(nn.Module):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return features
+
+
+class HeatmapHead(nn.Module):
+    """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
+
+    `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
+    """
+
+    def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:
+        super().__init__()
+        steps: list[nn.Module] = []
+        for width in deconvolutions:
+            conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
+            steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        self.deconv_layers = nn.Sequential(*steps)
+        self.final_layer = nn.Conv2d(channels, landmarks, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        heatmaps: Tensor = self.final_layer(self.deconv_layers(features))
+        return heatmaps
+
+
+class RegressionHead(nn.Module):
+    """Averages all pixels, then a linear layer: (N, channels, h, w) to (N, landmarks, 2), x and y interleaved."""
+
+    def __init__(self, channels: int, landmarks: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels, landmarks * 2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        points: Tensor = self.fc(features.mean((2, 3)))
+        return points.view(-1, self.fc.out_features // 2, 2)
 
 
 class DeepPose(nn.Module):

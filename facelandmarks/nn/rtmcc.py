@@ -14,10 +14,7 @@ from facelandmarks.nn.cspnext import CSPNeXt
 
 
 class ScaleNorm(nn.Module):
-    """Scales vectors (..., size) to one learned length.
-
-    Nguyen and Salazar, "Transformers without Tears", IWSLT 2019.
-    """
+    """Scales vectors (..., size) to one learned length (Nguyen and Salazar, Transformers without Tears, IWSLT 2019)."""
 
     SHORTEST = 1e-5  # root mean square below which a vector is not lengthened further
 

@@ -19,37 +19,17 @@ from facelandmarks.schemes.scheme import (
     Scheme,
     check_points,
     get_scheme,
-)
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
     from facelandmarks.schemes.tables import CONVERSIONS, convert, get_conversion
 
 __all__ = [
-    "AFLW19",
-    "ANIME28",
-    "COFW29",
-    "CONVERSIONS",
-    "DEEPFASHION_FULL",
-    "DEEPFASHION_LOWER",
-    "DEEPFASHION_UPPER",
-    "IBUG68",
-    "KINDS",
-    "LAPA106",
-    "POINTS5",
-    "SCHEMES",
-    "WFLW98",
-    "Contour",
-    "Conversion",
-    "Kind",
-    "Point",
-    "Residuals",
-    "Scheme",
-    "check_points",
-    "convert",
-    "get_conversion",
-    "get_scheme",
-]
+    "AFLW19", "ANIME28", "COFW29", "CONVERSIONS", "DEEPFASHION_FULL", "DEEPFASHION_LOWER", "DEEPFASHION_UPPER",
+    "IBUG68", "KINDS", "LAPA106", "POINTS5", "SCHEMES", "WFLW98", "Contour", "Conversion", "Kind", "Point",
+    "Residuals", "Scheme", "check_points", "convert", "get_conversion", "get_scheme",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

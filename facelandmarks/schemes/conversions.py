@@ -26,12 +26,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Mean distances of converted labels from labels of the target, on `faces` faces with labels in both schemes.
+    """Mean distances of converted labels from labels of the target, on faces with labels in both schemes."""
 
-    `percent` has a number for each point of the target, in percent of the root of the area of the tight box, over the
-    faces where it is visible; NaN if unknown.
-    """
-
+    # One for each point of the target, in percent of the root of the tight box's area, over the faces where it is
+    # visible; NaN if unknown.
     percent: tuple[float, ...]
     faces: int
     data: str
@@ -39,17 +37,13 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How the points of one scheme are made from the points of another.
-
-    `points` has a record for each point of the target. `origin` says where the correspondence is published, or how it
-    was found. `residuals` are the measured errors, None if no faces have labels in both schemes.
-    """
+    """How the points of one scheme are made from the points of another."""
 
     source: str
     target: str
-    points: tuple[Point, ...]
-    origin: str
-    residuals: Residuals | None = None
+    points: tuple[Point, ...]  # one for each point of the target
+    origin: str  # where the correspondence is published, or how it was found
+    residuals: Residuals | None = None  # None if no faces have labels in both schemes
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

@@ -42,35 +42,22 @@ _LIPS_INNER: Half = ((.350, .722), (.420, .708), (.500, .715), (.580, .788), (.5
 
 _HALVES: Mapping[str, Half] = {
     "aflw19": (
-        _BROW[0], (.255, .078), (.412, .112),
-        _EYE8[0], *_PUPIL, _EYE8[4],
-        _NOSE_SIDE[3], _NOSE_BRIDGE[3],
-        _LIPS_OUTER[0], (.500, .757),
-        _JAW[16],
+        _BROW[0], (.255, .078), (.412, .112), _EYE8[0], *_PUPIL, _EYE8[4], _NOSE_SIDE[3], _NOSE_BRIDGE[3],
+        _LIPS_OUTER[0], (.500, .757), _JAW[16],
     ),
     "cofw29": (
-        _BROW[0], (.412, .112), _BROW[2], _BROW[7],
-        _EYE8[0], _EYE8[4], _EYE8[2], _EYE8[6], *_PUPIL,
+        _BROW[0], (.412, .112), _BROW[2], _BROW[7], _EYE8[0], _EYE8[4], _EYE8[2], _EYE8[6], *_PUPIL,
         _NOSE_SIDE[3], _NOSE_BRIDGE[3], _NOSE_BASE[2],
-        _LIPS_OUTER[0], _LIPS_OUTER[3], _LIPS_INNER[2], _LIPS_INNER[4], _LIPS_OUTER[6],
-        _JAW[16],
+        _LIPS_OUTER[0], _LIPS_OUTER[3], _LIPS_INNER[2], _LIPS_INNER[4], _LIPS_OUTER[6], _JAW[16],
     ),
-    "ibug68": (
-        *_JAW[::2], *_BROW[:5], *_NOSE_BRIDGE, *_NOSE_BASE, *_EYE6, *_LIPS_OUTER, *_LIPS_INNER,
-    ),
-    "wflw98": (
-        *_JAW, *_BROW, *_NOSE_BRIDGE, *_NOSE_BASE, *_EYE8, *_LIPS_OUTER, *_LIPS_INNER, *_PUPIL,
-    ),
-    "lapa106": (
-        *_JAW, *_BROW, *_NOSE_BRIDGE, *_NOSE_SIDE, *_EYE8, *_PUPIL, *_LIPS_OUTER, *_LIPS_INNER, *_PUPIL,
-    ),
+    "ibug68": (*_JAW[::2], *_BROW[:5], *_NOSE_BRIDGE, *_NOSE_BASE, *_EYE6, *_LIPS_OUTER, *_LIPS_INNER),
+    "wflw98": (*_JAW, *_BROW, *_NOSE_BRIDGE, *_NOSE_BASE, *_EYE8, *_LIPS_OUTER, *_LIPS_INNER, *_PUPIL),
+    "lapa106": (*_JAW, *_BROW, *_NOSE_BRIDGE, *_NOSE_SIDE, *_EYE8, *_PUPIL, *_LIPS_OUTER, *_LIPS_INNER, *_PUPIL),
     "points5": (_PUPIL[0], _NOSE_BRIDGE[3], _LIPS_OUTER[0]),
     "anime28": (
-        (.060, .380), (.150, .720), (.500, .950),
-        (.160, .150), (.270, .090), (.400, .140),
+        (.060, .380), (.150, .720), (.500, .950), (.160, .150), (.270, .090), (.400, .140),
         (.130, .370), (.260, .250), (.400, .340), (.185, .530), (.280, .570), (.375, .535),
-        (.500, .640),
-        (.400, .750), (.500, .735), (.500, .835),
+        (.500, .640), (.400, .750), (.500, .735), (.500, .835),
     ),
     "deepfashion_upper": ((.390, .100), (.080, .500), (.250, .920)),
     "deepfashion_lower": ((.330, .080), (.200, .940)),
@@ -80,13 +67,7 @@ _HALVES: Mapping[str, Half] = {
 
 
 def typical_layout(scheme: Scheme) -> NDArray[np.float64]:
-    """Return typical positions of a scheme's points: float64 (K, 2) in a unit square, symmetric under its mirror.
-
-    Raises
-    ------
-    UnknownModelError
-        If the scheme is not one of `SCHEMES`.
-    """
+    """Return typical positions of a scheme's points: float64 (K, 2) in a unit square, symmetric under its mirror."""
     half = np.array(lookup(_HALVES, scheme.name, "typical layout of scheme"))
     first = np.flatnonzero(np.arange(len(scheme)) <= scheme.mirror)
     points = np.empty((len(scheme), 2))

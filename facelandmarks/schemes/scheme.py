@@ -25,36 +25,18 @@ class Contour:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A point layout.
+    """A point layout."""
 
-    Attributes
-    ----------
-    name
-        Key in `SCHEMES`.
-    contours
-        Lines; every point belongs to at least one.
-    pairs
-        Points that change places in a mirrored image.
-    normaliser
-        The two points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
-    source
-        Where order and pairs are published.
-    published_names
-        Names of the points in that source, if they have any.
-    named
-        Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
-    box_convention
-        Convention (`facelandmarks.boxes`) of the bounding box of the points.
-    """
-
-    name: str
-    contours: tuple[Contour, ...]
-    pairs: tuple[tuple[int, int], ...]
+    name: str  # key in `SCHEMES`
+    contours: tuple[Contour, ...]  # every point belongs to at least one
+    pairs: tuple[tuple[int, int], ...]  # points that change places in a mirrored image
+    # The points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
     normaliser: tuple[int, int] | None
-    source: str = field(compare=False)
-    published_names: tuple[str, ...] = ()
+    source: str = field(compare=False)  # where order and pairs are published
+    published_names: tuple[str, ...] = ()  # of the points in that source, if they have any
+    # Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
     named: Mapping[str, int] = field(default_factory=dict, compare=False)
-    box_convention: str = "tight"
+    box_convention: str = "tight"  # of the bounding box of the points (`facelandmarks.boxes`)
 
     def __len__(self) -> int:
         return 1 + max(max(contour.points) for contour in self.contours)
@@ -80,21 +62,13 @@ class Scheme:
         return tuple(found[point] for point in range(len(self)))
 
 
-_CORNERS_AND_TIPS = (
-    "eye_left_outer",
-    "eye_left_inner",
-    "eye_right_inner",
-    "eye_right_outer",
-    "nose_tip",
-    "mouth_left",
-    "mouth_right",
-    "chin",
-)
+_CORNERS = ("eye_left_outer", "eye_left_inner", "eye_right_inner", "eye_right_outer")
+_TIPS = ("nose_tip", "mouth_left", "mouth_right", "chin")
 
 
 def _named(*points: int) -> Mapping[str, int]:
-    """Name the points that every scheme of a face has, in the order of `_CORNERS_AND_TIPS`."""
-    return MappingProxyType(dict(zip(_CORNERS_AND_TIPS, points, strict=True)))
+    """Name the points that every scheme of a face has, in the order of `_CORNERS` and `_TIPS`."""
+    return MappingProxyType(dict(zip(_CORNERS + _TIPS, points, strict=True)))
 
 
 def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
@@ -106,13 +80,8 @@ def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
 AFLW19 = Scheme(
     name="aflw19",
     contours=(
-        _run("brow_left", 0, 2),
-        _run("brow_right", 3, 5),
-        _run("eye_left", 6, 8),
-        _run("eye_right", 9, 11),
-        _run("nose", 12, 14),
-        _run("mouth", 15, 17),
-        Contour("chin", (18,)),
+        _run("brow_left", 0, 2), _run("brow_right", 3, 5), _run("eye_left", 6, 8), _run("eye_right", 9, 11),
+        _run("nose", 12, 14), _run("mouth", 15, 17), Contour("chin", (18,)),
     ),
     pairs=((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9), (12, 14), (15, 17)),
     normaliser=None,
@@ -124,16 +93,11 @@ AFLW19 = Scheme(
 COFW29 = Scheme(
     name="cofw29",
     contours=(
-        Contour("brow_left", (0, 4, 2, 5), closed=True),
-        Contour("brow_right", (3, 6, 1, 7), closed=True),
-        Contour("eye_left", (8, 12, 10, 13), closed=True),
-        Contour("eye_right", (11, 14, 9, 15), closed=True),
-        Contour("pupil_left", (16,)),
-        Contour("pupil_right", (17,)),
-        Contour("nose", (18, 21, 19)),
-        Contour("nose_tip", (20,)),
-        Contour("lips_outer", (22, 24, 23, 27), closed=True),
-        Contour("lips_inner", (22, 25, 23, 26), closed=True),
+        Contour("brow_left", (0, 4, 2, 5), closed=True), Contour("brow_right", (3, 6, 1, 7), closed=True),
+        Contour("eye_left", (8, 12, 10, 13), closed=True), Contour("eye_right", (11, 14, 9, 15), closed=True),
+        Contour("pupil_left", (16,)), Contour("pupil_right", (17,)),
+        Contour("nose", (18, 21, 19)), Contour("nose_tip", (20,)),
+        Contour("lips_outer", (22, 24, 23, 27), closed=True), Contour("lips_inner", (22, 25, 23, 26), closed=True),
         Contour("chin", (28,)),
     ),
     pairs=((0, 1), (2, 3), (4, 6), (5, 7), (8, 9), (10, 11), (12, 14), (13, 15), (16, 17), (18, 19), (22, 23)),
@@ -146,15 +110,10 @@ COFW29 = Scheme(
 IBUG68 = Scheme(
     name="ibug68",
     contours=(
-        _run("jaw", 0, 16),
-        _run("brow_left", 17, 21),
-        _run("brow_right", 22, 26),
-        _run("nose_bridge", 27, 30),
-        _run("nose_base", 31, 35),
-        _run("eye_left", 36, 41, closed=True),
-        _run("eye_right", 42, 47, closed=True),
-        _run("lips_outer", 48, 59, closed=True),
-        _run("lips_inner", 60, 67, closed=True),
+        _run("jaw", 0, 16), _run("brow_left", 17, 21), _run("brow_right", 22, 26),
+        _run("nose_bridge", 27, 30), _run("nose_base", 31, 35),
+        _run("eye_left", 36, 41, closed=True), _run("eye_right", 42, 47, closed=True),
+        _run("lips_outer", 48, 59, closed=True), _run("lips_inner", 60, 67, closed=True),
     ),
     pairs=(
         (0, 16), (1, 15), (2, 14), (3, 13), (4, 12), (5, 11), (6, 10), (7, 9),
@@ -169,9 +128,7 @@ IBUG68 = Scheme(
 
 # Points 0 to 54 of WFLW and LaPa are the same.
 _UPPER_CONTOURS = (
-    _run("jaw", 0, 32),
-    _run("brow_left", 33, 41, closed=True),
-    _run("brow_right", 42, 50, closed=True),
+    _run("jaw", 0, 32), _run("brow_left", 33, 41, closed=True), _run("brow_right", 42, 50, closed=True),
     _run("nose_bridge", 51, 54),
 )
 _UPPER_PAIRS = (
@@ -185,12 +142,9 @@ WFLW98 = Scheme(
     contours=(
         *_UPPER_CONTOURS,
         _run("nose_base", 55, 59),
-        _run("eye_left", 60, 67, closed=True),
-        _run("eye_right", 68, 75, closed=True),
-        _run("lips_outer", 76, 87, closed=True),
-        _run("lips_inner", 88, 95, closed=True),
-        Contour("pupil_left", (96,)),
-        Contour("pupil_right", (97,)),
+        _run("eye_left", 60, 67, closed=True), _run("eye_right", 68, 75, closed=True),
+        _run("lips_outer", 76, 87, closed=True), _run("lips_inner", 88, 95, closed=True),
+        Contour("pupil_left", (96,)), Contour("pupil_right", (97,)),
     ),
     pairs=(
         *_UPPER_PAIRS, (55, 59), (56, 58),
@@ -207,14 +161,10 @@ LAPA106 = Scheme(
     contours=(
         *_UPPER_CONTOURS,
         _run("nose_side_and_base", 55, 65),
-        _run("eye_left", 66, 73, closed=True),
-        _run("eye_right", 75, 82, closed=True),
-        Contour("eye_centre_left", (74,)),
-        Contour("eye_centre_right", (83,)),
-        _run("lips_outer", 84, 95, closed=True),
-        _run("lips_inner", 96, 103, closed=True),
-        Contour("pupil_left", (104,)),
-        Contour("pupil_right", (105,)),
+        _run("eye_left", 66, 73, closed=True), _run("eye_right", 75, 82, closed=True),
+        Contour("eye_centre_left", (74,)), Contour("eye_centre_right", (83,)),
+        _run("lips_outer", 84, 95, closed=True), _run("lips_inner", 96, 103, closed=True),
+        Contour("pupil_left", (104,)), Contour("pupil_right", (105,)),
     ),
     pairs=(
         *_UPPER_PAIRS, (55, 65), (56, 64), (57, 63), (58, 62), (59, 61),
@@ -229,10 +179,7 @@ LAPA106 = Scheme(
 POINTS5 = Scheme(
     name="points5",
     contours=(
-        Contour("eye_left", (0,)),
-        Contour("eye_right", (1,)),
-        Contour("nose", (2,)),
-        Contour("mouth", (3, 4)),
+        Contour("eye_left", (0,)), Contour("eye_right", (1,)), Contour("nose", (2,)), Contour("mouth", (3, 4)),
     ),
     pairs=((0, 1), (3, 4)),
     normaliser=None,
@@ -243,9 +190,7 @@ POINTS5 = Scheme(
 DEEPFASHION_UPPER = Scheme(
     name="deepfashion_upper",
     contours=(
-        Contour("collar", (0, 1)),
-        Contour("sleeve_left", (0, 2)),
-        Contour("sleeve_right", (1, 3)),
+        Contour("collar", (0, 1)), Contour("sleeve_left", (0, 2)), Contour("sleeve_right", (1, 3)),
         Contour("hem", (4, 5)),
     ),
     pairs=((0, 1), (2, 3), (4, 5)),
@@ -257,10 +202,8 @@ DEEPFASHION_UPPER = Scheme(
 DEEPFASHION_LOWER = Scheme(
     name="deepfashion_lower",
     contours=(
-        Contour("waistline", (0, 1)),
-        Contour("hem", (2, 3)),
-        Contour("side_left", (0, 2)),
-        Contour("side_right", (1, 3)),
+        Contour("waistline", (0, 1)), Contour("hem", (2, 3)),
+        Contour("side_left", (0, 2)), Contour("side_right", (1, 3)),
     ),
     pairs=((0, 1), (2, 3)),
     normaliser=None,
@@ -271,11 +214,8 @@ DEEPFASHION_LOWER = Scheme(
 DEEPFASHION_FULL = Scheme(
     name="deepfashion_full",
     contours=(
-        Contour("collar", (0, 1)),
-        Contour("sleeve_left", (0, 2)),
-        Contour("sleeve_right", (1, 3)),
-        Contour("waistline", (4, 5)),
-        Contour("hem", (6, 7)),
+        Contour("collar", (0, 1)), Contour("sleeve_left", (0, 2)), Contour("sleeve_right", (1, 3)),
+        Contour("waistline", (4, 5)), Contour("hem", (6, 7)),
     ),
     pairs=((0, 1), (2, 3), (4, 5), (6, 7)),
     normaliser=None,
@@ -289,15 +229,10 @@ DEEPFASHION_FULL = Scheme(
 ANIME28 = Scheme(
     name="anime28",
     contours=(
-        _run("jaw", 0, 4),
-        _run("brow_left", 5, 7),
-        _run("brow_right", 8, 10),
-        _run("eye_left_upper", 11, 13),
-        _run("eye_left_lower", 14, 16),
-        _run("eye_right_upper", 17, 19),
-        _run("eye_right_lower", 20, 22),
-        Contour("nose", (23,)),
-        _run("mouth", 24, 27, closed=True),
+        _run("jaw", 0, 4), _run("brow_left", 5, 7), _run("brow_right", 8, 10),
+        _run("eye_left_upper", 11, 13), _run("eye_left_lower", 14, 16),
+        _run("eye_right_upper", 17, 19), _run("eye_right_lower", 20, 22),
+        Contour("nose", (23,)), _run("mouth", 24, 27, closed=True),
     ),
     pairs=(
         (0, 4), (1, 3), (5, 10), (6, 9), (7, 8),
@@ -306,25 +241,15 @@ ANIME28 = Scheme(
     normaliser=None,
     source="anime-face-detector 7bcc2ae configs/mmpose/hrnetv2.py",
 )
-# fmt: on
 
-_ALL = (
-    AFLW19,
-    COFW29,
-    IBUG68,
-    WFLW98,
-    LAPA106,
-    POINTS5,
-    DEEPFASHION_UPPER,
-    DEEPFASHION_LOWER,
-    DEEPFASHION_FULL,
-    ANIME28,
-)
-SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})
+SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in (
+    AFLW19, COFW29, IBUG68, WFLW98, LAPA106, POINTS5, DEEPFASHION_UPPER, DEEPFASHION_LOWER, DEEPFASHION_FULL, ANIME28,
+)})
+# fmt: on
 
 
 def get_scheme(name: str) -> Scheme:
-    """Return the scheme of that name; `UnknownModelError` if there is none."""
+    """Return the scheme of that name; `UnknownNameError` if there is none."""
     return lookup(SCHEMES, name, "point scheme")
 
 

@@ -23,10 +23,7 @@ _FACE6 = "MMPose 1.3.2 configs/face_2d_keypoint/rtmpose/face6"
 _AFLW2000 = "AFLW2000-3D: AFLW's labels, and 68 points of a 3D face that was fitted to the image"
 
 LAPA106_TO_WFLW98 = Conversion(
-    "lapa106",
-    "wflw98",
-    exact(*range(55), *range(58, 63), *range(66, 74), *range(75, 83), *range(84, 106)),
-    _FACE6,
+    "lapa106", "wflw98", exact(*range(55), *range(58, 63), *range(66, 74), *range(75, 83), *range(84, 106)), _FACE6
 )
 
 
@@ -56,12 +53,11 @@ WFLW98_TO_IBUG68 = Conversion(
 LAPA106_TO_COFW29 = Conversion(
     "lapa106",
     "cofw29",
-    (
-        *exact(33, 46, 38, 50, 35, 40, 44, 48),
-        *exact(66, 79, 70, 75, 68, 72, 77, 81, 104, 105),
-        *exact(57, 63, 54, 60),
-        *exact(84, 90, 87, 98, 102, 93),
-        *exact(16),
+    exact(
+        *(33, 46, 38, 50, 35, 40, 44, 48),
+        *(66, 79, 70, 75, 68, 72, 77, 81, 104, 105),
+        *(57, 63, 54, 60),
+        *(84, 90, 87, 98, 102, 93, 16),
     ),
     _FACE6,
 )
@@ -82,19 +78,13 @@ IBUG68_TO_COFW29 = Conversion(
     "ibug68",
     "cofw29",
     (
-        *exact(17, 26),
-        *near(21, 22),
-        *exact(19),
-        *MISSING,  # the lower edges of the brows
-        *exact(24),
-        *MISSING,
+        *exact(17, 26), *near(21, 22),
+        *exact(19), *MISSING, *exact(24), *MISSING,  # the lower edges of the brows
         *exact(36, 45, 39, 42),
         *mean(37, 38), *mean(40, 41), *mean(43, 44), *mean(46, 47),
         *mean(*range(36, 42), kind="approximate"), *mean(*range(42, 48), kind="approximate"),
-        *near(31, 35),
-        *exact(30, 33),
-        *exact(48, 54, 51, 62, 66, 57),
-        *exact(8),
+        *near(31, 35), *exact(30, 33),
+        *exact(48, 54, 51, 62, 66, 57, 8),
     ),
     _FACE6,
     Residuals(
@@ -170,22 +160,12 @@ COFW29_TO_POINTS5 = Conversion(
 AFLW19_TO_POINTS5 = Conversion("aflw19", "points5", exact(7, 10, 13, 15, 17), "AFLW has the middles of the eyes")
 
 TABLES = (
-    WFLW98_TO_IBUG68,
-    WFLW98_TO_COFW29,
-    WFLW98_TO_AFLW19,
-    WFLW98_TO_POINTS5,
-    LAPA106_TO_WFLW98,
-    through(LAPA106_TO_WFLW98, WFLW98_TO_IBUG68),
-    LAPA106_TO_COFW29,
-    through(LAPA106_TO_WFLW98, WFLW98_TO_AFLW19),
-    through(LAPA106_TO_WFLW98, WFLW98_TO_POINTS5),
-    IBUG68_TO_COFW29,
-    IBUG68_TO_AFLW19,
-    IBUG68_TO_POINTS5,
-    COFW29_TO_AFLW19,
-    COFW29_TO_POINTS5,
-    AFLW19_TO_POINTS5,
-)
+    WFLW98_TO_IBUG68, WFLW98_TO_COFW29, WFLW98_TO_AFLW19, WFLW98_TO_POINTS5,
+    LAPA106_TO_WFLW98, through(LAPA106_TO_WFLW98, WFLW98_TO_IBUG68), LAPA106_TO_COFW29,
+    through(LAPA106_TO_WFLW98, WFLW98_TO_AFLW19), through(LAPA106_TO_WFLW98, WFLW98_TO_POINTS5),
+    IBUG68_TO_COFW29, IBUG68_TO_AFLW19, IBUG68_TO_POINTS5,
+    COFW29_TO_AFLW19, COFW29_TO_POINTS5, AFLW19_TO_POINTS5,
+)  # fmt: skip
 
 CONVERSIONS: Mapping[tuple[str, str], Conversion] = MappingProxyType(
     {(conversion.source, conversion.target): conversion for conversion in TABLES}
@@ -203,13 +183,8 @@ def get_conversion(source: str, target: str) -> Conversion:
 def convert(points: ArrayLike, source: str | Scheme, target: str | Scheme) -> NDArray[Any]:
     """Convert points (..., K, 2) of one scheme to points (..., K', 2) of another; the result is a copy.
 
-    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme. A point whose kind there is
-    "unavailable" becomes NaN.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no conversion between these schemes, or `points` has another number of points.
+    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme; `InvalidOptionError` for others.
+    A point whose kind there is "unavailable" becomes NaN.
     """
     first, second = (given.name if isinstance(given, Scheme) else given for given in (source, target))
     array = np.asarray(points)

@@ -7,14 +7,7 @@
 """
 
 from facelandmarks.video.annotate import Summary, annotate, draw_tracked
-from facelandmarks.video.frames import (
-    Frame,
-    TruncatedVideoWarning,
-    Video,
-    VideoInfo,
-    as_frames,
-    read_video,
-)
+from facelandmarks.video.frames import Frame, TruncatedVideoWarning, Video, VideoInfo, as_frames, read_video
 from facelandmarks.video.smooth import Cutoffs, FaceSmoother, Smoothing
 from facelandmarks.video.stability import jitter, lag
 from facelandmarks.video.track import TrackedFrame, track

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
@@ -64,17 +64,12 @@ def annotate(
     ----------
     source
         Path of a file, or the number of a camera, from 0.
-    draw
-        A video file to write, see `VideoWriter`.
-    out
-        A file of JSON lines to write, one a frame: docs/video.md.
-    most_frames
-        Stop after this many frames.
-    progress
-        Called with each frame when it is done.
-
-    All others are those of `track`. Errors are those of `track`, and `VideoError` if the video cannot be read or a
-    file cannot be written.
+    draw, out
+        A video file to write, see `VideoWriter`; a file of JSON lines to write, one a frame: docs/video.md.
+    most_frames, progress
+        Stop after this many frames; called with each frame when it is done.
+    detector, detect_every, keep_lost, min_score, smoothing
+        As in `track`, whose errors this has too, and `VideoError` if the video or the files fail.
     """
     if most_frames is not None and most_frames < 1:
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
@@ -158,17 +153,16 @@ def _outputs(
 ) -> Iterator[tuple[VideoWriter | None, LinesWriter | None]]:
     """Open the files; give them their names if all goes well."""
     info = video.info
-    files: list[VideoWriter | LinesWriter] = []
-    try:
-        drawn = VideoWriter(draw, info.rate, info.width, info.height) if draw is not None else None
-        files += [drawn] if drawn else []
-        lines = LinesWriter(out) if out is not None else None
-        files += [lines] if lines else []
+    with ExitStack() as unfinished:
+        drawn = None if draw is None else VideoWriter(draw, info.rate, info.width, info.height)
+        if drawn:
+            unfinished.callback(drawn.discard)
+        lines = None if out is None else LinesWriter(out)
+        if lines:
+            unfinished.callback(lines.discard)
         yield drawn, lines
+        files = [file for file in (drawn, lines) if file]
         for file in files:
             file.close()
         for file in files:
             file.keep()
-    finally:
-        for file in files:
-            file.discard()

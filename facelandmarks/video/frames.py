@@ -51,15 +51,8 @@ class TruncatedVideoWarning(UserWarning):
 class Video:
     """An open file (a path) or camera (a number, from 0); iterate over it once for its frames.
 
-    Raises
-    ------
-    VideoError
-        If it cannot be opened; while iterating, if it has no frame.
-
-    Warns
-    -----
-    TruncatedVideoWarning
-        If it ends before the announced number of frames.
+    `VideoError` if it cannot be opened, or has no frame; `TruncatedVideoWarning` if it ends before the announced number
+    of frames.
     """
 
     def __init__(self, source: Source) -> None:
@@ -133,10 +126,7 @@ def _check_file(path: Path) -> None:
 
 
 def read_video(source: Source) -> Iterator[Frame]:
-    """Read the frames of a file or a camera: upright, with the times of the file.
-
-    The source is opened at once. Parameters, errors and warnings are those of `Video`.
-    """
+    """Read the frames of a `Video`, opened at once: upright, with the times of the file."""
     video = Video(source)
 
     def frames() -> Iterator[Frame]:

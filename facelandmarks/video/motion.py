@@ -82,7 +82,7 @@ def appearance(image: NDArray[np.uint8], box: Boxes) -> NDArray[np.float64]:
 
 
 def require_scipy() -> None:
-    """Raise `MissingDependencyError` if SciPy is not installed, before there is anything to assign."""
+    """Raise `MissingDependencyError` if SciPy is not installed."""
     if find_spec("scipy") is None:
         raise MissingDependencyError("following faces needs SciPy: pip install 'facelandmarks-zoo[video]'")
 
@@ -97,15 +97,6 @@ def assign(costs: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
     possible = costs <= limit
     rows, columns = linear_sum_assignment(np.where(possible, costs, _FORBIDDEN))
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if possible[row, column]]
-
-
-def overlaps(first: Boxes, second: Boxes) -> NDArray[np.float64]:
-    """Return the intersection over union, (A, B), of boxes (A, 4) and (B, 4)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = (high - low).clip(0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (first, second)]
-    return np.asarray(common / (areas[0][:, None] + areas[1][None] - common), np.float64)
 
 
 def distances(first: Boxes, second: Boxes) -> NDArray[np.float64]:

@@ -42,11 +42,7 @@ class OneEuro:
         self._speed = np.zeros_like(value)
 
     def update(
-        self,
-        value: NDArray[np.complex128],
-        step: float,
-        unit: float = 1.0,
-        trust: float | NDArray[np.float64] = 1.0,
+        self, value: NDArray[np.complex128], step: float, unit: float = 1.0, trust: float | NDArray[np.float64] = 1.0
     ) -> NDArray[np.complex128]:
         """Return the smoothed value `step` seconds after the last one; speeds count in `unit` per second."""
         # The speed of the raw values: that of the smoothed ones would be too high after each start.
@@ -73,17 +69,10 @@ class FaceSmoother:
     def smooth(
         self, points: NDArray[np.floating], time: float, trust: float | NDArray[np.float64] = 1.0
     ) -> NDArray[np.float32]:
-        """Smooth the points of the next frame.
+        """Smooth the points of the next frame; the first ones, and those after a gap, stay as they are.
 
-        Parameters
-        ----------
-        points
-            (K, 2) in pixels, not all on one level or upright line. The first ones, and those after a gap, stay as they
-            are.
-        time
-            In seconds, later than in the call before.
-        trust
-            How much the new points count within the face, 0 to 1: one number or (K,); 1 is the plain filter.
+        `points` (K, 2) in pixels are not all on one level or upright line; `time` is in seconds; `trust`, one number or
+        (K,), says how much the new points count within the face, 0 to 1: 1 is the plain filter.
         """
         step, self._time = time - self._time, time
         plane = points[:, 0].astype(np.float64) + 1j * points[:, 1]

@@ -12,15 +12,9 @@ FINEST = 0.0005  # seconds
 def jitter(points: ArrayLike, truth: ArrayLike | None = None) -> float:
     """Return how far points move that should not, from frame to frame: root mean square over points and frames.
 
-    The result is in face sizes: the geometric mean of width and height of the box of the points, averaged over frames.
-    0.001 is a tenth of a pixel for a face of 100 pixels.
-
-    Parameters
-    ----------
-    points
-        (T, K, 2), one face in successive frames, in pixels.
-    truth
-        (T, K, 2), the true path up to a constant offset; None if the face held still.
+    `points` (T, K, 2) are one face in successive frames, in pixels; `truth` (T, K, 2) is the true path up to a constant
+    offset, None if the face held still. The result is in face sizes: the geometric mean of width and height of the
+    points' box, averaged over frames. 0.001 is a tenth of a pixel for a face of 100 pixels.
     """
     found = _path(points)
     off = found if truth is None else found - _path(truth, found.shape)
@@ -32,16 +26,8 @@ def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     """Return the delay of points behind a reference, in milliseconds: the one that explains them best.
 
     Least squares over all points, to half a millisecond between -500 and 500; a constant offset does not count. NaN if
-    the reference does not move.
-
-    Parameters
-    ----------
-    points
-        (T, K, 2), one face in successive frames, in pixels.
-    reference
-        (T, K, 2), the true points, or those without smoothing; interpolated between frames.
-    times
-        (T,), in seconds, rising; the steps may differ.
+    the reference does not move. `points` (T, K, 2) are as in `jitter`; `reference` (T, K, 2), the true points or those
+    without smoothing, is interpolated between frames; `times` (T,) are in seconds, rising, in any steps.
     """
     found = _path(points)
     known = _path(reference, found.shape)

@@ -30,22 +30,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class TrackedFrame:
-    """A `Frame` and its faces.
-
-    Attributes
-    ----------
-    faces
-        Landmarks, smoothed; empty without faces. `box_scores` are those of the last detection of each face; `boxes`
-        are where the points were searched for, in the model's convention.
-    ids
-        (N,): the number of each face, from 1, rising. A face keeps its number while it is covered or briefly away.
-    """
+    """A `Frame` and its faces."""
 
     index: int
     time: float
     image: NDArray[np.uint8]
+    # Smoothed; empty without faces. `box_scores` are those of the last detection of each face; `boxes` are where the
+    # points were searched for, in the model's convention.
     faces: Landmarks
-    ids: NDArray[np.int64]
+    ids: NDArray[np.int64]  # (N,), from 1, rising; a face keeps its number while it is covered or briefly away
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers: `frame`, `time` in seconds, `Landmarks.to_dict`, and each face's `id`."""
@@ -68,15 +61,14 @@ def track(
     """Find the landmarks of the faces of a video, frame by frame.
 
     Between detections, each face is searched for where its last points and its velocity predict it. Faces are detected
-    every few frames, and at once when points are doubtful, a face has gone, or two come together.
+    every few frames, and at once when points are doubtful, a face has gone, or two come together. A frame with a new
+    face is held back for one more, in which it must be detected again.
 
     Parameters
     ----------
     frames
-        `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order (then with `rate`). They are taken a
-        little ahead, in a thread.
-    rate
-        Frames per second, for plain images.
+        `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order, then with `rate` (frames per
+        second). They are taken a little ahead, in a thread.
     detector, min_score
         As in `Model.predict`.
     detect_every
@@ -86,18 +78,10 @@ def track(
     smoothing
         None for the points as the model finds them.
 
-    Yields
-    ------
-    TrackedFrame
-        One for each frame, with or without faces. A frame with a new face is held back for one more, in which the
-        detector must find the face again.
-
     Raises
     ------
     InvalidOptionError
         If an option is out of range, times do not rise, or no detector finds the model's kind of box.
-    MissingDependencyError
-        If SciPy (extra `video`) is not installed.
     """
     require_scipy()
     if isinstance(frames, str | os.PathLike | int):
@@ -123,7 +107,9 @@ def _tracked(
     smoothers: dict[int, FaceSmoother] = {}
     with closing(_in_thread(frames)) as read, closing(_in_thread(tracker.follow(read))) as followed:
         for frame, by_number in followed:
-            faces = _joined(frame, list(by_number.values()), tracker)
+            size = (frame.image.shape[1], frame.image.shape[0])
+            # What is kept must not lie in the network's heap (`in_own_thread`): joined in memory of its own.
+            faces = Landmarks.join(list(by_number.values()), tracker.model.scheme, size, tracker.detector.name)
             if smoothing is not None:
                 for row, number in enumerate(by_number):
                     smoother = smoothers.setdefault(number, FaceSmoother(smoothing))
@@ -138,21 +124,6 @@ def _in_thread(items: Generator[T, None, None]) -> Generator[T, None, None]:
             if item is None:
                 return
             yield item
-
-
-def _joined(frame: Frame, faces: list[Landmarks], tracker: Tracker) -> Landmarks:
-    """Return several `Landmarks` of one face each as one, in memory of their own (see `in_own_thread`)."""
-    scheme = tracker.model.scheme
-    shapes = {"points": (len(scheme), 2), "scores": (len(scheme),), "boxes": (4,), "box_scores": ()}
-    arrays: dict[str, Any] = {
-        name: np.concatenate([np.zeros((0, *shape), np.float32), *(getattr(face, name) for face in faces)])
-        for name, shape in shapes.items()
-    }
-    for name in ("detector_points", "depth", "expected_error"):
-        parts = [getattr(face, name) for face in faces]
-        arrays[name] = np.concatenate(parts) if parts and all(part is not None for part in parts) else None
-    size = (frame.image.shape[1], frame.image.shape[0])
-    return Landmarks(**arrays, scheme=scheme, image_size=size, detector=tracker.detector.name)
 
 
 def _checked(frames: Iterable[Any], rate: float | None) -> Generator[Frame, None, None]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.boxes import Boxes, convert_boxes, tight_boxes
+from facelandmarks.boxes import Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.detection.base import Detector
 from facelandmarks.results import Landmarks
 from facelandmarks.video.frames import Frame
-from facelandmarks.video.motion import Motion, appearance, assign, distances, overlaps
+from facelandmarks.video.motion import Motion, appearance, assign, distances
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
@@ -96,12 +96,12 @@ class FoundFace:
 
     @property
     def mean_score(self) -> float:
-        """Return the mean score of the points."""
+        """Mean score of the points."""
         return float(self.landmarks.scores[0].mean())
 
     @property
     def relative_score(self) -> float:
-        """Return the mean score relative to the usual one of this face; 1 for a new face."""
+        """Mean score relative to the usual one of this face; 1 for a new face."""
         return self.mean_score / self.track.usual if self.track.usual > 0 else 1.0
 
 
@@ -139,7 +139,7 @@ class Tracker:
         tracks = [track for track in self.live if _is_inside(track.motion.box(frame.time), frame)]
         faces = self._find(frame, tracks, _expected(tracks, frame.time))
         # Points of a face beside the middle of its crop are drawn towards the middle: find them again.
-        agreements = np.diagonal(overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time)))
+        agreements = overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time))
         pairs = zip(faces, agreements, strict=True)
         off = [face for face, agreement in pairs if agreement < CENTRED and _is_inside(face.box, frame)]
         faces = self._find_again(frame, faces, [face.track for face in off], _boxes(off))
@@ -166,25 +166,20 @@ class Tracker:
             return []
         found = self.model.predict(frame.image, boxes, box_convention="tight")
         # Without a face, points may be nowhere (NaN), or all in one place.
-        rows = [
-            row
-            for row, points in enumerate(found.points)
-            if np.isfinite(points).all() and np.ptp(points, axis=0).min() >= LEAST
-        ]
+        finite = np.isfinite(found.points).all(axis=(1, 2), keepdims=True)
+        rows = np.flatnonzero(np.ptp(np.where(finite, found.points, 0), axis=1).min(axis=1) >= LEAST).tolist()
         tight = convert_boxes(tight_boxes(found.points[rows]), self.model.scheme.box_convention, "tight")
-        return [
-            FoundFace(tracks[row], cast("Landmarks", found[row : row + 1]), box)
-            for row, box in zip(rows, tight, strict=True)
-        ]
+        alone = (cast("Landmarks", found[row : row + 1]) for row in rows)
+        return [FoundFace(tracks[row], face, box) for row, face, box in zip(rows, alone, tight, strict=True)]
 
     def _doubted(self, faces: Sequence[FoundFace], time: float) -> set[Track]:
         """Return the tracks whose points may be those of another face, or of none."""
         if not faces:
             return set()
         boxes = _boxes(faces)
-        strayed = np.diagonal(overlaps(boxes, _expected([face.track for face in faces], time))) < AGREES
+        strayed = overlaps(boxes, _expected([face.track for face in faces], time)) < AGREES
         dim = np.array([face.relative_score < DOUBTFUL for face in faces])
-        shared = (overlaps(boxes, boxes) - np.eye(len(boxes))).max(1) > SAME_FACE
+        shared = (overlaps(boxes[:, None], boxes) - np.eye(len(boxes))).max(1) > SAME_FACE
         return {face.track for face, doubt in zip(faces, strayed | dim | shared, strict=True) if doubt}
 
     def _check(self, frame: Frame, faces: list[FoundFace], doubted: Container[Track]) -> list[FoundFace]:
@@ -197,11 +192,8 @@ class Tracker:
         for track in self.live:
             track.count_detection(float(found.scores[rows[track]]) if track in rows else None, frame.time)
         faces = [face for face in faces if face.track in rows or face.track not in doubted]
-        wrong = [
-            face.track
-            for face in faces
-            if face.track in rows and overlaps(face.box[None], boxes[[rows[face.track]]])[0, 0] < SAME_FACE
-        ]
+        seen = [face for face in faces if face.track in rows]
+        wrong = [face.track for face in seen if overlaps(face.box, boxes[rows[face.track]]) < SAME_FACE]
         faces = self._find_again(frame, faces, wrong, boxes[[rows[track] for track in wrong]])
         faces = [face for face in faces if face.relative_score >= FAINT]
         self._lose(frame.time, {face.track for face in faces})
@@ -227,7 +219,7 @@ class Tracker:
         self, frame: Frame, known: Sequence[FoundFace], boxes: Boxes, scores: NDArray[np.float32]
     ) -> list[FoundFace]:
         """Start to follow the detections (N, 4) that belong to no known face."""
-        taken = overlaps(boxes, _boxes(known)).max(1, initial=0) > SAME_FACE
+        taken = overlaps(boxes[:, None], _boxes(known)).max(1, initial=0) > SAME_FACE
         new = [row for row in np.flatnonzero(~taken) if _is_inside(boxes[row], frame)]
         tracks = []
         for row in new:

@@ -30,9 +30,9 @@ class PartialFile:
             raise VideoError(f"cannot write {self.final}: it is a folder")
         # The suffix stays, because OpenCV chooses the container by it.
         self.path = self.final.with_name(f".{self.final.stem}.{secrets.token_hex(8)}{self.final.suffix}")
-        self.checked(lambda: self.path.touch(exist_ok=False))
+        self._checked(lambda: self.path.touch(exist_ok=False))
 
-    def checked(self, action: Callable[[], Any]) -> None:
+    def _checked(self, action: Callable[[], Any]) -> None:
         """Do something with the file; an `OSError` becomes a `VideoError`."""
         try:
             action()
@@ -40,15 +40,15 @@ class PartialFile:
             raise VideoError(f"cannot write {self.final}: {error.strerror}") from error
 
     def keep(self) -> None:
-        """Give the file its final name, in place of a file that has it."""
-        self.checked(lambda: os.replace(self.path, self.final))
+        """Give the finished file its name, in place of a file that has it."""
+        self._checked(lambda: os.replace(self.path, self.final))
 
     def discard(self) -> None:
         """Remove the file, unless it has its final name."""
         self.path.unlink(missing_ok=True)
 
 
-class VideoWriter:
+class VideoWriter(PartialFile):
     """A video file of constant rate, written by OpenCV, without sound.
 
     Every frame is written. Frames are shown on time, to half a frame: one is repeated until the next is due; where
@@ -70,18 +70,15 @@ class VideoWriter:
         if codec is None:
             raise VideoError(f"cannot write {path}: the name of a video ends in {', '.join(CODECS)}")
         self._rate, self._size = rate, (width, height)
-        self._file = PartialFile(path)
-        self._writer = cv2.VideoWriter(
-            os.fspath(self._file.path), cv2.VideoWriter.fourcc(*codec), rate, (width, height)
-        )
+        super().__init__(path)
+        self._writer = cv2.VideoWriter(os.fspath(self.path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
         self._start: float | None = None
         self._last: NDArray[np.uint8] | None = None
         self.written = 0
         if not self._writer.isOpened():
             self.discard()
-            raise VideoError(
-                f"cannot write {path}: OpenCV has no writer for {width} x {height} px at {rate:g} frames per second"
-            )
+            format_ = f"{width} x {height} px at {rate:g} frames per second"
+            raise VideoError(f"cannot write {path}: OpenCV has no writer for {format_}")
 
     def write(self, image: NDArray[np.uint8], time: float) -> None:
         """Add an RGB image (H, W, 3), to be shown from `time` (seconds) on."""
@@ -109,45 +106,35 @@ class VideoWriter:
         self._writer.release()  # which does not report a full disk
         if not self.written:
             return
-        capture = cv2.VideoCapture(os.fspath(self._file.path))
+        capture = cv2.VideoCapture(os.fspath(self.path))
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         if count != self.written:
-            raise VideoError(
-                f"{self._file.final}: only {count} of {self.written} frames were written: is the disk full?"
-            )
-
-    def keep(self) -> None:
-        """Give the finished file its name."""
-        self._file.keep()
+            raise VideoError(f"{self.final}: only {count} of {self.written} frames were written: is the disk full?")
 
     def discard(self) -> None:
         """Stop, and remove the unfinished file."""
         self._writer.release()
-        self._file.discard()
+        super().discard()
 
 
-class LinesWriter:
+class LinesWriter(PartialFile):
     """A text file of one line a frame; methods as in `VideoWriter`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = PartialFile(path)
-        self._text: TextIO = self._file.path.open("w", encoding="utf-8", newline="\n")
+        super().__init__(path)
+        self._text: TextIO = self.path.open("w", encoding="utf-8", newline="\n")
 
     def write(self, line: str) -> None:
         """Add a line."""
-        self._file.checked(lambda: self._text.write(line + "\n"))
+        self._checked(lambda: self._text.write(line + "\n"))
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.checked(self._text.close)
-
-    def keep(self) -> None:
-        """Give the finished file its name."""
-        self._file.keep()
+        self._checked(self._text.close)
 
     def discard(self) -> None:
         """Stop, and remove the unfinished file."""
         with suppress(OSError):  # the disk may be full; the text is not wanted any more
             self._text.close()
-        self._file.discard()
+        super().discard()

@@ -28,9 +28,15 @@ def url_problem(url: str, before: str | None = None) -> str | None:
         return f"{url} is neither https nor hf"
     if not is_loopback(host):
         return f"{url} is plain http: only https can be trusted"
-    if before is not None and urlsplit(before).scheme != "http":
-        return f"{before} leads to plain http: {url}"
-    return None
+    return f"{before} leads to plain http: {url}" if before and urlsplit(before).scheme != "http" else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine by its name alone, without a name server."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def source_problem(url: str) -> str | None:
@@ -44,16 +50,6 @@ def source_problem(url: str) -> str | None:
     return None
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its name alone, without a name server."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def hub_parts(url: str) -> tuple[str, str, str | None]:
     """Split an `hf://` address into repository (`owner/name`), path inside it, and revision."""
     path, _, revision = url.removeprefix(HUB).partition("@")
@@ -64,10 +60,7 @@ def hub_parts(url: str) -> tuple[str, str, str | None]:
 
 
 def resolve(url: str) -> tuple[str, dict[str, str]]:
-    """Return the https address of a source, and headers that only its own host may see.
-
-    Names that the hub cannot have are a ValueError.
-    """
+    """Return the https address of a source, and headers for its own host only; a name no hub has is a ValueError."""
     if not url.startswith(HUB):
         return url, {}
     from huggingface_hub import get_token, hf_hub_url

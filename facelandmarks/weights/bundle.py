@@ -16,17 +16,9 @@ from typing import Any
 
 from facelandmarks._files import parse_json, whole_file, write_file
 from facelandmarks.errors import CheckpointError, FaceLandmarksError
+from facelandmarks.weights import manifest
 from facelandmarks.weights.cache import Place, check_name
 from facelandmarks.weights.fetch import add_stream, cached
-from facelandmarks.weights.manifest import (
-    NAME,
-    SCHEMA,
-    FileRecord,
-    Manifest,
-    check_manifest,
-    load_manifest,
-    read_document,
-)
 from facelandmarks.weights.trust import examine
 
 MOST_MANIFEST = 10_000_000  # bytes
@@ -34,41 +26,33 @@ MOST_MANIFEST = 10_000_000  # bytes
 BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, ValueError, RuntimeError)
 
 
-def write_bundle(out: Path, files: Sequence[tuple[FileRecord, Path]]) -> None:
+def write_bundle(out: Path, files: Sequence[tuple[manifest.FileRecord, Path]]) -> None:
     """Write verified files (records and paths) and their manifest to a zip, which is there whole or not at all."""
     found = [(record, path, examine(path)) for record, path in files]
     locked = [replace(record, bytes=facts.bytes, sha256=facts.sha256) for record, _, facts in found]
     with whole_file(out) as partial, zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
-        archive.writestr(NAME, json.dumps(document_of(locked, load_manifest()), indent=1) + "\n")
+        archive.writestr(manifest.NAME, json.dumps(document_of(locked, manifest.load_manifest()), indent=1) + "\n")
         for record, path, _ in found:
             archive.write(path, record.name)
 
 
-def document_of(records: Sequence[FileRecord], manifest: Manifest) -> dict[str, Any]:
+def document_of(records: Sequence[manifest.FileRecord], known: manifest.Manifest) -> dict[str, Any]:
     """Return a manifest, as JSON values, of these records and of what they refer to."""
     protocols = [row["protocol"] for record in records for row in record.published if row["protocol"]]
     return {
-        "schema": SCHEMA,
-        "training_data": {name: dict(manifest.training_data[name]) for r in records for name in r.training_data},
-        "papers": {name: dict(manifest.papers[name]) for record in records for name in record.papers},
-        "protocols": {name: dict(manifest.protocols[name]) for name in protocols},
-        "files": {
-            record.name: {key: value for key, value in asdict(record).items() if key not in ("name", "asset")}
-            for record in records
-        },
+        "schema": manifest.SCHEMA,
+        "training_data": {name: dict(known.training_data[name]) for r in records for name in r.training_data},
+        "papers": {name: dict(known.papers[name]) for record in records for name in record.papers},
+        "protocols": {name: dict(known.protocols[name]) for name in protocols},
+        "files": {r.name: {k: v for k, v in asdict(r).items() if k not in ("name", "asset")} for r in records},
     }
 
 
 def unpack_bundle(path: Path, folder: Path) -> list[Path]:
     """Take the files of a bundle into the cache `folder`, and return where they are there.
 
-    Raises
-    ------
-    CheckpointError
-        If it is not a bundle, or holds paths, links or files that the manifest in force does not know. None of its
-        files is taken then.
-    ChecksumError
-        If a file is not the one that is meant.
+    A `CheckpointError` means that it is not a bundle, or holds paths, links or files that the manifest in force does
+    not know, and that none of its files was taken.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -78,7 +62,7 @@ def unpack_bundle(path: Path, folder: Path) -> list[Path]:
                 raise CheckpointError(f"{path} is refused: {problem or 'two of its files have one name'}")
             taken = []
             for name, digest in read_digests(path, archive, members).items():
-                record, place = load_manifest().files[name], Place(folder, name)
+                record, place = manifest.load_manifest().files[name], Place(folder, name)
                 found = cached(record, place)
                 if not found:
                     with archive.open(name) as stream:
@@ -93,21 +77,23 @@ def unpack_bundle(path: Path, folder: Path) -> list[Path]:
 
 def read_digests(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> dict[str, str]:
     """Read the full digests of a bundle by file name; every file is in it, and known to the manifest in force."""
-    if NAME not in members or members[NAME].file_size > MOST_MANIFEST:
-        raise CheckpointError(f"{path} is not a bundle: it holds no {NAME}")
+    if manifest.NAME not in members or members[manifest.NAME].file_size > MOST_MANIFEST:
+        raise CheckpointError(f"{path} is not a bundle: it holds no {manifest.NAME}")
     try:
-        document = parse_json(archive.read(NAME))
+        document = parse_json(archive.read(manifest.NAME))
     except ValueError as error:
-        raise CheckpointError(f"{path}: its {NAME} is damaged: {error}") from error
-    check_manifest(document, path)
+        raise CheckpointError(f"{path}: its {manifest.NAME} is damaged: {error}") from error
+    manifest.check_manifest(document, path)
     digests = {name: fields["sha256"] for name, fields in document["files"].items()}
-    unknown = sorted(digests.keys() - load_manifest().files.keys())
+    unknown = sorted(digests.keys() - manifest.load_manifest().files.keys())
     if unknown:
         raise CheckpointError(
             f"{path} holds {unknown[0]}, which the manifest does not know; to trust the bundle's own manifest, unpack "
-            f"{NAME} and name it by FACELANDMARKS_MANIFEST"
+            f"{manifest.NAME} and name it by FACELANDMARKS_MANIFEST"
         )
-    different = sorted(digests.keys() ^ (members.keys() - {NAME})) or [n for n, d in digests.items() if d is None]
+    different = sorted(digests.keys() ^ (members.keys() - {manifest.NAME})) or [
+        n for n, d in digests.items() if d is None
+    ]
     if different:
         raise CheckpointError(
             f"{path}: {different[0]} is not both in the bundle and, with its SHA-256, in its manifest"
@@ -122,7 +108,7 @@ def _member_problem(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & 1:
         return f"{info.filename!r} is encrypted"
     try:
-        if info.filename != NAME:
+        if info.filename != manifest.NAME:
             check_name(info.filename)
     except CheckpointError as error:
         return str(error)
@@ -131,11 +117,11 @@ def _member_problem(info: zipfile.ZipInfo) -> str | None:
 
 def lock_manifest(path: Path, folder: Path) -> list[str]:
     """Fill in size and SHA-256 of the verified files of the cache `folder` in a manifest file; return their names."""
-    document = read_document(path)
-    check_manifest(document, path, {"training_data": load_manifest().training_data})
+    document = manifest.read_document(path)
+    manifest.check_manifest(document, path, {"training_data": manifest.load_manifest().training_data})
     changed = []
     for name, fields in document["files"].items():
-        record, place = load_manifest().files.get(name), Place(folder, name)
+        record, place = manifest.load_manifest().files.get(name), Place(folder, name)
         if fields.get("asset") or fields["sha256"] or record is None or not cached(record, place):
             continue
         found = examine(place.file)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from facelandmarks._files import parse_json, sha256_of, whole_file, write_file
@@ -24,24 +24,12 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Access:
-    """How weights may be obtained: the options that `load_model` and `export_model` share.
+    """How weights may be obtained: the options that `load_model` and `export_model` share."""
 
-    Attributes
-    ----------
-    cache_dir
-        Folder of the cache; None as `cache_folder` says.
-    offline
-        Whether the network must not be used; None as `is_offline` says.
-    allow_unverified
-        Whether to accept, on first use, a file without a published digest.
-    progress
-        Whether to show a bar on stderr; None: if stderr is a terminal.
-    """
-
-    cache_dir: Folder = None
-    offline: bool | None = None
-    allow_unverified: bool = False
-    progress: bool | None = None
+    cache_dir: Folder = None  # folder of the cache; None: as `cache_folder` says
+    offline: bool | None = None  # whether the network must not be used; None: as `is_offline` says
+    allow_unverified: bool = False  # whether to accept, on first use, a file without a published digest
+    progress: bool | None = None  # whether to show a bar on stderr; None: if stderr is a terminal
 
     @property
     def folder(self) -> Path:
@@ -72,40 +60,25 @@ def is_offline(chosen: bool | None = None) -> bool:
     return any(os.environ.get(name, "").lower() in YES for name in ("FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE"))
 
 
+ENDINGS = {"file": "", "partial": ".part", "partial_origin": ".part.json", "pin": ".pin.json", "lock": ".lock"}
+
+
 @dataclass(frozen=True)
 class Place:
-    """A file of the cache (`check_name` holds for its name) and what belongs to it, all in one folder."""
+    """A file of the cache and what belongs to it, all in one folder; its name must pass `check_name`."""
 
     folder: Path
     name: str
+    file: Path = field(init=False)  # verified; no other file ever has this name
+    partial: Path = field(init=False)  # the bytes that have arrived so far, not verified
+    partial_origin: Path = field(init=False)  # the source of the partial file
+    pin: Path = field(init=False)  # the digest that the file was accepted with
+    lock: Path = field(init=False)  # held by the process that fetches the file
 
     def __post_init__(self) -> None:
         check_name(self.name)
-
-    @property
-    def file(self) -> Path:
-        """The verified file; no other file ever has this name."""
-        return self.folder / self.name
-
-    @property
-    def partial(self) -> Path:
-        """The bytes that have arrived so far, not verified."""
-        return self.folder / f"{self.name}.part"
-
-    @property
-    def partial_origin(self) -> Path:
-        """The source of the partial file."""
-        return self.folder / f"{self.name}.part.json"
-
-    @property
-    def pin(self) -> Path:
-        """The digest that the file was accepted with."""
-        return self.folder / f"{self.name}.pin.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that fetches the file."""
-        return self.folder / f"{self.name}.lock"
+        for part, ending in ENDINGS.items():
+            object.__setattr__(self, part, self.folder / f"{self.name}{ending}")
 
     def converted(self, sha256: str, version: int) -> "Place":
         """Return the place of the safetensors copy of the file with this digest, by this version of the conversion."""
@@ -113,19 +86,12 @@ class Place:
 
     def belongings(self) -> list[Path]:
         """List what is there for this file: itself, its copies, pins, lock and partial file."""
-        own = [self.file, self.partial, self.partial_origin, self.pin, self.lock]
         copies = sorted(self.folder.glob(f"{Path(self.name).stem[:150]}.{'[0-9a-f]' * 16}.v*"))
-        return [path for path in (*own, *copies) if path.exists()]
+        return [path for path in (*(getattr(self, part) for part in ENDINGS), *copies) if path.exists()]
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is a plain file name.
-
-    Raises
-    ------
-    CheckpointError
-        If it is a path, hidden, too long, or has an ending that this package uses for its own files.
-    """
+    """Return a plain file name; a path, or a hidden, too long or own name (`OWN_ENDINGS`) is a `CheckpointError`."""
     if not NAME.fullmatch(name) or name.endswith(OWN_ENDINGS):
         raise CheckpointError(f"{name!r} cannot name a weights file: expected a plain file name, not a path")
     return name
@@ -161,13 +127,7 @@ class Pin:
 
 
 def read_pin(place: Place) -> Pin | None:
-    """Read the pin of a file; None if it has none.
-
-    Raises
-    ------
-    ChecksumError
-        If the pin cannot be read. To ignore it would accept any file.
-    """
+    """Read the pin of a file, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
     try:
         text = place.pin.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,8 @@
 """Read checkpoint files, safely, and put their tensors into networks, strictly.
 
 No code in a file is ever run: pickles go through PyTorch's restricted unpickler, and other content of checkpoints
-(records of the training) becomes inert objects that do nothing.
+(records of the training) becomes inert objects that do nothing. A file that cannot be read, names code, or holds
+anything but a network's tensors is a `CheckpointError`.
 """
 
 import os
@@ -18,9 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.errors import CheckpointError
+from facelandmarks.errors import CheckpointError, MissingDependencyError, hint_at
 from facelandmarks.weights.manifest import DIALECTS
-from facelandmarks.weights.packed import load_packed
 
 Path = str | os.PathLike[str]
 State = dict[str, NDArray[np.float32]]
@@ -30,6 +30,9 @@ Candidates = Callable[[], Mapping[str, Shapes]]
 COUNTERS = "num_batches_tracked"  # of batch norms; not used to compute anything
 PREPROCESSOR = "data_preprocessor."  # mean and standard deviation, in some old MMPose 1.x files
 ENOUGH_ALIKE = 0.5  # share of equal tensors from which a file looks like a model
+
+
+SCALE = ".scale"  # of a built-in model: ends the name of the float32 scale per output channel of an int8 tensor
 
 
 class _Inert:
@@ -44,17 +47,13 @@ class _Inert:
 
 # Names in MMPose's files besides tensors, in the records of their training. `bytes` is called for empty arrays,
 # `getattr` by the training log. All of them become `_Inert`: none is the function of that name.
+# fmt: off
 INERT_NAMES = (
-    "numpy.core.multiarray._reconstruct",
-    "numpy._core.multiarray._reconstruct",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.ndarray",
-    "numpy.dtype",
-    "builtins.bytes",
-    "builtins.getattr",
+    "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar", "numpy.ndarray", "numpy.dtype", "builtins.bytes", "builtins.getattr",
     "mmengine.logging.history_buffer.HistoryBuffer",
 )
+# fmt: on
 _LOCK = threading.Lock()  # PyTorch keeps its list of allowed names in one place for all threads
 # What PyTorch raises depends on where a file is broken.
 BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, MemoryError)
@@ -64,8 +63,8 @@ BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeErr
 def read_torch(path: Path) -> Mapping[str, Any]:
     """Read the tensors by name of a file written by `torch.save`, in either of its formats.
 
-    The file holds a state dict, bare or under "state_dict"; nothing else of it is used. (In MMPose files with an
-    exponential average, "state_dict" is the average, and "ema_state_dict", despite its name, is not.)
+    It is a state dict, bare or under "state_dict". (In MMPose files with an exponential average, "state_dict" is the
+    average, and "ema_state_dict", despite its name, is not.)
     """
     allowed: list[Any] = [(_Inert, name) for name in INERT_NAMES]
     try:
@@ -113,6 +112,42 @@ def read_safetensors(path: Path) -> Mapping[str, Any]:
     return tensors
 
 
+def load_packed(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Read the tensors of a built-in model, by name: an ONNX file whose int8 initializers have float32 scales.
+
+    ONNX Runtime opens such a file as it is; its graph expands the weights (Cast, Mul), normalises pixels, and decodes.
+    The initializers have the names of the PyTorch module with its batch norms folded; an int8 tensor `NAME` stands for
+    `NAME * NAME.scale`. Names without a dot are not the network's. `examples/train_compact/export.py` writes such
+    files.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise MissingDependencyError(f"reading {path} into PyTorch needs onnx: pip install onnx") from error
+    try:
+        graph = onnx.load_model(os.fspath(path), load_external_data=False).graph
+        stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if "." in tensor.name}
+    except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"cannot read the weights {path}: {error}") from error
+    found = {}
+    for name, array in stored.items():
+        if name.removesuffix(SCALE) in stored and name.endswith(SCALE):
+            continue
+        scale = stored.get(name + SCALE)
+        if array.dtype == np.int8 and scale is not None and scale.dtype == np.float32:
+            if scale.shape != (len(array), *[1] * (array.ndim - 1)):
+                raise CheckpointError(f"{path}: {name}{SCALE} of shape {scale.shape} does not fit {array.shape}")
+            found[name] = array.astype(np.float32) * scale
+        elif array.dtype == np.float32 and scale is None:
+            found[name] = array.copy()  # onnx gives read-only views
+        else:
+            raise CheckpointError(f"{path}: expected {name} as float32, or int8 with a scale; found {array.dtype}")
+    if not found:
+        raise CheckpointError(f"{path} holds no weights")
+    return found
+
+
 READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
     "torch": read_torch,
     "safetensors": read_safetensors,
@@ -121,21 +156,15 @@ READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
 
 
 def read_checkpoint(path: Path, dialect: str) -> State:
-    """Read the tensors of a checkpoint: float32 arrays under our names, in its order, without counters of batch norms.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read, names code, or holds anything but a network's tensors.
-    """
+    """Read the tensors of a checkpoint: float32 arrays under our names, in its order; counters of batch norms go."""
     return from_tensors(path, read_raw(path, dialect), dialect)
 
 
 def read_raw(path: Path, dialect: str) -> Mapping[str, Any]:
-    """Read the content of a file under its own names; the errors are those of `read_checkpoint`."""
+    """Read the content of a file under its own names."""
     known = [name for name, each in DIALECTS.items() if each.format in READERS]
     if dialect not in known:
-        raise CheckpointError(f"no dialect {dialect!r} of checkpoints; there are: {', '.join(known)}")
+        raise CheckpointError(f"no dialect {dialect!r} of checkpoints; {hint_at(dialect, known)}")
     return READERS[DIALECTS[dialect].format](path)
 
 
@@ -152,9 +181,7 @@ def from_tensors(source: object, tensors: Mapping[str, Any], dialect: str) -> St
             kind = f"{value.dtype} {value.layout}" if isinstance(value, Tensor) else type(value).__name__
             raise CheckpointError(f"{source}: expected {key} as a floating-point tensor, found {kind}")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise CheckpointError(
-                f"{source}: {key} claims the size {tuple(value.shape)}, more than the file holds of it"
-            )
+            raise CheckpointError(f"{source}: {key} claims the size {(*value.shape,)}, more than the file holds of it")
         state[key] = value.detach().float().cpu().numpy()
     return state
 
@@ -175,19 +202,10 @@ def rename(tensors: Mapping[str, Any], dialect: str) -> dict[str, Any]:
 def load_state(
     network: nn.Module, tensors: Mapping[str, NDArray[np.float32]], model: str, candidates: Candidates | None = None
 ) -> None:
-    """Copy tensors into a network; every name and shape must fit.
+    """Copy tensors into a network, called `model` in messages; every name and shape must fit.
 
-    Parameters
-    ----------
-    model
-        Name of the network in messages.
-    candidates
-        Called if the tensors do not fit: shapes by tensor name of each model that the file may be of instead.
-
-    Raises
-    ------
-    CheckpointError
-        Naming the first missing, unexpected and mis-shaped tensor, and the models that the tensors look like.
+    If not, the `CheckpointError` names the first missing, unexpected and mis-shaped tensor, and those models that the
+    tensors look like; `candidates` then returns, for each model that it may be, shapes by tensor name.
     """
     wanted = _without_counters({key: tuple(value.shape) for key, value in network.state_dict().items()})
     given = {key: tuple(value.shape) for key, value in tensors.items()}

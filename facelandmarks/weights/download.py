@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urljoin
@@ -21,6 +19,7 @@ import requests
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import RequestException, SSLError, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, ProtocolError, ReadTimeoutError
+from urllib3.util import Retry
 
 from facelandmarks._files import parse_json, write_file
 from facelandmarks.errors import DownloadError
@@ -67,12 +66,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next.
+    """What to do next."""
 
-    `write` the body from the start, `append` it, follow the `redirect`, accept the partial file as `complete`,
-    `restart` from the first byte, `retry` after a while, or go to the `next` source.
-    """
-
+    # Write the body from the start, append it, follow the redirect, accept the partial file as complete, restart from
+    # the first byte, retry after a while, or go to the next source.
     action: Literal["write", "append", "redirect", "complete", "restart", "retry", "next"]
     reason: str = ""  # for people; of a redirect, its target
     wait: float | None = None  # seconds until the next try; None: longer each time
@@ -84,12 +81,8 @@ def decide(
 ) -> Step:
     """Decide what an answer means.
 
-    Parameters
-    ----------
-    offset, origin
-        Bytes of the partial file (unless 0, only those after it were asked for), and its source.
-    size, most
-        Bytes of the file by the manifest, if known, and the most that a file may have.
+    The partial file has `offset` bytes (unless 0, only those after it were asked for) and came from `origin`; the file
+    has `size` bytes by the manifest, if known, and may have at most `most`.
     """
     if status in REDIRECTS:
         target = headers.get("Location")
@@ -117,7 +110,7 @@ def _decide_part(status: int, headers: Mapping[str, str], offset: int, origin: O
     if status == 416:
         whole = total == offset > 0
         return Step("complete", total=offset) if whole else Step("restart" if offset else "next", "answered 416", 0.0)
-    if offset == 0 or origin is None or match is None or match[1] is None or int(match[1]) != offset:
+    if offset == 0 or origin is None or match is None or _number(match[1]) != offset:
         sent = headers.get("Content-Range", "of an unknown range")
         return Step("restart", f"sent another part than asked for: {sent}", 0.0)
     same = headers.get("ETag", origin.etag) == origin.etag and total in (None, origin.total)
@@ -149,15 +142,10 @@ def resume_headers(origin: Origin | None, url: str, offset: int) -> dict[str, st
 
 def retry_after(value: str | None) -> float | None:
     """Return the seconds of a Retry-After header, which is a number or a date; None if it is neither."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        return None if value is None else float(Retry().parse_retry_after(value))
+    except (HTTPError, ValueError, OverflowError):
         return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
@@ -172,17 +160,10 @@ def _number(text: str | None) -> int | None:
 def transfer(url: str, place: Place, size: int | None, limits: Limits, *, progress: bool | None = None) -> bool:
     """Make `place.partial` a whole file, by the word of its source; return whether a part of it was here before.
 
-    The folder must exist and the lock be held. `size` is the manifest's, in bytes; `progress` is as in `Access`.
-
-    Raises
-    ------
-    SourceError
-        If this source does not give the file. The bytes that have arrived stay for the next time.
-    DownloadError
-        If it cannot be written.
+    The folder must exist and the lock be held. `size` is the manifest's, in bytes; `progress` is as in `Access`. If the
+    source does not give the file (`SourceError`), the bytes that have arrived stay for the next time.
     """
-    resumed = False
-    reasons = []
+    resumed, reasons = False, []
     with requests.Session() as session:
         session.headers.update(HEADERS)
         for attempt in range(limits.tries):
@@ -244,13 +225,8 @@ def _open(session: requests.Session, url: str, headers: dict[str, str], limits: 
         if problem or address in seen or len(seen) > limits.redirects:
             raise SourceError(f"{url}: {problem or f'redirects lead in a circle or too far: {address}'}")
         seen.append(address)
-        with session.get(
-            address,
-            headers={**headers, **secrets},
-            stream=True,
-            allow_redirects=False,
-            timeout=(limits.connect, limits.read),
-        ) as response:
+        sent, patience = {**headers, **secrets}, (limits.connect, limits.read)
+        with session.get(address, headers=sent, stream=True, allow_redirects=False, timeout=patience) as response:
             step = decide(response.status_code, response.headers, offset=0, origin=None, size=None, most=MOST_BYTES)
             if step.action != "redirect":
                 yield response
@@ -271,15 +247,9 @@ def receive(response: requests.Response, place: Place, body: Body, limits: Limit
     """Write a body; the bytes that have arrived stay when it breaks off."""
     from tqdm import tqdm
 
-    bar = tqdm(
-        total=body.total,
-        initial=body.offset,
-        desc=place.name,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        disable=None if progress is None else not progress,  # None: unless stderr is a terminal
-    )
+    hidden = None if progress is None else not progress  # None: unless stderr is a terminal
+    count = {"total": body.total, "initial": body.offset}
+    bar = tqdm(desc=place.name, disable=hidden, unit="B", unit_scale=True, unit_divisor=1024, **count)
     with disk_errors(place), place.partial.open("ab") as file, bar:
         here, trouble = _copy(response, lambda chunk: (file.write(chunk), bar.update(len(chunk))), body, limits)
     most = body.most if body.total is None else min(body.most, body.total)

@@ -24,49 +24,41 @@ from facelandmarks.weights.cache import (
     write_pin,
 )
 from facelandmarks.weights.manifest import ASSETS, FileRecord
-from facelandmarks.weights.trust import CHUNK, digest_kind, examine, is_unchanged, judge, may_be_fetched, no_digest
+from facelandmarks.weights.trust import CHUNK, digest_kind, examine, is_unchanged, judge, no_digest
 
 if TYPE_CHECKING:
     from facelandmarks.weights.download import Limits
 
+Check = Callable[[Path], None]  # called with a copy whose digest is right; raises if its content does not fit
 _LOG = logging.getLogger(__name__)
 
 
 def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None" = None) -> Path:
     """Return the verified file of a record; it is fetched if it is not in the cache.
 
-    Raises
-    ------
-    OfflineError
-        If it is not in the cache and the network must not be used.
-    ChecksumError
-        If the file in the cache, or the file that all sources send, is not the one that is meant.
-    DownloadError
-        If no source gives it, or it cannot be written.
+    Errors are `OfflineError` if it is not there and the network must not be used, `ChecksumError` if the file there, or
+    that all sources send, is not the one that is meant, else `DownloadError`.
     """
     place, allowed = Place(access.folder, record.name), access.allow_unverified
     if found := cached(record, place, allow_unverified=allowed):
         return found
+    advice = by_hand(record, place.folder)
     if is_offline(access.offline):
         raise OfflineError(
-            f"{record.name} is not in {place.folder} and the network must not be used (offline). "
-            f"{by_hand(record, place.folder)}"
+            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}"
         )
     sources = sources_of(record)
     if not sources:
-        raise DownloadError(f"no program can fetch {record.name}. {by_hand(record, place.folder)}")
-    if not may_be_fetched(record, read_pin(place), allow_unverified=allowed):
-        raise ChecksumError(no_digest(record))
+        raise DownloadError(f"no program can fetch {record.name}. {advice}")
+    if not allowed and digest_kind(record) == "none" and read_pin(place) is None:
+        raise ChecksumError(no_digest(record))  # nothing is fetched only to be refused
     with _locked(place):
         found = cached(record, place, allow_unverified=allowed)  # another process may have fetched it
         return found or _fetch(sources, record, place, access, limits)
 
 
 def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) -> Path | None:
-    """Return the file if it is in the cache; it is read whole only if it changed since it was accepted.
-
-    A file that is not the one that is meant is a `ChecksumError`.
-    """
+    """Return the file if it is in the cache; it is read and judged only if it changed since it was accepted."""
     with disk_errors(place):
         if not place.file.is_file():
             return None
@@ -80,16 +72,14 @@ def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) 
             f"{place.file} is not used: {verdict.reason}. If it is damaged or old, remove it with "
             f"facelandmarks-weights clean {record.name}"
         )
-    _warn(verdict.warning)
+    if verdict.warning:
+        warnings.warn(verdict.warning, stacklevel=2)
     write_pin(place, Pin(found.sha256, found.bytes, stat.st_mtime_ns, pin.basis if pin else verdict.reason))
     return place.file
 
 
 def verify(record: FileRecord, folder: Path) -> Pin:
-    """Read a file of the cache or of the wheel whole, whatever its pin says, and return its facts.
-
-    A missing file is a `DownloadError`, another than the one that is meant a `ChecksumError`.
-    """
+    """Read a file of the cache or of the wheel whole, whatever its pin says, and return its facts."""
     place = Place(ASSETS if record.asset else folder, record.name)
     if not place.file.is_file():
         raise DownloadError(f"{record.name} is not in {folder}: fetch it first")
@@ -121,23 +111,8 @@ def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
     )
 
 
-def add_file(
-    record: FileRecord, source: Path, folder: Path, check: Callable[[Path], None], *, allow_unverified: bool = False
-) -> Path:
-    """Copy the file `source` into the cache `folder` if it is the one that the record means.
-
-    Parameters
-    ----------
-    check
-        Called with a copy whose digest is right; raises `CheckpointError` if it does not fit.
-    allow_unverified
-        Whether to accept a file whose digest differs from a published one that is known to be doubtful.
-
-    Raises
-    ------
-    CheckpointError, ChecksumError, DownloadError
-        If it is missing or does not fit; is another file; or the cache cannot be written to.
-    """
+def add_file(record: FileRecord, source: Path, folder: Path, check: Check, *, allow_unverified: bool = False) -> Path:
+    """Copy the file `source` into the cache `folder` if it is the one that the record means, as by `add_stream`."""
     if not source.is_file():
         raise CheckpointError(f"no such file: {source}")
     with source.open("rb") as stream:
@@ -151,12 +126,12 @@ def add_stream(
     *,
     allow_unverified: bool = False,
     sha256: str | None = None,
-    check: Callable[[Path], None] | None = None,
+    check: Check | None = None,
 ) -> Path:
-    """Do what `add_file` does, from an open file.
+    """Copy an open file into the cache if it is the one that the record means.
 
-    A file without any published digest is accepted, since a person chose it, and pinned. `sha256` is one more digest
-    that it must have.
+    A file without any published digest is accepted, since a person chose it, and pinned; one whose digest differs from
+    a doubtful published one only if `allow_unverified`. `sha256` is one more digest that it must have.
     """
     most = MOST_BYTES if record.bytes is None else record.bytes
     with _locked(place):
@@ -176,13 +151,8 @@ def add_stream(
         return admit(record, place, allow_unverified=trusted, check=check)
 
 
-def admit(
-    record: FileRecord, place: Place, *, allow_unverified: bool, check: Callable[[Path], None] | None = None
-) -> Path:
-    """Judge `place.partial`, pin it and give it its name; a file that is refused is removed.
-
-    The lock must be held. `check` is called with the judged file before it gets its name, and may raise.
-    """
+def admit(record: FileRecord, place: Place, *, allow_unverified: bool, check: Check | None = None) -> Path:
+    """Judge `place.partial`, check and pin it, and give it its name, or remove it; the lock must be held."""
     with disk_errors(place):
         try:
             found = examine(place.partial)
@@ -200,7 +170,8 @@ def admit(
         write_pin(place, Pin(found.sha256, found.bytes, place.partial.stat().st_mtime_ns, verdict.reason))
         os.replace(place.partial, place.file)
         place.partial_origin.unlink(missing_ok=True)
-    _warn(verdict.warning)
+    if verdict.warning:
+        warnings.warn(verdict.warning, stacklevel=2)
     return place.file
 
 
@@ -237,8 +208,3 @@ def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access,
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
     raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder)}")
-
-
-def _warn(message: str | None) -> None:
-    if message:
-        warnings.warn(message, stacklevel=3)

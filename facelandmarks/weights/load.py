@@ -1,8 +1,9 @@
 """Find the weights of a network, published or brought by the user, and read their tensors."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,79 +20,48 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Published:
-    """A verified file of the manifest."""
+class Weights:
+    """The weights of a network, verified or the user's own, still to be read."""
 
-    record: FileRecord
-    path: Path
-    sha256: str
-    folder: Path | None  # for what is made from it; None: nothing is
-
-    @property
-    def graph(self) -> Path | None:
-        """Return the file of a built-in model, which engines other than PyTorch open as it is."""
-        return verified_asset(self.record) if self.record.asset else None
-
-    def state(self) -> "State":
-        """Read the tensors: float32 arrays under the names of `facelandmarks.nn`.
-
-        The first load of a pickle reads the file; later ones read a safetensors copy beside it.
-
-        Raises
-        ------
-        CheckpointError, ChecksumError
-            If the file holds anything but a network's tensors; is missing from the package, or damaged.
-        """
-        from facelandmarks.weights.checkpoint import read_checkpoint
-
-        if self.record.asset:
-            return read_checkpoint(verified_asset(self.record), self.record.dialect)
-        if DIALECTS[self.record.dialect].format != "torch":
-            return read_checkpoint(self.path, self.record.dialect)
-        copy = Place(self.path.parent, self.record.name).converted(self.sha256, CONVERSION)
-        if is_good_copy(copy):
-            return read_checkpoint(copy.file, "safetensors")
-        state = read_checkpoint(self.path, self.record.dialect)
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
-
-        tensors = {key: value.copy(order="C") for key, value in state.items()}
-        keep_copy(copy, lambda path: save_file(tensors, path), (OSError, SafetensorError))
-        return state
+    state: Callable[[], "State"]  # reads the tensors: float32 arrays under the names of `facelandmarks.nn`
+    sha256: str | None = None  # of the file; None for tensors, and for a missing file, which `state` reports
+    folder: Path | None = None  # for what is made from them; None: nothing is
+    graph: Path | None = None  # a built-in model, which engines other than PyTorch open as it is
 
 
-@dataclass(frozen=True)
-class Given:
-    """Weights that the user brings, as for `read_given`; nothing made from them is kept."""
-
-    source: Source
-    folder: None = None
-    graph: None = None
-
-    @property
-    def sha256(self) -> str | None:
-        """Return the SHA-256 of a file; None for tensors, and for a missing file, which `state` reports."""
-        if isinstance(self.source, Mapping) or not Path(self.source).is_file():
-            return None
-        return sha256_of(Path(self.source))
-
-    def state(self) -> "State":
-        """Read the tensors: float32 arrays under the names of `facelandmarks.nn`."""
-        return read_given(self.source)
-
-
-def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Published | Given:
+def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Weights:
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if given is not None:
-        return Given(given)
+        own = None if isinstance(given, Mapping) else Path(given)
+        return Weights(lambda: read_given(given), sha256_of(own) if own and own.is_file() else None)
     record = get_record(name)
-    if record.asset and record.sha256 is not None:
-        return Published(record, ASSETS / name, record.sha256, None)
+    if record.asset:
+        path = verified_asset(record)
+        return Weights(partial(read_verified, record, path, str(record.sha256)), record.sha256, graph=path)
     from facelandmarks.weights.fetch import obtain
 
     path = obtain(record, access)
     pin = read_pin(Place(path.parent, name))
-    return Published(record, path, pin.sha256 if pin else sha256_of(path), path.parent)
+    sha256 = pin.sha256 if pin else sha256_of(path)
+    return Weights(partial(read_verified, record, path, sha256), sha256, path.parent)
+
+
+def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
+    """Read a published file; of a pickle, which is slow to read, a safetensors copy is kept beside it."""
+    from facelandmarks.weights.checkpoint import read_checkpoint
+
+    if DIALECTS[record.dialect].format != "torch":
+        return read_checkpoint(path, record.dialect)
+    copy = Place(path.parent, record.name).converted(sha256, CONVERSION)
+    if is_good_copy(copy):
+        return read_checkpoint(copy.file, "safetensors")
+    state = read_checkpoint(path, record.dialect)
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    tensors = {key: value.copy(order="C") for key, value in state.items()}
+    keep_copy(copy, lambda path: save_file(tensors, path), (OSError, SafetensorError))
+    return state
 
 
 def verified_asset(record: FileRecord) -> Path:
@@ -99,28 +69,18 @@ def verified_asset(record: FileRecord) -> Path:
     path = ASSETS / record.name
     if not path.is_file():
         raise ChecksumError(f"{path} is missing from this installation: please install the package again")
-    digest = sha256_of(path)
-    if digest != record.sha256:
-        raise ChecksumError(
-            f"{path} is damaged: its SHA-256 is {digest}, not {record.sha256}. Please install the package again"
-        )
+    if (digest := sha256_of(path)) != record.sha256:
+        differ = f"its SHA-256 is {digest}, not {record.sha256}"
+        raise ChecksumError(f"{path} is damaged: {differ}. Please install the package again")
     return path
 
 
 def read_given(source: Source) -> "State":
-    """Read tensors that a user brings: float32 arrays under the names of `facelandmarks.nn`.
+    """Read tensors that a user brings, as `read_checkpoint` does.
 
-    Parameters
-    ----------
-    source
-        Path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in model), or
-        tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or ours,
-        each also with `module.` in front, and in an outer "state_dict".
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, cannot be read, names code, or holds anything but a network's tensors.
+    `source` is the path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in
+    model), or tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or
+    ours, each also with `module.` in front, and in an outer "state_dict".
     """
     from facelandmarks.weights.checkpoint import from_tensors, read_raw
 

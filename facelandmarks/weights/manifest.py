@@ -44,16 +44,14 @@ HRNET_OFFICIAL = (
     (r"^head\.([01])\.", r"head.conv_layers.\1."),
     (r"^head\.3\.", "head.final_layer."),
 )
-DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {
-        "packed": Dialect("packed", suffix=".onnx"),
-        "safetensors": Dialect("safetensors", suffix=".safetensors"),
-        "mmpose0x": Dialect("torch", (UNWRAP, *MMPOSE_0X)),
-        "mmpose1x": Dialect("torch", (UNWRAP,)),
-        "hrnet_official": Dialect("torch", (UNWRAP, *HRNET_OFFICIAL)),
-        "yunet_onnx": Dialect("onnx"),
-    }
-)
+DIALECTS: Mapping[str, Dialect] = {
+    "packed": Dialect("packed", suffix=".onnx"),
+    "safetensors": Dialect("safetensors", suffix=".safetensors"),
+    "mmpose0x": Dialect("torch", (UNWRAP, *MMPOSE_0X)),
+    "mmpose1x": Dialect("torch", (UNWRAP,)),
+    "hrnet_official": Dialect("torch", (UNWRAP, *HRNET_OFFICIAL)),
+    "yunet_onnx": Dialect("onnx"),
+}
 
 
 @dataclass(frozen=True)
@@ -90,10 +88,10 @@ class Manifest:
 
 def get_record(name: str) -> FileRecord:
     """Return the record of a file, or raise `CheckpointError` if the manifest has none."""
-    files = load_manifest().files
-    if name not in files:
+    record = load_manifest().files.get(name)
+    if record is None:
         raise CheckpointError(f"the manifest has no file {name!r}")
-    return files[name]
+    return record
 
 
 def load_manifest() -> Manifest:
@@ -147,12 +145,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _matches(pattern: str) -> Accepts:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+def _text_or_null(value: Any) -> bool:
+    return value is None or _text(value)
 
 
-def _or_null(accepts: Accepts) -> Accepts:
-    return lambda value: value is None or accepts(value)
+def _hex(digits: str) -> Accepts:
+    return lambda value: value is None or (_text(value) and bool(re.fullmatch(f"[0-9a-f]{{{digits}}}", value)))
 
 
 def _list_of(accepts: Accepts) -> Accepts:
@@ -170,22 +168,22 @@ def _object(fields: Mapping[str, Accepts], optional: frozenset[str] = frozenset(
 @cache
 def field_rules() -> Mapping[str, tuple[str, Accepts]]:
     """Return for each field of a record what is expected, for messages, and the test of a value."""
-    source = dict.fromkeys(("repository", "commit", "config"), _or_null(_text))
+    source = dict.fromkeys(("repository", "commit", "config"), _text_or_null)
     page = {"url": _text, "note": _text}
     published: Mapping[str, Accepts] = {
         **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
         "values": lambda value: isinstance(value, dict),
-        "protocol": _or_null(_text),
+        "protocol": _text_or_null,
     }
     return {
         "dialect": (f"one of {', '.join(DIALECTS)}", lambda value: value in [*DIALECTS]),
         "urls": ("a list of addresses", _list_of(_text)),
         "pages": ("a list of objects with a url", _list_of(_object(page, optional=frozenset({"note"})))),
-        "bytes": ("a whole number above 0, or null", _or_null(lambda value: type(value) is int and value > 0)),
-        "sha256": ("64 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{64}"))),
-        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{6,63}"))),
+        "bytes": ("a whole number above 0, or null", lambda value: value is None or (type(value) is int and value > 0)),
+        "sha256": ("64 small hexadecimal digits, or null", _hex("64")),
+        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", _hex("6,63")),
         "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", lambda value: value in (None, *PREFIX_TRUST)),
-        "git_blob_sha1": ("40 small hexadecimal digits, or null", _or_null(_matches(r"[0-9a-f]{40}"))),
+        "git_blob_sha1": ("40 small hexadecimal digits, or null", _hex("40")),
         "licence": ("a text", _text),
         "training_data": ("a list of names", _list_of(_text)),
         "papers": ("a list of names", _list_of(_text)),
@@ -200,28 +198,18 @@ OPTIONAL = {"asset"}
 
 
 def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-    """Refuse the content of a JSON file that breaks a rule of manifests.
+    """Refuse the content of a JSON file, called `where` in messages, that breaks a rule of manifests.
 
-    Parameters
-    ----------
-    where
-        Name of the file in messages.
-    known
-        Tables that records may refer to besides the document's own.
-
-    Raises
-    ------
-    CheckpointError
-        Naming the first record and field that is wrong, and what was expected.
+    The `CheckpointError` names the first record and field that is wrong, and what was expected. Records may refer to
+    the document's own tables and to those in `known`.
     """
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise CheckpointError(f"{where} is not a manifest: expected a JSON object whose schema is {SCHEMA!r}")
     unknown = document.keys() - {"schema", "files", *TABLES}
     wrong = [key for key in ("files", *TABLES) if not isinstance(document.get(key, {}), dict)]
     if unknown or wrong or "files" not in document:
-        raise CheckpointError(
-            f"{where}: {', '.join([*sorted(unknown), *wrong]) or 'files'} is unknown, missing or not an object"
-        )
+        keys = ", ".join([*sorted(unknown), *wrong]) or "files"
+        raise CheckpointError(f"{where}: {keys} is unknown, missing or not an object")
     tables = {table: {**(known or {}).get(table, {}), **document.get(table, {})} for table in TABLES}
     for name, fields in document["files"].items():
         problem = record_problem(name, fields) or contradiction(fields, tables)
@@ -255,10 +243,10 @@ def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, A
         return "sha256 does not begin with sha256_prefix"
     rows = [row["protocol"] for row in fields["published"] if row["protocol"] is not None]
     named = {"training_data": fields["training_data"], "papers": fields["papers"], "protocols": rows}
-    unknown = (
+    unknown = [
         f"{name!r} is not in the table {table}"
-        for table, names in named.items()
-        for name in names
+        for table in TABLES
+        for name in named[table]
         if name not in tables[table]
-    )
+    ]
     return next((problem for problem in (*map(source_problem, fields["urls"]), *unknown) if problem), None)

@@ -83,18 +83,11 @@ def no_digest(record: FileRecord) -> str:
     )
 
 
-def may_be_fetched(record: FileRecord, pin: Pin | None, *, allow_unverified: bool) -> bool:
-    """Return whether a download can be accepted at all, so that nothing is fetched only to be refused."""
-    return allow_unverified or pin is not None or digest_kind(record) != "none"
-
-
 def digest_kind(record: FileRecord) -> str:
     """Name the strongest published digest: `sha256`, `git_blob_sha1`, `sha256_prefix` with its trust, or `none`."""
-    if record.sha256 is not None:
-        return "sha256"
-    if record.git_blob_sha1 is not None:
-        return "git_blob_sha1"
-    return f"sha256_prefix ({record.prefix_trust})" if record.sha256_prefix is not None else "none"
+    if record.sha256 is None and record.git_blob_sha1 is None:
+        return "none" if record.sha256_prefix is None else f"sha256_prefix ({record.prefix_trust})"
+    return "sha256" if record.sha256 is not None else "git_blob_sha1"
 
 
 def examine(path: Path) -> Found:

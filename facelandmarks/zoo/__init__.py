@@ -4,13 +4,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from facelandmarks.errors import lookup
-from facelandmarks.zoo import builtin, mmpose, official, rtmpose
+from facelandmarks.zoo import mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
-MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (*builtin.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+# The model that ships in the wheel.
+COMPACT_300W = ModelSpec(
+    name="compact_300w",
+    title="Compact 68-point model in the wheel",
+    network="compact",
+    network_options={},
+    scheme="ibug68",
+    weights="compact_300w.onnx",
+    input_size=(128, 128),
+    geometry="classic",
+    decode="points",
+    flip_test=False,
+    flip_average="points",
+    box_convention="tight",
+    mean=(127.5, 127.5, 127.5),
+    std=(127.5, 127.5, 127.5),
 )
-DEFAULT_MODEL = "compact_300w"
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+    {spec.name: spec for spec in (COMPACT_300W, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+)
+DEFAULT_MODEL = COMPACT_300W.name
 
 
 def get_spec(name: str) -> ModelSpec:

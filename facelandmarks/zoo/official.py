@@ -41,7 +41,7 @@ COFW = replace(
     scheme="cofw29",
     weights="HR18-COFW.pth",
     box_convention="tight_no_jaw",
-    # Upstream holds COFW's pictures as integers, the others' as floats; only floats are stretched before being shrunk.
+    # Upstream holds COFW's images as integers, the others' as floats; only floats are stretched before being shrunk.
     crop_options={"stretch_image": False},
 )
 IBUG300W = replace(

@@ -16,63 +16,31 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model is and how it is run as published.
-
-    Attributes
-    ----------
-    name, title
-        For programs and for people.
-    network, network_options
-        Key in `facelandmarks.nn.build`, and the arguments of its constructor.
-    scheme
-        Scheme of the output (`facelandmarks.schemes`).
-    weights
-        Key of the file in `weights_manifest.json`.
-    input_size
-        Width and height of the crop in pixels.
-    geometry, crop_options
-        Arithmetic that maps a box to a crop and points back (`facelandmarks.geometry`).
-    decode, decode_options, back_options
-        How the network's output becomes points of the crop (`facelandmarks.decode`), and those become points of the
-        image.
-    mean, std
-        RGB, on the scale 0 to 255: the network's input is `(pixel - mean) / std`.
-    flip_test, flip_average, flip_exchange
-        Whether the published numbers average the crop and its mirror image; how; and whether left and right landmarks
-        then change places (they should; one model was trained without).
-    box_convention, box_padding
-        Convention of the boxes it was trained on (`facelandmarks.boxes`), and the factor by which the crop is larger.
-    variant, variants
-        The upstream implementation that is followed; and all that can be, with their changes to this record.
-    decodes
-        Other ways to decode, with their changes to this record.
-    confirm_below
-        A detection whose mean point score is lower is not a face; None if this model's scores do not tell.
-    story
-        Facts to know before trusting the model.
-    """
+    """What a model is and how it is run as published."""
 
     name: str
-    title: str
-    network: str
-    network_options: Mapping[str, Any]
-    scheme: str
-    weights: str
-    input_size: tuple[int, int]
-    geometry: str
-    decode: str
-    flip_test: bool
-    box_convention: str
-    box_padding: float = 1.25
-    mean: tuple[float, float, float] = IMAGENET_MEAN
+    title: str  # for people
+    network: str  # key in `facelandmarks.nn.build`
+    network_options: Mapping[str, Any]  # arguments of the network's constructor
+    scheme: str  # of the output (`facelandmarks.schemes`)
+    weights: str  # key of the file in `weights_manifest.json`
+    input_size: tuple[int, int]  # width and height of the crop in pixels
+    geometry: str  # maps a box to a crop and points back (`facelandmarks.geometry`)
+    decode: str  # turns the network's output into points of the crop (`facelandmarks.decode`)
+    flip_test: bool  # whether the published numbers average the crop and its mirror image
+    box_convention: str  # of the boxes it was trained on (`facelandmarks.boxes`)
+    box_padding: float = 1.25  # by which the crop is larger than the box
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # RGB, 0 to 255: the input is `(pixel - mean) / std`
     std: tuple[float, float, float] = IMAGENET_STD
     flip_average: FlipAverage = "heatmaps"
-    flip_exchange: bool = True
+    flip_exchange: bool = True  # whether left and right landmarks then change places; one model was trained without
     crop_options: Mapping[str, Any] = field(default_factory=dict)
     decode_options: Mapping[str, Any] = field(default_factory=dict)
-    back_options: Mapping[str, Any] = field(default_factory=dict)
+    back_options: Mapping[str, Any] = field(default_factory=dict)  # of the way from the crop back to the image
     variant: Variant | None = None
-    variants: Mapping[Variant, Changes] = field(default_factory=dict)
-    decodes: Mapping[str, Changes] = field(default_factory=dict)
-    confirm_below: float | None = None
-    story: str = ""
+    variants: Mapping[Variant, Changes] = field(
+        default_factory=dict
+    )  # all that can be followed: changes to this record
+    decodes: Mapping[str, Changes] = field(default_factory=dict)  # other ways to decode: changes to this record
+    confirm_below: float | None = None  # mean point score below which no face was seen; None: scores do not tell
+    story: str = ""  # facts to know before trusting the model

@@ -18,6 +18,7 @@ from facelandmarks.bulk.inputs import is_many
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
+from facelandmarks.model import Model
 from facelandmarks.results import Landmarks, image_record
 
 needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
@@ -165,6 +166,24 @@ def test_jsonl_and_csv_have_the_same_rows(model, rows, pictures, tmp_path):
         if row["points"]:
             assert [float(line["x_67"]), float(line["y_67"])] == row["points"][67]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "rows.jsonl"]
+
+
+def test_csv_has_the_points_of_the_detector_where_it_gives_them(model, pictures, tmp_path):
+    class WithPoints:
+        name, convention = "with points", "compact"
+
+        def detect(self, image, min_score=None):
+            found = model.detector("compact").detect(image, min_score=min_score)
+            return Detections(found.boxes, found.scores, np.full((len(found.boxes), 5, 2), 7.25, np.float32))
+
+    run(Model(model.spec, model.engine, lambda _: WithPoints()), pictures, tmp_path / "rows.csv")
+    table = read_csv(tmp_path / "rows.csv")
+    assert {(line["status"], line["detector_x_0"], line["detector_y_4"]) for line in table} == {
+        ("ok", "7.25", "7.25"),
+        ("no_face", "", ""),
+        ("failed", "", ""),
+    }
+    assert "depth_0" not in table[0]
 
 
 @needs_pyarrow
@@ -322,10 +341,10 @@ def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
         (model, pictures, {"rotations": (0, 180)}),
     )
     for other, images, options in others:
-        with pytest.raises(InvalidOptionError, match="of another run"):
+        with pytest.raises(InvalidOptionError, match="another run"):
             run(other, images, out, resume=True, **options)
     journal_path(out).write_text("[]\nno journal\n")
-    with pytest.raises(InvalidOptionError, match=r"of another run|damaged"):
+    with pytest.raises(InvalidOptionError, match=r"another run|damaged"):
         run(model, pictures, out, resume=True)
 
 

@@ -103,6 +103,13 @@ def test_shares(dtype):
         assert overlaps(BOX.astype(dtype)[None], box)[0] == pytest.approx(share)
 
 
+def test_shares_of_every_box_with_every_other():
+    boxes = np.array([box for box, _ in CASES], float)
+    table = overlaps(boxes[:, None], boxes[:2])
+    assert table.shape == (len(boxes), 2)
+    np.testing.assert_array_equal(table[:, 1], overlaps(boxes, boxes[1]))
+
+
 def test_boxes_without_area_overlap_nothing():
     point = np.array([5.0, 5, 5, 5])
     assert overlaps(np.stack([point, BOX]), point).tolist() == [0, 0]

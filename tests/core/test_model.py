@@ -120,7 +120,7 @@ def test_a_batch_larger_than_one_call_of_the_network(model, photo):
 
 
 def test_lists_of_other_lengths_are_refused(model, photo):
-    with pytest.raises(InvalidBoxError, match="1 images, 2"):
+    with pytest.raises(InvalidBoxError, match="got 2 for 1"):
         model.predict_batch([photo], [FACE, FACE])
 
 

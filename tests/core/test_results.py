@@ -75,6 +75,15 @@ def test_crops_and_decoded_are_cut_and_joined():
     np.testing.assert_array_equal(Decoded.join([plain, deep]).points, np.concatenate([points, points]))
 
 
+def test_landmarks_are_joined_in_memory_of_their_own(faces):
+    about = (faces.scheme, faces.image_size, faces.detector)
+    joined = Landmarks.join([faces[1:], faces[:1]], *about)
+    np.testing.assert_array_equal(joined.points, np.concatenate([faces.points[1:], faces.points[:1]]))
+    assert not np.shares_memory(Landmarks.join([faces], *about).points, faces.points)
+    none = Landmarks.join([], *about)
+    assert (len(none), none.points.shape, none.box_scores.dtype) == (0, (0, len(faces.scheme), 2), np.float32)
+
+
 def test_frozen(faces):
     with pytest.raises(AttributeError):
         faces.points = None

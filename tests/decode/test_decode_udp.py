@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facelandmarks.decode import udp
 from facelandmarks.decode.udp import decode_udp
-from facelandmarks.geometry.udp import Udp
+from facelandmarks.geometry.classic import Udp
 from facelandmarks.zoo.spec import Variant
 
 VARIANTS: list[Variant] = ["mmpose0x", "mmpose1x"]
@@ -67,7 +67,7 @@ def test_synthetic_maps_of_mmpose_1x(goldens: Path, size: str) -> None:
     crop = (4 * width, 4 * height)
     points, scores = decode_udp(maps, crop, variant="mmpose1x")
     np.testing.assert_array_equal(scores[0], expected_scores)
-    # Upstream's unit is W / (W - 1) pixels, see geometry.udp.
+    # Upstream's unit is W / (W - 1) pixels, see geometry.classic.Udp.
     found = points[0] * np.array(crop) / (np.array(crop) - 1)
     # Of a map without a positive value upstream makes what the map before it is like; NaN of a map of zeros, and of
     # what comes after one with a NaN, where it stays at (-1, -1) here.

@@ -81,7 +81,7 @@ def test_first_form_that_is_there_is_read(releases, tmp_path):
     (tmp_path / "images").symlink_to(releases[0] / "wflw" / "WFLW_images")
     first = next(read("wflw", tmp_path, "test", allow_partial=True))
     assert first.box is not None  # of the JSON; the CSV has none
-    assert first.image.parent.parent.name == "predict"
+    assert first.image.parent.parent.name == "images"
 
 
 def test_attributes_pick_the_subsets_of_wflw(releases):

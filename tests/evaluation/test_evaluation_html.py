@@ -11,7 +11,7 @@ import pytest
 from evaluation_cases import evaluate
 from miniature_releases import make_300w
 
-from facelandmarks.evaluation.thumbnails import SIDE, draw_face
+from facelandmarks.evaluation.card import SIDE, draw_face
 
 pytest.importorskip("matplotlib", reason="the extra report is not installed")
 

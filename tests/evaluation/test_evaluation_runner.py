@@ -15,10 +15,16 @@ from miniature_releases import make_300w, make_aflw, make_wflw
 import facelandmarks as fl
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import DatasetError, InvalidOptionError
-from facelandmarks.evaluation import finders
 from facelandmarks.evaluation.datasets import Sample, read
-from facelandmarks.evaluation.finders import matching
-from facelandmarks.evaluation.predict import Prediction, PredictionStore, face_key, predict_faces
+from facelandmarks.evaluation.predict import (
+    DetectedBoxes,
+    GivenPredictions,
+    Prediction,
+    PredictionStore,
+    face_key,
+    matching,
+    predict_faces,
+)
 from facelandmarks.evaluation.protocols import (
     AFLW_0X,
     AFLW_1X,
@@ -167,7 +173,7 @@ def test_predictions_of_other_settings_are_not_taken(resumed, tmp_path, capsys):
     head, *rest = file.read_text().splitlines(keepends=True)
     file.write_text(json.dumps({**json.loads(head), "weights": "other"}) + "\n" + "".join(rest))
     assert evaluate(tmp_path, *resumed) == (2, None)
-    assert "is of another run: weights 'other', now" in capsys.readouterr().err
+    assert "weights 'other', now" in capsys.readouterr().err
     for content in (b"nothing of the kind\n", b"\xff\n", head.encode() + b'{"face": "\xff"}\n'):
         file.write_bytes(content)
         assert evaluate(tmp_path, *resumed) == (2, None)
@@ -272,7 +278,7 @@ def test_given_and_detected_boxes_stand_side_by_side(root, tmp_path, monkeypatch
 def test_clothes_are_not_detected():
     model = SimpleNamespace(spec=SimpleNamespace(box_convention="clothes"))
     with pytest.raises(InvalidOptionError, match="'clothes': use boxes='gt'"):
-        finders.DetectedBoxes(model)
+        DetectedBoxes(model)
 
 
 def test_matching_takes_the_box_that_fits():
@@ -322,7 +328,7 @@ def test_predictions_of_two_pictures_of_one_name(root):
     entries = [{"image": f"{part}/{faces[0][1].name}", "faces": []} for part in "ab"]
     path = given(root / "preds.json", entries)
     with pytest.raises(InvalidOptionError, match="is the end of 2 paths"):
-        list(finders.GivenPredictions(path, 68, plain_protocol("300w"))(faces))
+        list(GivenPredictions(path, 68, plain_protocol("300w"))(faces))
 
 
 def test_annotations_without_what_a_protocol_needs():

@@ -27,7 +27,7 @@ def test_sizes_of_boxes():
     assert metrics.box_sides(boxes).tolist() == [4, 9]
     np.testing.assert_allclose(metrics.box_sides(boxes, "diagonal"), [5, np.sqrt(97)])
     np.testing.assert_allclose(metrics.box_sides(boxes, "root_area"), [np.sqrt(12), 6])
-    with pytest.raises(InvalidOptionError, match="longer, diagonal"):
+    with pytest.raises(InvalidOptionError, match="'shorter'"):
         metrics.box_sides(boxes, "shorter")
 
 
@@ -35,7 +35,7 @@ def test_averages_differ_when_points_are_missing():
     assert metrics.nme(POINTS, TRUTH, SIZES, VISIBLE) == pytest.approx((0.5 + 0 + 1 + 0.15 + 0.2) / 5)
     assert metrics.nme(POINTS, TRUTH, SIZES, VISIBLE, "faces") == pytest.approx((0.5 + 0.175) / 2)
     assert metrics.epe(POINTS, TRUTH, VISIBLE) == pytest.approx((5 + 0 + 10 + 3 + 4) / 5)
-    with pytest.raises(InvalidOptionError, match="points, faces"):
+    with pytest.raises(InvalidOptionError, match=r"no average 'images'; .*faces"):
         metrics.nme(POINTS, TRUTH, SIZES, VISIBLE, "images")
 
 
@@ -65,7 +65,7 @@ def test_area_under_the_curve_is_the_integral_of_the_curve():
 
 
 def test_errors_by_landmark_and_contour():
-    valid = metrics.errors.as_mask(VISIBLE)
+    valid = metrics.as_mask(VISIBLE)
     np.testing.assert_allclose(metrics.per_landmark(ERRORS, valid), [0.325, 0.1, 1.0])
     nobody = valid & np.array([True, True, False])
     np.testing.assert_allclose(metrics.per_landmark(ERRORS, nobody), [0.325, 0.1, np.nan])

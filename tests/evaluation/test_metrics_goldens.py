@@ -117,7 +117,7 @@ def test_thresholds_of_mmpose_leave_out_one(old):
 def dataset_metrics(dataset, arrays, key):
     """What a data set of 0.x reports, from predictions and the arrays of its annotations."""
     points, truth, visible = arrays[f"{key}/pred"][..., :2], arrays[f"{key}/db_gt"], arrays[f"{key}/db_mask"]
-    assert np.array_equal(visible, metrics.errors.as_mask(arrays[f"{key}/visible"]))
+    assert np.array_equal(visible, metrics.as_mask(arrays[f"{key}/visible"]))
     if dataset.startswith("deepfashion"):
         box = arrays[f"{key}/bbox_xywh"]
         sizes = metrics.box_sides(np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1))

@@ -1,4 +1,4 @@
-"""geometry.udp: crops and points of MMPose's UDP, 0.x and 1.x."""
+"""geometry.classic.Udp: crops and points of MMPose's UDP, 0.x and 1.x."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from golden_points import e2e, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelandmarks.geometry.udp import Udp
+from facelandmarks.geometry.classic import Udp
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.zoo.spec import Variant
 

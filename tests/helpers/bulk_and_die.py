@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from facelandmarks.cli import bulk
+from facelandmarks.cli import common
 from facelandmarks.cli.predict import main
 from facelandmarks.detection.base import Detections
 from facelandmarks.engines.base import EngineInfo
@@ -39,7 +39,7 @@ class CheapEngine:
 
 if __name__ == "__main__":
     model = Model(get_spec("compact_300w"), CheapEngine(), lambda _name: Finder())
-    bulk.load_chosen_model = lambda _args: model
+    common.load_chosen_model = lambda _args: model
     import facelandmarks.bulk.run  # noqa: F401
 
     print("ready", flush=True)

@@ -164,12 +164,12 @@ def journal() -> Target:
 
 def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
     """As it stands after four pictures, of which one has no faces and one could not be read."""
-    from facelandmarks.bulk.records import record_of
     from facelandmarks.bulk.run import _settings
+    from facelandmarks.results import image_record
 
     found = [made(2), made(0), None, made(1)]
     records = [
-        record_of(image, model.spec.name, faces, "no such file" if faces is None else None)
+        image_record(image, model.spec.name, faces, "no such file" if faces is None else None)
         for image, faces in zip(pictures, found, strict=False)
     ]
     lines = [_settings(model, pictures, "compact", None, (0,)), *records]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from onnx import helper, numpy_helper
 
-from facelandmarks.weights.packed import SCALE
+from facelandmarks.weights.checkpoint import SCALE
 
 
 def pack(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,8 +13,7 @@ from facelandmarks._files import parse_json
 from facelandmarks.cli.evaluate import main
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.evaluation.datasets.derived import read_coco, read_spiga
-from facelandmarks.evaluation.finders import GivenPredictions
-from facelandmarks.evaluation.predict import PredictionStore
+from facelandmarks.evaluation.predict import GivenPredictions, PredictionStore
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.weights.cache import Place, read_pin
 from facelandmarks.weights.manifest import NAME, check_manifest, manifest_path, read_document
@@ -184,5 +183,5 @@ def test_parse_json_raises_value_errors_only():
 def test_a_report_that_is_none(tmp_path, capsys):
     (tmp_path / "a.json").write_text("[" * 100_000)
     assert main(["--render", str(tmp_path / "a.json")]) == 2
-    assert "is no report of facelandmarks-eval" in capsys.readouterr().err
+    assert "a.json is not a report" in capsys.readouterr().err
     assert issubclass(InvalidOptionError, ValueError)

@@ -19,7 +19,6 @@ MODULES = (
     "facelandmarks.schemes.conversions",
     "facelandmarks.detection",
     "facelandmarks.geometry.classic",
-    "facelandmarks.geometry.udp",
     "facelandmarks.geometry.hrnet_official",
     "facelandmarks.evaluation.metrics",
     "facelandmarks.evaluation.datasets",

@@ -6,8 +6,8 @@ from packed_files import pack, save_packed, save_tensors
 
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights import load
+from facelandmarks.weights.checkpoint import load_packed
 from facelandmarks.weights.manifest import get_record
-from facelandmarks.weights.packed import load_packed
 
 
 def state():

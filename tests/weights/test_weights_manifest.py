@@ -13,9 +13,9 @@ from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.checkpoint import READERS
 from facelandmarks.weights.manifest import (
     DIALECTS,
-    field_rules,
     FileRecord,
     check_manifest,
+    field_rules,
     get_record,
     load_manifest,
     manifest_path,

@@ -8,16 +8,9 @@ from facelandmarks.evaluation.datasets.reader import FORMS, Found, find, read
 from facelandmarks.evaluation.datasets.records import Sample, box_region, landmark_region
 from facelandmarks.evaluation.datasets.releases import RELEASES, Release, check_subset, get_release
 
+# fmt: off
 __all__ = [
-    "FORMS",
-    "RELEASES",
-    "Found",
-    "Release",
-    "Sample",
-    "box_region",
-    "check_subset",
-    "find",
-    "get_release",
-    "landmark_region",
-    "read",
+    "FORMS", "RELEASES", "Found", "Release", "Sample", "box_region", "check_subset", "find", "get_release",
+    "landmark_region", "read",
 ]
+# fmt: on

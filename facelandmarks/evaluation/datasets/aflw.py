@@ -1,16 +1,15 @@
-"""AFLW with 19 points: `AFLWinfo_release.mat` beside the pictures, and the lists derived from it.
+"""AFLW with 19 points: `AFLWinfo_release.mat` beside the images, and the lists derived from it.
 
 Hidden points are annotated, and count. Nothing says what the points count from; both upstreams use them unchanged.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form
+from facelandmarks.evaluation.datasets.derived import derived_forms
 from facelandmarks.evaluation.datasets.matlab import load_mat
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 
@@ -54,12 +53,7 @@ def read_release(request: Request) -> Faces:
 
 
 _STEMS = {"full": "test", "frontal": "test_frontal", "train": "train"}
-_MMPOSE = {subset: f"face_landmarks_aflw_{stem}.json" for subset, stem in _STEMS.items()}
-_HRNET = {subset: f"face_landmarks_aflw_{stem}.csv" for subset, stem in _STEMS.items()}
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form(dict.fromkeys(_STEMS, ("AFLWinfo_release.mat",)), read_release, folders=_FOLDERS),
-        "mmpose": coco_form(_MMPOSE, _FOLDERS, POINTS),
-        "hrnet": hrnet_form(_HRNET, _FOLDERS, POINTS, box_size=True),
-    }
-)
+FORMS: Mapping[str, Form] = {
+    "original": Form(dict.fromkeys(_STEMS, ("AFLWinfo_release.mat",)), read_release, folders=_FOLDERS),
+    **derived_forms("aflw", _STEMS, _FOLDERS, POINTS, box_size=True),
+}

@@ -7,7 +7,6 @@ boxes are the original numbers, so one pixel further than here, and negative num
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -68,10 +67,8 @@ def read_release_68(request: Request) -> Faces:
         raise DatasetError(f"{request.found} has points of a face that none of the {len(corners)} boxes belongs to")
     images = min(request.root.rglob(_TEST_FILE), default=None) if request.images else None
     if request.images and images is None:
-        raise DatasetError(
-            f"COFW-68: looked for the images, {_TEST_FILE}, anywhere in {request.root}: not found. "
-            f"Get the data from {request.where}"
-        )
+        place = f"{_TEST_FILE}, anywhere in {request.root}"
+        raise DatasetError(f"COFW-68: looked for the images, {place}: not found. Get the data from {request.where}")
 
     def samples() -> Iterator[Sample]:
         with ExitStack() as stack:
@@ -100,16 +97,14 @@ def _number(file: Path) -> int:
         raise DatasetError(f"{file} should have a number before its _") from error
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form(
-            {subset: (f"COFW_{subset}_color.mat", f"*/COFW_{subset}_color.mat") for subset in _FIELDS},
-            read_release,
-            COUNTS_FROM,
-        ),
-        "mmpose": coco_form({subset: f"cofw_{subset}.json" for subset in _FIELDS}, ("images",), POINTS, occlusion=True),
-    }
-)
-FORMS_68: Mapping[str, Form] = MappingProxyType(
-    {"original": Form({"test": ("test_annotations", "COFW68_Data/test_annotations")}, read_release_68, COUNTS_FROM)}
-)
+FORMS: Mapping[str, Form] = {
+    "original": Form(
+        {subset: (f"COFW_{subset}_color.mat", f"*/COFW_{subset}_color.mat") for subset in _FIELDS},
+        read_release,
+        COUNTS_FROM,
+    ),
+    "mmpose": coco_form({subset: f"cofw_{subset}.json" for subset in _FIELDS}, ("images",), POINTS, occlusion=True),
+}
+FORMS_68: Mapping[str, Form] = {
+    "original": Form({"test": ("test_annotations", "COFW68_Data/test_annotations")}, read_release_68, COUNTS_FROM)
+}

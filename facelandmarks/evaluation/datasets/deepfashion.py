@@ -6,7 +6,6 @@ and do not count.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,29 +19,21 @@ IMAGES = 123_016  # of the whole release; its parts have no published number
 _PARTITIONS = ("test", "val", "train")
 _KINDS = ("1", "2", "3")  # upper, lower, full-body clothes
 _HIDDEN, _CUT_OFF = 1, 2  # of the visibility; 0 is in plain sight
-VARIATIONS = MappingProxyType(
-    {"1": "normal pose", "2": "medium pose", "3": "large pose", "4": "medium zoom-in", "5": "large zoom-in"}
-)
+VARIATIONS = {"1": "normal pose", "2": "medium pose", "3": "large pose", "4": "medium zoom-in", "5": "large zoom-in"}
 Row = tuple[int, list[str]]  # line, words after the name
 
 
 def forms(part: str, kind: int, points: int) -> Mapping[str, Form]:
     """Return the forms of upper (kind 1), lower (2) or full-body (3) clothes."""
-    return MappingProxyType(
-        {
-            "original": Form(
-                dict.fromkeys(_PARTITIONS, ("Anno/list_landmarks.txt", "list_landmarks.txt")),
-                lambda request: read_release(request, kind, points),
-                folders=("Img",),
-            ),
-            "mmpose": coco_form(
-                {partition: f"fld_{part}_{partition}.json" for partition in _PARTITIONS},
-                ("img", "Img/img"),
-                points,
-                occlusion=True,
-            ),
-        }
-    )
+    files = {partition: f"fld_{part}_{partition}.json" for partition in _PARTITIONS}
+    return {
+        "original": Form(
+            dict.fromkeys(_PARTITIONS, ("Anno/list_landmarks.txt", "list_landmarks.txt")),
+            lambda request: read_release(request, kind, points),
+            folders=("Img",),
+        ),
+        "mmpose": coco_form(files, ("img", "Img/img"), points, occlusion=True),
+    }
 
 
 def read_release(request: Request, kind: int, points: int) -> Faces:

@@ -9,47 +9,51 @@ import numpy as np
 
 from facelandmarks._files import parse_json
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.records import SCALE_UNIT, Faces, Form, Request, Sample
+from facelandmarks.evaluation.datasets.records import SCALE_UNIT, Faces, Form, Sample
 from facelandmarks.evaluation.datasets.text import malformed, read_text, to_numbers
 
 
 def coco_form(
-    files: Mapping[str, str],
+    files: Mapping[str, str], folders: tuple[str, ...], points: int, *, occlusion: bool = False, counts_from: int = 0
+) -> Form:
+    """Return the form of MMPose's files: names by subset, in `annotations/` or in the root.
+
+    `occlusion` says that a flag of 1 means a hidden point; otherwise all points have that flag, and it says nothing.
+    """
+    return Form(
+        {subset: (f"annotations/{name}", name) for subset, name in files.items()},
+        lambda request: read_coco(request.found, points, occlusion=occlusion, counts_from=counts_from),
+        counts_from,
+        folders,
+    )
+
+
+def derived_forms(
+    name: str,
+    stems: Mapping[str, str],
     folders: tuple[str, ...],
     points: int,
     *,
-    occlusion: bool = False,
+    box_size: bool = False,
     counts_from: int = 0,
-) -> Form:
-    """Return the form of MMPose's files.
+) -> dict[str, Form]:
+    """Return the forms of MMPose's and HRNet's files, `face_landmarks_NAME_STEM`, with stems by subset.
 
-    Parameters
-    ----------
-    files
-        Name of the file by subset, in `annotations/` or in the root.
-    folders, counts_from
-        See `Form`.
-    points
-        Number of points of a face.
-    occlusion
-        Whether a flag of 1 says that the point is hidden. If not, all points have it, and it says nothing.
+    `box_size` says whether HRNet's lists have that column (AFLW).
     """
-
-    def load(request: Request) -> Faces:
-        return read_coco(request.found, points, occlusion=occlusion, counts_from=counts_from)
-
-    places = {subset: (f"annotations/{name}", name) for subset, name in files.items()}
-    return Form(places, load, counts_from, folders)
+    files = {subset: f"face_landmarks_{name}_{stem}" for subset, stem in stems.items()}
+    hrnet = Form(
+        {subset: (f"{file}.csv", f"annotations/{file}.csv") for subset, file in files.items()},
+        lambda request: read_hrnet_csv(request.found, points, box_size=box_size, counts_from=counts_from),
+        counts_from,
+        folders,
+    )
+    documents = {subset: f"{file}.json" for subset, file in files.items()}
+    return {"mmpose": coco_form(documents, folders, points, counts_from=counts_from), "hrnet": hrnet}
 
 
 def read_coco(path: Path, points: int, *, occlusion: bool = False, counts_from: int = 0) -> Faces:
-    """Read the faces of one COCO file, in the order of its annotations.
-
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, or an annotation lacks something.
-    """
+    """Read the faces of one COCO file, in order; `DatasetError` for other files and incomplete annotations."""
     try:
         document = parse_json(read_text(path))
         names = {image["id"]: str(image["file_name"]) for image in document["images"]}
@@ -90,42 +94,8 @@ def _coco_sample(
     )
 
 
-def hrnet_form(
-    files: Mapping[str, str],
-    folders: tuple[str, ...],
-    points: int,
-    *,
-    box_size: bool = False,
-    counts_from: int = 0,
-) -> Form:
-    """Return the form of the official HRNet repository's files.
-
-    Parameters
-    ----------
-    files
-        Name of the file by subset, in the root or in `annotations/`.
-    folders, counts_from
-        See `Form`.
-    points
-        Number of points of a face.
-    box_size
-        Whether the lists have the column `box_size` (AFLW).
-    """
-
-    def load(request: Request) -> Faces:
-        return read_hrnet_csv(request.found, points, box_size=box_size, counts_from=counts_from)
-
-    return Form({subset: (name, f"annotations/{name}") for subset, name in files.items()}, load, counts_from, folders)
-
-
 def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_from: int = 0) -> Faces:
-    """Read the faces of one list: image, scale, box_size if there is one, centre, points; columns go by position.
-
-    Raises
-    ------
-    DatasetError
-        Naming file and line, for rows of another length and numbers that are not finite.
-    """
+    """Read the faces of one list: image, scale, box_size if there is one, centre, points; columns go by position."""
     try:
         rows = list(enumerate(csv.reader(read_text(path).splitlines()), 1))[1:]  # the first names the columns
     except csv.Error as error:
@@ -153,26 +123,14 @@ def read_hrnet_csv(path: Path, points: int, *, box_size: bool = False, counts_fr
 
 
 def read_spiga(path: Path, points: int) -> Faces:
-    """Read the faces of one of SPIGA's files, counted from 0: `imgpath`, `bbox` (x, y, width, height), `landmarks`.
-
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, or a face lacks something.
-    """
+    """Read the faces of one of SPIGA's files, counted from 0; boxes are x, y, width, height."""
     samples = []
     try:
         for face in parse_json(read_text(path)):
             x, y, width, height = (float(value) for value in face["bbox"])
-            samples.append(
-                Sample(
-                    name=face["imgpath"],
-                    image=Path(face["imgpath"]),
-                    points=np.array(face["landmarks"], np.float64).reshape(points, 2),
-                    visible=np.ones(points, bool),
-                    box=np.array([x, y, x + width, y + height]),
-                )
-            )
+            truth, box = np.array(face["landmarks"], np.float64), np.array([x, y, x + width, y + height])
+            name, seen = face["imgpath"], np.ones(points, bool)
+            samples.append(Sample(name, Path(name), truth.reshape(points, 2), seen, box=box))
     except (LookupError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is not an annotation file of SPIGA's: {error!r}") from error
     return len(samples), iter(samples)

@@ -3,15 +3,14 @@
 Some copies of the folders hold mirrored images (`_mirror` in the name), which are not part of the data set.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form, read_spiga
+from facelandmarks.evaluation.datasets.derived import derived_forms, read_spiga
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 from facelandmarks.evaluation.datasets.text import read_list, read_pts
 
@@ -76,7 +75,17 @@ def read_release(request: Request) -> Faces:
                 f"Get the data from {request.where}"
             )
         files = [file for file in files if file not in alone]
-    return len(files), (_face(file, root) for file in files)
+
+    def samples() -> Iterator[Sample]:
+        for file in files:
+            points, _ = read_pts(file)
+            if len(points) != POINTS:
+                raise DatasetError(f"{file} holds {len(points)} points, 300-W has {POINTS}")
+            image = _image_of(file)
+            name = (image or file).relative_to(root).as_posix().replace(" _", "_")  # as in the lists: `_OTHER_NAMES`
+            yield Sample(name, image, points - COUNTS_FROM, np.ones(POINTS, bool))
+
+    return len(files), samples()
 
 
 def _files_of(root: Path, part: str, request: Request) -> list[Path]:
@@ -98,29 +107,13 @@ def _image_of(file: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _face(file: Path, root: Path) -> Sample:
-    points, _ = read_pts(file)
-    if len(points) != POINTS:
-        raise DatasetError(f"{file} holds {len(points)} points, 300-W has {POINTS}")
-    image = _image_of(file)
-    name = (image or file).relative_to(root).as_posix().replace(" _", "_")  # as the lists call it, see `_OTHER_NAMES`
-    return Sample(name, image, points - COUNTS_FROM, np.ones(POINTS, bool))
-
-
 def read_pfld(request: Request) -> Faces:
     """Read a list of the 689 faces: points as in the `.pts`, a box, a name."""
     rows = [row for row in read_list(request.found, POINTS, 4) if _belongs(row.name, request.subset)]
-    samples = (
-        Sample(
-            name=row.name,
-            image=Path(row.name),
-            points=row.points - COUNTS_FROM,
-            visible=np.ones(POINTS, bool),
-            box=row.extras - COUNTS_FROM,
-        )
-        for row in rows
+    seen = np.ones(POINTS, bool)
+    return len(rows), (
+        Sample(row.name, Path(row.name), row.points - COUNTS_FROM, seen, box=row.extras - COUNTS_FROM) for row in rows
     )
-    return len(rows), samples
 
 
 def read_spiga_list(request: Request) -> Faces:
@@ -129,36 +122,24 @@ def read_spiga_list(request: Request) -> Faces:
     return len(samples), iter(samples)
 
 
-_STEMS = {
-    "full": "valid",
-    "common": "valid_common",
-    "challenge": "valid_challenge",
-    "test": "test",
-    "train": "train",
-}
+_STEMS = {"full": "valid", "common": "valid_common", "challenge": "valid_challenge", "test": "test", "train": "train"}
 _FOLDERS = {
     subset: tuple(
         f"{prefix}{folder}/*.pts" for part in parts for folder in _PARTS[part] for prefix in ("", f"{_IMAGES}/")
     )
     for subset, parts in _SUBSETS.items()
 }
-_MMPOSE = {subset: f"face_landmarks_300w_{stem}.json" for subset, stem in _STEMS.items()}
-_HRNET = {subset: f"face_landmarks_300w_{stem}.csv" for subset, stem in _STEMS.items()}
 _PUBLIC, _PRIVATE = ("full", "common", "challenge"), ("test", "indoor", "outdoor")
 # One image of iBUG has a blank in its name, which the derived lists leave out.
 _OTHER_NAMES = {"image_092_01.jpg": "image_092 _01.jpg"}
-_DERIVED = {
-    "mmpose": coco_form(_MMPOSE, (_IMAGES,), POINTS, counts_from=COUNTS_FROM),
-    "hrnet": hrnet_form(_HRNET, (_IMAGES,), POINTS, counts_from=COUNTS_FROM),
+_DERIVED = derived_forms("300w", _STEMS, (_IMAGES,), POINTS, counts_from=COUNTS_FROM) | {
     "pfld": Form(dict.fromkeys(_PUBLIC, ("test_data/list.txt", "list.txt")), read_pfld, COUNTS_FROM, (_IMAGES,)),
     "spiga": Form(
         dict.fromkeys(_PUBLIC, ("300wpublic/test.json",)) | dict.fromkeys(_PRIVATE, ("300wprivate/test.json",)),
         read_spiga_list,
     ),
 }
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form(_FOLDERS, read_release, COUNTS_FROM),
-        **{name: replace(form, other_names=_OTHER_NAMES) for name, form in _DERIVED.items()},
-    }
-)
+FORMS: Mapping[str, Form] = {
+    "original": Form(_FOLDERS, read_release, COUNTS_FROM),
+    **{name: replace(form, other_names=_OTHER_NAMES) for name, form in _DERIVED.items()},
+}

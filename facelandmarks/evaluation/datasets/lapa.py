@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +39,7 @@ def read_points(path: Path) -> NDArray[np.float64]:
     return np.stack([to_numbers(text.split(), path, number) for number, text in rows])
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form({subset: (f"{subset}/landmarks/*.txt",) for subset in _SUBSETS}, read_release),
-        "mmpose": coco_form({subset: f"lapa_{subset}.json" for subset in _SUBSETS}, (), POINTS),
-    }
-)
+FORMS: Mapping[str, Form] = {
+    "original": Form({subset: (f"{subset}/landmarks/*.txt",) for subset in _SUBSETS}, read_release),
+    "mmpose": coco_form({subset: f"lapa_{subset}.json" for subset in _SUBSETS}, (), POINTS),
+}

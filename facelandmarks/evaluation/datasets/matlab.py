@@ -16,22 +16,15 @@ from numpy.typing import NDArray
 from facelandmarks.errors import DatasetError, MissingDependencyError
 
 # What SciPy and h5py raise depends on where a file is broken.
-_BROKEN = (
-    *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, MemoryError),
-    *(ArithmeticError, zlib.error, struct.error),
-)
+_BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError)
+_BROKEN += (AttributeError, MemoryError, ArithmeticError, zlib.error, struct.error)
 _MOST_NUMBERS = 1 << 28  # of one array: a header may claim any size without holding it
 
 
 def load_mat(path: Path, *fields: str) -> list[Any]:
     """Read arrays of a file of MATLAB 5 to 7.
 
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, is damaged, or lacks a field.
-    MissingDependencyError
-        If SciPy is not installed.
+    `DatasetError` if it is another kind of file, is damaged or lacks a field; `MissingDependencyError` without SciPy.
     """
     try:
         from scipy.io import loadmat
@@ -46,15 +39,7 @@ def load_mat(path: Path, *fields: str) -> list[Any]:
 
 @contextmanager
 def open_mat73(path: Path, *fields: str) -> Iterator[Any]:
-    """Open a file of MATLAB 7.3 for `read_array` and `read_cell`.
-
-    Raises
-    ------
-    DatasetError
-        If it is another kind of file, is damaged, or lacks a field.
-    MissingDependencyError
-        If h5py is not installed.
-    """
+    """Open a file of MATLAB 7.3 for `read_array` and `read_cell`; errors as in `load_mat`, with h5py."""
     try:
         import h5py
     except ImportError as error:

@@ -4,59 +4,38 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from facelandmarks.errors import DatasetError, InvalidOptionError, lookup
 from facelandmarks.evaluation.datasets import aflw, cofw, deepfashion, ibug300w, lapa, wflw
 from facelandmarks.evaluation.datasets.records import Form, Request, Sample
-from facelandmarks.evaluation.datasets.releases import Release, check_subset, get_release
+from facelandmarks.evaluation.datasets.releases import check_subset, get_release
 
-# In the order in which they are tried.
-FORMS: Mapping[str, Mapping[str, Form]] = MappingProxyType(
-    {
-        "wflw": wflw.FORMS,
-        "wflw68": wflw.FORMS_68,
-        "300w": ibug300w.FORMS,
-        "aflw": aflw.FORMS,
-        "cofw": cofw.FORMS,
-        "cofw68": cofw.FORMS_68,
-        "deepfashion_upper": deepfashion.forms("upper", kind=1, points=6),
-        "deepfashion_lower": deepfashion.forms("lower", kind=2, points=4),
-        "deepfashion_full": deepfashion.forms("full", kind=3, points=8),
-        "lapa": lapa.FORMS,
-    }
-)
+# By data set, in the order in which they are tried.
+FORMS: Mapping[str, Mapping[str, Form]] = {
+    "wflw": wflw.FORMS,
+    "wflw68": wflw.FORMS_68,
+    "300w": ibug300w.FORMS,
+    "aflw": aflw.FORMS,
+    "cofw": cofw.FORMS,
+    "cofw68": cofw.FORMS_68,
+    "deepfashion_upper": deepfashion.forms("upper", kind=1, points=6),
+    "deepfashion_lower": deepfashion.forms("lower", kind=2, points=4),
+    "deepfashion_full": deepfashion.forms("full", kind=3, points=8),
+    "lapa": lapa.FORMS,
+}
 
 
 @dataclass(frozen=True)
 class Found:
-    """Files of a subset: name of the form, and the file or folder that showed that it is there.
-
-    `whole` says whether that is one file with all annotations, not one of many.
-    """
+    """Files of a subset."""
 
     form: str
-    path: Path
-    whole: bool
+    path: Path  # the file or folder that showed that it is there
+    whole: bool  # whether that is one file with all annotations, not one of many
 
 
 def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) -> Found:
-    """Return the files that `read` would read.
-
-    Parameters
-    ----------
-    name, root, subset
-        As for `read`.
-    forms
-        Keys of `FORMS[name]`, of which the first one found is taken; empty: all, in their order.
-
-    Raises
-    ------
-    InvalidOptionError
-        If there is no such data set, subset or form.
-    DatasetError
-        If none of the files is there.
-    """
+    """Return the files that `read` would read: of the first form found, of `forms` or of all. Errors as for `read`."""
     release, root = get_release(name), Path(root)
     check_subset(release, subset)
     known = FORMS[name]
@@ -92,17 +71,12 @@ def read(
 
     Parameters
     ----------
-    name
-        A data set of `RELEASES`.
-    root
-        Its folder.
-    subset
-        One of its subsets, a key of `Release.faces`.
+    name, root, subset
+        A data set of `RELEASES`, its folder, and a key of `Release.faces`.
     form
         Which files to read, a key of `FORMS[name]`; None takes the first form found.
     images
-        Whether the images are needed. If not, they may be missing, and are None where the release holds them in its
-        own file.
+        Whether they are needed. If not, they may be missing, and are None where the release holds them in its own file.
     allow_partial
         Accept another number of faces than published.
 
@@ -111,8 +85,7 @@ def read(
     InvalidOptionError
         If there is no such data set, subset or form.
     DatasetError
-        If files are missing (it says which, where they were looked for and where to get them), are malformed, or hold
-        another number of faces than published.
+        If files are missing (it says where to get them), malformed, or hold another number of faces than published.
     MissingDependencyError
         If a MATLAB file has to be read and the extra `evaluation` is not installed.
     """
@@ -126,19 +99,19 @@ def read(
             f"{release.title}, {subset}: {root} holds {faces} faces, published are {' or '.join(map(str, published))}."
             " Results on them are not comparable; allow_partial accepts them"
         )
-    return _finished(samples, release, subset, chosen, root, images)
 
+    def finished() -> Iterator[Sample]:
+        """Give samples unique names, the subset, and the paths of their images, which must exist."""
+        times: Counter[str] = Counter()
+        for sample in samples:
+            image = chosen.locate(sample.image, root) if isinstance(sample.image, Path) else sample.image
+            if images and isinstance(image, Path) and not image.is_file():
+                raise DatasetError(
+                    f"{release.title}, {subset}: image {image} not found. Get the data from {release.where}"
+                )
+            times[sample.name] += 1
+            number = times[sample.name]
+            name = sample.name if number == 1 else f"{sample.name}#{number}"
+            yield replace(sample, name=name, image=image, subsets=sample.subsets | {subset})
 
-def _finished(
-    samples: Iterator[Sample], release: Release, subset: str, form: Form, root: Path, images: bool
-) -> Iterator[Sample]:
-    """Give samples unique names, the subset, and the paths of their images, which must exist."""
-    times: Counter[str] = Counter()
-    for sample in samples:
-        image = form.locate(sample.image, root) if isinstance(sample.image, Path) else sample.image
-        if images and isinstance(image, Path) and not image.is_file():
-            raise DatasetError(f"{release.title}, {subset}: image {image} not found. Get the data from {release.where}")
-        times[sample.name] += 1
-        number = times[sample.name]
-        name = sample.name if number == 1 else f"{sample.name}#{number}"
-        yield replace(sample, name=name, image=image, subsets=sample.subsets | {subset})
+    return finished()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCALE_UNIT = 200.0  # px, in which HRNet and MMPose count the scale of a face
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,43 +16,23 @@ class Sample:
     """One annotated face.
 
     All coordinates are in pixels of the image, and (0, 0) is the centre of its top-left pixel, whatever the file
-    counts from (`Form.counts_from`).
-
-    Attributes
-    ----------
-    name
-        What the file calls the image, with "#2", "#3", .. for further faces of it. Forms of one data set use the same
-        names as far as their files do.
-    image
-        A path, or uint8 RGB (H, W, 3) or grey (H, W) where the release holds images in its own file; None if only
-        annotations were asked for.
-    points
-        (K, 2).
-    visible
-        (K,): whether the point is annotated, and counts in the error.
-    occluded
-        (K,): whether it is hidden in the image; None where the file does not say. Hidden points count.
-    box
-        (4,), xyxy, the box of the file if it has one. What it encloses differs between data sets and forms.
-    center, scale
-        (2,) each: middle, and width and height of the region that the file gives, without any padding, in pixels; None
-        where it gives none.
-    box_size
-        The size in pixels that errors are divided by, where the file gives one (AFLW).
-    subsets
-        What the face belongs to: the subset that was asked for, and its own attributes.
+    counts from (`Form.counts_from`). What the file does not give is None.
     """
 
+    # What the file calls the image, with "#2", "#3", .. for further faces of it. Forms of one data set use the same
+    # names as far as their files do.
     name: str
+    # A path, or uint8 RGB (H, W, 3) or grey (H, W) where the release holds images in its own file; None if only
+    # annotations were asked for.
     image: Path | NDArray[np.uint8] | None
-    points: NDArray[np.float64]
-    visible: NDArray[np.bool_]
-    occluded: NDArray[np.bool_] | None = None
-    box: NDArray[np.float64] | None = None
-    center: NDArray[np.float64] | None = None
-    scale: NDArray[np.float64] | None = None
-    box_size: float | None = None
-    subsets: frozenset[str] = frozenset()
+    points: Numbers  # (K, 2)
+    visible: NDArray[np.bool_]  # (K,): whether the point is annotated, and counts in the error
+    occluded: NDArray[np.bool_] | None = None  # (K,): whether it is hidden in the image; hidden points count
+    box: Numbers | None = None  # (4,), xyxy; what it encloses differs between data sets and forms
+    center: Numbers | None = None  # (2,): middle of the region that the file gives
+    scale: Numbers | None = None  # (2,): width and height of that region, without any padding
+    box_size: float | None = None  # what errors are divided by, in pixels (AFLW)
+    subsets: frozenset[str] = frozenset()  # the subset that was asked for, and the attributes of the face
 
 
 # The number of faces, known before the first is read, and the faces.
@@ -60,45 +41,29 @@ Faces = tuple[int, Iterator[Sample]]
 
 @dataclass(frozen=True)
 class Request:
-    """What to read.
+    """What to read."""
 
-    `root` is the folder of the data set, `found` the file or folder in it that showed that the form is there, `where`
-    says how to obtain what is missing. Without `images` only annotations are wanted. `partial` allows incomplete
-    releases.
-    """
-
-    root: Path
-    found: Path
+    root: Path  # folder of the data set
+    found: Path  # the file or folder in it that showed that the form is there
     subset: str
-    where: str
-    images: bool = True
-    partial: bool = False
+    where: str  # how to obtain what is missing
+    images: bool = True  # without, only annotations are wanted
+    partial: bool = False  # allows incomplete releases
 
 
 @dataclass(frozen=True)
 class Form:
-    """Files that hold a data set.
+    """Files that hold a data set."""
 
-    Attributes
-    ----------
-    places
-        By subset: files or folders, relative to the root, of which the first one found is read. They may hold
-        wildcards.
-    load
-        The reader; the images of its samples are paths relative to one of `folders`, or absolute.
-    counts_from
-        What the files call the centre of the top-left pixel, 0 or 1. Samples always count from 0; add this for the
-        numbers of the file. (Programs that used numbers counted from 1 unchanged give such points, too.)
-    folders
-        Where the images may be, relative to the root; the root itself comes last.
-    other_names
-        Images that a release names differently from the lists: name there by name in the list.
-    """
-
+    # By subset: files or folders, relative to the root, wildcards allowed, of which the first one found is read.
     places: Mapping[str, tuple[str, ...]]
+    # The reader; the images of its samples are paths relative to one of `folders`, or absolute.
     load: Callable[[Request], Faces]
+    # What the files call the centre of the top-left pixel, 0 or 1. Samples always count from 0; add this for the
+    # numbers of the file. (Programs that used numbers counted from 1 unchanged give such points, too.)
     counts_from: int = 0
-    folders: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()  # where the images may be, relative to the root, which itself comes last
+    # Images that a release names differently from the lists: name there by name in the list.
     other_names: Mapping[str, str] = field(default_factory=dict)
 
     def locate(self, image: Path, root: Path) -> Path:
@@ -110,14 +75,11 @@ class Form:
         return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def landmark_region(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def landmark_region(points: Numbers) -> tuple[Numbers, Numbers]:
     """Return the region of a face from its points (K, 2), as HRNet's lists and MMPose's annotations of WFLW have it.
 
-    Returns
-    -------
-    center, scale
-        (2,) each: the middle of the points' bounding box with its edges on whole pixels, and twice its longer side. No
-        padding.
+    Center and scale (2,): the middle of the points' bounding box with its edges on whole pixels, and twice its longer
+    side. No padding.
 
     Notes
     -----
@@ -128,13 +90,10 @@ def landmark_region(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     return (low + high) / 2, np.full(2, (high - low).max())
 
 
-def box_region(box: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def box_region(box: Numbers) -> tuple[Numbers, Numbers]:
     """Return the region of a face from the box (4,), xyxy, of AFLW's release, as the derived lists of AFLW have it.
 
-    Returns
-    -------
-    center, scale
-        (2,) each: the middle of the box, and twice its longer side. No padding.
+    Center and scale (2,): the middle of the box, and twice its longer side. No padding.
 
     Notes
     -----

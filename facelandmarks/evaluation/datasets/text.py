@@ -46,29 +46,16 @@ def to_numbers(values: Sequence[str], path: Path, line: int) -> NDArray[np.float
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A row of a list: `points` (K, 2), `extras` (E,) as in the file, `name` of the image, `line` in the file."""
+    """A row of a list."""
 
-    points: NDArray[np.float64]
-    extras: NDArray[np.float64]
-    name: str
-    line: int
+    points: NDArray[np.float64]  # (K, 2)
+    extras: NDArray[np.float64]  # (E,), as in the file
+    name: str  # of the image
+    line: int  # in the file
 
 
 def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
-    """Read a list: x and y of the points, further numbers, and the name of the image, which may hold blanks.
-
-    Parameters
-    ----------
-    points
-        Number of points of a row.
-    extras
-        Number of numbers between the points and the name.
-
-    Raises
-    ------
-    DatasetError
-        Naming file and line, for rows of another length and numbers that are not finite.
-    """
+    """Read a list: x and y of `points` points, `extras` further numbers, and the name of the image, with its blanks."""
     count = 2 * points + extras
     rows = []
     for line, text in read_lines(path):
@@ -84,13 +71,7 @@ def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
 
 
 def read_pts(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Read the points of a face and which of them are visible, as `facelandmarks.formats.pts.parse_pts` gives them.
-
-    Raises
-    ------
-    DatasetError
-        Naming the file, and the line if one is wrong.
-    """
+    """Read the points of a face and which of them are visible, as `parse_pts`; `DatasetError` names file and line."""
     try:
         return parse_pts(read_text(path))
     except InvalidOptionError as error:

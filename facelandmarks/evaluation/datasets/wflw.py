@@ -5,11 +5,10 @@ Nothing says what the list counts from; both upstreams use it unchanged, and so 
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
-from facelandmarks.evaluation.datasets.derived import coco_form, hrnet_form
+from facelandmarks.evaluation.datasets.derived import derived_forms
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 from facelandmarks.evaluation.datasets.text import Row, malformed, read_list
 
@@ -18,10 +17,9 @@ POINTS, POINTS_68 = 98, 68
 ATTRIBUTES = ("pose", "expression", "illumination", "makeup", "occlusion", "blur")
 _RECTANGLE = 4  # numbers
 _FOLDERS = ("WFLW_images", "images")
-
 # The subsets in the names of files.
-_STEMS = {"test": "test", "train": "train", "pose": "test_largepose"}
-_STEMS |= {attribute: f"test_{attribute}" for attribute in ATTRIBUTES if attribute not in _STEMS}
+_STEMS = {"test": "test", "train": "train"} | {attribute: f"test_{attribute}" for attribute in ATTRIBUTES}
+_STEMS["pose"] = "test_largepose"
 
 
 def read_with_attributes(request: Request, points: int) -> Faces:
@@ -54,13 +52,17 @@ def _sample(row: Row, attributes: frozenset[str]) -> Sample:
     )
 
 
-def _lists(points: int, *folders: str) -> Mapping[str, tuple[str, ...]]:
-    """Return where the list with attributes is: one file for training, one for the test set and its subsets."""
+def _lists(points: int, *folders: str) -> Form:
+    """Return the form of the list with attributes: one file for training, one for the test set and its subsets."""
     ends = {subset: "train" if subset == "train" else "test" for subset in _STEMS}
-    return {
-        subset: tuple(f"{folder}list_{points}pt_rect_attr_{end}.txt" for folder in folders)
-        for subset, end in ends.items()
-    }
+    return Form(
+        {
+            subset: tuple(f"{folder}list_{points}pt_rect_attr_{end}.txt" for folder in folders)
+            for subset, end in ends.items()
+        },
+        lambda request: read_with_attributes(request, points),
+        folders=_FOLDERS,
+    )
 
 
 _SUBSET_LISTS = {
@@ -71,24 +73,9 @@ _SUBSET_LISTS = {
     if subset != "train"
 }
 _RECT = "list_98pt_rect_attr_train_test/"
-_MMPOSE = {subset: f"face_landmarks_wflw_{stem}.json" for subset, stem in _STEMS.items()}
-_HRNET = {subset: f"face_landmarks_wflw_{stem}.csv" for subset, stem in _STEMS.items()}
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form(
-            _lists(POINTS, f"WFLW_annotations/{_RECT}", _RECT, ""),
-            lambda request: read_with_attributes(request, POINTS),
-            folders=_FOLDERS,
-        ),
-        "subset_lists": Form(_SUBSET_LISTS, read_subset_list, folders=_FOLDERS),
-        "mmpose": coco_form(_MMPOSE, _FOLDERS, POINTS),
-        "hrnet": hrnet_form(_HRNET, _FOLDERS, POINTS),
-    }
-)
-FORMS_68: Mapping[str, Form] = MappingProxyType(
-    {
-        "original": Form(
-            _lists(POINTS_68, "", _RECT), lambda request: read_with_attributes(request, POINTS_68), folders=_FOLDERS
-        )
-    }
-)
+FORMS: Mapping[str, Form] = {
+    "original": _lists(POINTS, f"WFLW_annotations/{_RECT}", _RECT, ""),
+    "subset_lists": Form(_SUBSET_LISTS, read_subset_list, folders=_FOLDERS),
+    **derived_forms("wflw", _STEMS, _FOLDERS, POINTS),
+}
+FORMS_68: Mapping[str, Form] = {"original": _lists(POINTS_68, "", _RECT)}

@@ -1,43 +1,198 @@
-"""Errors of landmarks, and what tables make of them.
+"""Errors of landmarks, and what tables make of them: means, failures, curves, intervals, parts of the face.
 
-The functions named here are the plain ones: float64, no special values, nothing dropped silently. The programs that
-made the published tables have their own rules: `metrics.mmpose` and `metrics.hrnet_official`.
+The functions here are the plain ones: float64, no special values, nothing dropped silently. The programs that made the
+published tables have their own rules: `metrics.mmpose` and `metrics.hrnet_official`.
+
+Throughout: N faces of K points; points and truth (N, K, 2) and boxes (N, 4) xyxy in pixels of the image; `errors`
+(N, K) in any unit. `visible` (N, K), anything but 0, and `valid` (N, K), bool, say which points count; None means all.
+A missing prediction is NaN: its error is NaN, means become NaN, and shares count it as a miss. Faces without a valid
+point are left out. NaN where there is nothing to average.
 """
 
-from facelandmarks.evaluation.metrics.errors import (
-    box_sides,
-    distances,
-    epe,
-    nme,
-    normalised,
-    pck,
-    point_pair,
-)
-from facelandmarks.evaluation.metrics.summaries import (
-    auc,
-    bootstrap_interval,
-    ced,
-    face_errors,
-    failure_rate,
-    mean_error,
-    per_contour,
-    per_landmark,
-)
+from collections.abc import Callable, Mapping
+from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facelandmarks.errors import InvalidOptionError, hint_at, lookup
+from facelandmarks.schemes import Scheme
+
+# fmt: off
 __all__ = [
-    "auc",
-    "bootstrap_interval",
-    "box_sides",
-    "ced",
-    "distances",
-    "epe",
-    "face_errors",
-    "failure_rate",
-    "mean_error",
-    "nme",
-    "normalised",
-    "pck",
-    "per_contour",
-    "per_landmark",
-    "point_pair",
+    "auc", "bootstrap_interval", "box_sides", "ced", "distances", "epe", "face_errors", "failure_rate", "mean_error",
+    "nme", "normalised", "pck", "per_contour", "per_landmark", "point_pair",
 ]
+# fmt: on
+Floats = NDArray[np.floating]
+Errors = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+# "points": every valid point counts the same (micro average). "faces": every face counts the same.
+Average = Literal["points", "faces"]
+SideRule = Literal["longer", "diagonal", "root_area"]
+_SIDES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+    "longer": np.maximum,
+    "diagonal": np.hypot,
+    "root_area": lambda width, height: np.sqrt(width * height),
+}
+
+
+def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
+    """Return Euclidean distances (N, K) in pixels; `InvalidOptionError` unless both shapes are one (N, K, 2)."""
+    given, wanted = np.asarray(points, np.float64), np.asarray(truth, np.float64)
+    if given.shape != wanted.shape or given.ndim != 3 or given.shape[-1] != 2:
+        raise InvalidOptionError(
+            f"points and truth must have one shape (N, K, 2); got {given.shape} for points and {wanted.shape} for truth"
+        )
+    lengths: Errors = np.linalg.norm(given - wanted, axis=-1)
+    return lengths
+
+
+def point_pair(truth: Floats, pair: tuple[int, int]) -> Floats:
+    """Return the distance (N,) in pixels of two landmarks of the truth, whether visible or not.
+
+    With `Scheme.normaliser` as the pair this is the interocular distance of the outer eye corners.
+    """
+    lengths: Floats = np.linalg.norm(truth[:, pair[0]] - truth[:, pair[1]], axis=-1)
+    return lengths
+
+
+def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
+    """Return the size (N,) of boxes in their precision: `longer` side (AFLW, DeepFashion), `diagonal`, `root_area`."""
+    side = lookup(_SIDES, rule, "size of a box")
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return side(sides[:, 0], sides[:, 1])
+
+
+def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
+    """Return distances (N, K) as fractions of one size a face.
+
+    Sizes (N,) in pixels are from `point_pair`, `box_sides`, or the data set. `InvalidOptionError` names the first face
+    without a finite positive size.
+    """
+    divisors = np.asarray(sizes, np.float64)
+    if divisors.shape != lengths.shape[:1]:
+        raise InvalidOptionError(f"expected {len(lengths)} sizes, one a face; got shape {divisors.shape}")
+    bad = np.flatnonzero(~(np.isfinite(divisors) & (divisors > 0)))
+    if bad.size:
+        raise InvalidOptionError(
+            f"face {bad[0]} of {len(divisors)} has a normaliser of {divisors[bad[0]]:g} px ({bad.size} are not "
+            "positive): leave these faces out, or use the rules of metrics.mmpose"
+        )
+    return lengths / divisors[:, None]
+
+
+def nme(
+    points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, visible: ArrayLike | None = None, average: Average = "points"
+) -> float:
+    """Return the normalised mean error, a fraction: `mean_error` of the `distances` `normalised` by `sizes`."""
+    return mean_error(normalised(distances(points, truth), sizes), as_mask(visible), average)
+
+
+def epe(points: ArrayLike, truth: ArrayLike, visible: ArrayLike | None = None, average: Average = "points") -> float:
+    """Return the end-point error: the mean distance in pixels."""
+    return mean_error(distances(points, truth), as_mask(visible), average)
+
+
+def pck(
+    points: ArrayLike, truth: ArrayLike, sizes: ArrayLike, threshold: float, visible: ArrayLike | None = None
+) -> float:
+    """Return the share of visible points no further off than `threshold` times the size of their face; NaN if none."""
+    errors = normalised(distances(points, truth), sizes)
+    return mean_error(np.where(errors <= threshold, 1.0, 0.0), as_mask(visible))
+
+
+def mean_error(errors: Errors, valid: Mask | None = None, average: Average = "points") -> float:
+    """Return the mean over all valid points, or the mean over faces of each face's mean over its valid points.
+
+    The two agree where all points are valid. `InvalidOptionError` for an unknown average.
+    """
+    if average not in get_args(Average):
+        raise InvalidOptionError(f"no average {average!r}; {hint_at(average, get_args(Average))}")
+    values = errors[_counted(errors, valid)] if average == "points" else face_errors(errors, valid)
+    return float(values.mean()) if values.size else float("nan")
+
+
+def face_errors(errors: Errors, valid: Mask | None = None) -> Errors:
+    """Return the mean error (M,) of each face that has a valid point, in order."""
+    counted = _counted(errors, valid)
+    faces = counted.any(1)
+    return np.asarray(np.mean(errors[faces], axis=1, where=counted[faces]))
+
+
+def per_landmark(errors: Errors, valid: Mask | None = None) -> Errors:
+    """Return the mean error (K,) of each landmark over the faces where it is valid."""
+    counted = _counted(errors, valid)
+    numbers = counted.sum(0)
+    return np.where(numbers > 0, np.sum(errors, axis=0, where=counted) / np.maximum(numbers, 1), np.nan)
+
+
+def per_contour(errors: Errors, scheme: Scheme, valid: Mask | None = None) -> dict[str, float]:
+    """Return the mean error by contour of the scheme; a point on two contours counts in both."""
+    counted = _counted(errors, valid)
+    columns = {contour.name: list(contour.points) for contour in scheme.contours}
+    return {name: mean_error(errors[:, points], counted[:, points]) for name, points in columns.items()}
+
+
+def failure_rate(faces: Errors, threshold: float) -> float:
+    """Return the share of faces whose error (N,) is above the threshold, not exactly at it; NaN is a failure."""
+    return float(np.mean(~(faces <= threshold))) if faces.size else float("nan")
+
+
+def ced(faces: Errors, thresholds: ArrayLike) -> Errors:
+    """Return the cumulative error distribution: the share of faces (N,) with an error of at most each threshold."""
+    found = np.sort(faces[~np.isnan(faces)])
+    below = np.searchsorted(found, np.asarray(thresholds, np.float64), side="right")
+    return np.asarray(below / len(faces) if faces.size else np.full(np.shape(thresholds), np.nan))
+
+
+def auc(faces: Errors, threshold: float) -> float:
+    """Return the area under the CED curve of faces (N,) from 0 to the threshold, as a share: 1 if all errors are 0.
+
+    Exact: a face with error e adds (1 - e / threshold) of its share. Programs that sum a sampled curve differ from it
+    by the order of their step.
+    """
+    reached = np.clip(1 - np.nan_to_num(faces, nan=np.inf) / threshold, 0, 1)
+    return float(reached.mean()) if faces.size else float("nan")
+
+
+def bootstrap_interval(
+    statistic: Callable[[NDArray[np.intp]], float],
+    faces: int,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a number that is computed from faces, in its unit.
+
+    It says how the number would vary with other images of the same kind, not between trainings. Faces are drawn, not
+    points: the points of one face are not independent.
+
+    Parameters
+    ----------
+    statistic
+        The number, from indices (N,) of faces drawn with repetition:
+        `lambda drawn: mean_error(errors[drawn], valid[drawn])`.
+    faces, level
+        Number of faces; share of the resamples inside the interval.
+    resamples, seed
+        Number of data sets of the same size to draw; the same seed gives the same interval.
+
+    Notes
+    -----
+    Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979.
+    """
+    rng = np.random.default_rng(seed)
+    values = [statistic(rng.integers(faces, size=faces)) for _ in range(resamples)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def as_mask(visible: ArrayLike | None) -> Mask | None:
+    """Convert visibilities of any type (0 / 1 / 2, shares) to bool: anything but zero counts."""
+    return None if visible is None else np.asarray(visible).astype(bool)
+
+
+def _counted(errors: Errors, valid: Mask | None) -> Mask:
+    return np.ones(errors.shape, bool) if valid is None else valid

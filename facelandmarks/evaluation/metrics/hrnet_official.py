@@ -12,7 +12,7 @@ Source: `lib/core/evaluation.py` (`compute_nme`) and `lib/core/function.py` (`in
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.evaluation.metrics.errors import Floats
+from facelandmarks.evaluation.metrics import Floats
 
 FAILURES = (0.08, 0.10)  # the thresholds it prints
 

@@ -19,8 +19,7 @@ Source: 0.x `core/evaluation/top_down_eval.py` (`_calc_distances` and what uses 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.evaluation.metrics.errors import Floats
-from facelandmarks.evaluation.metrics.summaries import Mask
+from facelandmarks.evaluation.metrics import Floats, Mask
 
 NEGATIVE_SIZE = 1e6  # px, what upstream divides by where the normaliser is negative
 AUC_SIZE = 30.0  # px, of the tables of DeepFashion
