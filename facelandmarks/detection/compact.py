@@ -221,7 +221,7 @@ def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
     common, either = areas_of(boxes, boxes)
     same = common > SAME_FACE * either
     part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
-    heads = boxes + np.tile(boxes[:, 2:] - boxes[:, :2], 2) * np.float32(HEAD)
+    heads = boxes + np.tile(boxes[:, 2:] - boxes[:, :2], 2) * np.array(HEAD, np.float32)
     part |= (areas_of(heads, boxes)[0] > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
     dropped, kept = np.zeros(len(order), bool), []
     for index, goes in enumerate(same | part):  # row by row: what the box drops

@@ -112,5 +112,6 @@ def decode_map(outputs: Tensor, stride: int) -> Tensor:
 def points_of(outputs: Tensor, boxes: Tensor) -> Tensor:
     """Return points (..., L, 5, 2) in pixels of network outputs (..., L, 15) with their boxes (..., L, 4)."""
     low, high = boxes[..., None, :2], boxes[..., None, 2:]
-    relative = outputs[..., 5:].unflatten(-1, (POINTS, 2))
-    return (low + high) / 2 + relative * (high - low) / 2
+    relative = outputs[..., 5:].reshape(*outputs.shape[:-1], POINTS, 2)
+    points: Tensor = (low + high) / 2 + relative * (high - low) / 2
+    return points
