@@ -29,9 +29,17 @@ DATA = """\
 USE = """\
 ## For a product
 
-No file here is free of research-only or unknown terms, the built-in models included: every one of the data sets above
-binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of these
-terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
+| for a product | licence of the source | what is known besides |
+| --- | --- | --- |
+| MediaPipe's face mesh and detectors: `mediapipe_face_mesh`, `mediapipe_face_mesh_attention`, `blazeface_short`, \
+`blazeface_full` | Apache-2.0: that of mediapipe 0.10.21, whose wheel holds the files | {said}. The files themselves \
+name no licence; the photos that they were trained on are Google's own, and nothing is published about them |
+| YuNet: `yunet` | MIT: that of the model's folder in opencv_zoo | trained on WIDER FACE, whose data card says \
+CC BY-NC-ND 4.0 |
+
+This is what is published, and no legal opinion. Every other file, the built-in models included, was trained on data
+that binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of
+these terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
 ([adding a model](adding_a_model.md)). Pictures of people may be bound by privacy law as well.
 """
 
@@ -47,7 +55,8 @@ def document() -> str:
     used = sorted({name for file in manifest.files.values() for name in file.training_data})
     files = "\n".join(row_of_file(file) for file in manifest.files.values())
     data = "\n".join(row_of_data(name, dict(manifest.training_data[name])) for name in used)
-    return "\n".join([INTRODUCTION + files + "\n", DATA + data + "\n", USE])
+    said = manifest.files[MODELS["mediapipe_face_mesh"].weights].notes[0]
+    return "\n".join([INTRODUCTION + files + "\n", DATA + data + "\n", USE.format(said=said.replace("|", "/"))])
 
 
 def row_of_file(file: Any) -> str:

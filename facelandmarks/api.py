@@ -104,9 +104,9 @@ def load_model(
     """
     spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
-    kind = choose_engine(engine, settings)
+    kind = choose_engine(engine, settings, built_in=load_manifest().files[spec.weights].asset)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
-    detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir)
+    detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)
 
 

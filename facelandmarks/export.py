@@ -60,8 +60,8 @@ def export_model(
     path
         The file to write, `*.onnx`; an existing one is replaced.
     decode_in_graph
-        Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop and `scores` (n, K), in place of
-        the raw `output`.
+        Decode in the graph: its outputs are `points` (n, K, 2) in pixels of the crop, `scores` (n, K) and, for meshes,
+        `depth` (n, K), in place of the raw `output`.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -112,7 +112,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
             "options": dict(spec.crop_options),
             "variant": spec.variant,
         },
-        "outputs": ["points", "scores"] if decode_in_graph else ["output"],
+        "outputs": list(DECODERS[spec.decode].gives) if decode_in_graph else ["output"],
         "decode": {
             "in_graph": decode_in_graph,
             "name": spec.decode,
@@ -142,6 +142,6 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
         raise InvalidOptionError("no face to compare on: give images with faces")
     outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
     expected = model.decode(model.forward(crops), crops).points
-    found = model.to_image(outputs[0], crops) if len(outputs) == 2 else model.decode(outputs[0], crops).points
+    found = model.to_image(outputs[0], crops) if len(outputs) > 1 else model.decode(outputs[0], crops).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from facelandmarks.boxes import Boxes, check_boxes, check_count
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
+from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
+from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
@@ -24,6 +25,7 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
 
+Regions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 BATCH = 64  # crops in one call of the network
 DEVICE_BATCH = 256  # the same where points come back instead of heatmaps
 STANDARD = Find()
@@ -167,7 +169,7 @@ class Model:
         image: Any,
         bboxes: ArrayLike | None = None,
         *,
-        detector_points: NDArray[np.float32] | None = None,  # noqa: ARG002  # for regions that follow the eyes
+        detector_points: NDArray[np.float32] | None = None,
         center: ArrayLike | None = None,
         scale: ArrayLike | None = None,
         rotation: ArrayLike | None = None,
@@ -183,25 +185,35 @@ class Model:
         bboxes
             (N, 4) xyxy in pixels, in the model's own convention.
         detector_points
-            (N, 5, 2), for models whose regions follow them.
+            (N, 5, 2), for models whose regions follow the eyes (geometry `rotated`).
         center, scale
             (N, 2) each, in place of boxes: middle, width and height of the regions in pixels.
         rotation
-            (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright.
+            (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright. Quarters of a
+            circle, but for models whose regions follow the eyes.
         """
         pixels = load_image(image, color=color)
         size = (pixels.shape[1], pixels.shape[0])
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
-        if passes != 1:
+        geometry = self._pipeline.geometry
+        if passes < 1 or (passes > 1 and not isinstance(geometry, Rotated)):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
         if bboxes is not None:
             boxes = check_boxes(bboxes, *size)
-            regions = self._pipeline.geometry.regions(boxes)
+            regions = geometry.regions(boxes)
         else:
             boxes, regions = None, _check_regions(center, scale)
+        if isinstance(geometry, Rotated):
+            angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
+            if detector_points is not None:
+                angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
+            crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
+            for _ in range(passes - 1):
+                crops = self._looked_again(pixels, crops, geometry)
+            return crops
         if rotation is None or not np.any(rotation):
-            return Crops(self._pipeline.geometry.cut(pixels, *regions), *regions)
+            return Crops(geometry.cut(pixels, *regions), *regions)
         return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
 
     def _prepare_turned(
@@ -245,12 +257,14 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        points, scores = self._pipeline.decode(outputs)
-        return Decoded(self.to_image(points, crops), scores)
+        return self._placed(*self._pipeline.decode(outputs), crops)
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
-        placed = self._pipeline.geometry.to_image(points, crops.center, crops.scale)
+        geometry = self._pipeline.geometry
+        if isinstance(geometry, Rotated):
+            return geometry.to_image(points, crops.center, crops.scale, crops.rotation)
+        placed = geometry.to_image(points, crops.center, crops.scale)
         if not crops.rotation.any():
             return placed
         # `placed` is right in an image turned about the crop's middle: turn it back.
@@ -258,6 +272,28 @@ class Model:
         x, y = np.moveaxis(placed - crops.center[:, None], -1, 0)
         back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
         return back.astype(np.float32)
+
+    def _placed(self, points: Floats, scores: Floats, depth: Floats | None, crops: Crops) -> Decoded:
+        """Bring what the decoder gives from pixels of the crops to pixels of the image."""
+        if depth is not None:
+            depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
+        return Decoded(self.to_image(points, crops), scores, depth)
+
+    def regions_after(self, points: Floats) -> Regions | None:
+        """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
+        geometry, named = self._pipeline.geometry, self.scheme.named
+        if not isinstance(geometry, Rotated):
+            return None
+        return geometry.regions_after(points, points[:, named["eye_left_outer"]], points[:, named["eye_right_outer"]])
+
+    def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
+        """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is."""
+        seen = self.infer(crops)
+        center, scale, rotation = self.regions_after(seen.points) or (crops.center, crops.scale, crops.rotation)
+        no_face = seen.scores.mean(axis=1) < (self.spec.confirm_below or 0)
+        center[no_face], scale[no_face] = crops.center[no_face], crops.scale[no_face]
+        rotation[no_face] = crops.rotation[no_face]
+        return Crops(geometry.cut(pixels, center, scale, rotation), center, scale, rotation)
 
     def infer(self, crops: Crops) -> Decoded:
         """Turn crops into points: `forward`, flip test, `decode`, batch by batch.
@@ -272,8 +308,7 @@ class Model:
 
     def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
-            points, scores = self._to_points(crops.pixels)
-            return Decoded(self.to_image(points, crops), scores)
+            return self._placed(*self._to_points(crops.pixels), crops)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))

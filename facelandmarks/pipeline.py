@@ -13,6 +13,7 @@ from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Geometry
 from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
+from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
@@ -24,10 +25,11 @@ class Step:
     function: Callable[..., Any]  # on arrays; its twin on tensors has the same name in `facelandmarks.decode.on_device`
     takes: tuple[str, ...]  # which of `input_size`, `variant` and `exchange` it takes besides the outputs
     options: Mapping[str, Any] = field(default_factory=dict)
+    gives: tuple[str, ...] = ("points", "scores")  # names of a decoder's results
 
 
 GEOMETRIES: Mapping[str, Callable[..., Geometry]] = MappingProxyType(
-    {"classic": Classic, "udp": Udp, "hrnet_official": HRNetOfficial}
+    {"classic": Classic, "udp": Udp, "hrnet_official": HRNetOfficial, "rotated": Rotated}
 )
 DECODERS: Mapping[str, Step] = MappingProxyType(
     {
@@ -37,6 +39,7 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
         "regression": Step(vectors.decode_regression, ("input_size",)),
         "points": Step(vectors.decode_points, ("input_size",)),
         "simcc": Step(vectors.decode_simcc, ("input_size",)),
+        "mesh": Step(vectors.decode_mesh, (), gives=("points", "scores", "depth")),
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
         "hrnet_official": Step(heatmaps.decode_hrnet_official, ("input_size",)),
         "hrnet_official_subpixel": Step(heatmaps.decode_hrnet_official, ("input_size",)),
@@ -50,6 +53,7 @@ AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
         "shifted_coordinates": Step(flip.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
         "simcc": Step(flip.average_simcc, ("exchange",)),
         "points": Step(flip.average_points, ("exchange", "input_size")),
+        "mesh": Step(flip.average_mesh, ("exchange", "input_size")),
     }
 )
 
@@ -67,10 +71,12 @@ class Pipeline:
         average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
         return average(outputs, mirrored, **average_options(self.spec))
 
-    def decode(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return points (N, K, 2) in pixels of the crop, and scores (N, K)."""
-        points, scores = DECODERS[self.spec.decode].function(outputs, **self.decode_options)
-        return points, scores
+    def decode(
+        self, outputs: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return points (N, K, 2) in pixels of the crop, scores (N, K), and depth (N, K) for models that have it."""
+        points, scores, *depth = DECODERS[self.spec.decode].function(outputs, **self.decode_options)
+        return points, scores, depth[0] if depth else None
 
 
 def bind(spec: ModelSpec) -> Pipeline:

@@ -1,10 +1,10 @@
 """Measure the 68-point model of the package as a user would run it, and draw contact sheets.
 
-    python evaluate_landmarks.py DATA [--split val] [--sheets FOLDER] [--model compact_300w]
+    python evaluate_landmarks.py DATA [--split val|test|wflw68] [--sheets FOLDER] [--model compact_300w]
 
 `DATA` is laid out as `pack.py` says. NME in percent: mean distance of the 68 points over the distance of the outer eye
 corners (36, 45), mean over faces. The box is the tight box of the truth; then that box moved and resized at random;
-then what the detector finds.
+then what the detector finds. `wflw68` are the faces of `DATA/wflw_test`, with other contours and brows.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pack import list_300w
+from pack import list_300w, read_pts
 
 import facelandmarks as fl
 from facelandmarks.boxes import overlaps, tight_boxes
@@ -22,6 +22,14 @@ from facelandmarks.images import load_image
 
 PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
 FAILED = 10.0  # percent of the interocular distance
+
+
+def list_split(data: Path, split: str) -> list[tuple[Path, np.ndarray]]:
+    return [(path, points) for name, path, points in list_300w(data) if name == split]
+
+
+def list_wflw68(data: Path) -> list[tuple[Path, np.ndarray]]:
+    return [(path, read_pts(path.with_suffix(".pts"))) for path in sorted((data / "wflw_test" / "test").glob("*.jpg"))]
 
 
 def errors(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -91,12 +99,12 @@ def contact_sheets(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--split", default="val", choices=["val", "test"])
+    parser.add_argument("--split", default="val", choices=["val", "test", "wflw68"])
     parser.add_argument("--model", default="compact_300w")
     parser.add_argument("--sheets", type=Path)
     parser.add_argument("--quick", action="store_true", help="true boxes only")
     args = parser.parse_args()
-    listed = [(path, points) for split, path, points in list_300w(args.data) if split == args.split]
+    listed = list_wflw68(args.data) if args.split == "wflw68" else list_split(args.data, args.split)
     pictures, truth = [load_image(path) for path, _ in listed], np.stack([points for _, points in listed])
     boxes = tight_boxes(truth)
     model = fl.load_model(args.model)

@@ -1,6 +1,6 @@
 """Write the averaged weights of a training run as a built-in model: one ONNX file.
 
-    python export.py detector RUN/last.pt OUT.onnx
+    python export.py detector|compact|tiny RUN/last.pt OUT.onnx    # or WEIGHTS.npz of interim.py
 
 In the file each convolution's weight is an int8 initializer `NAME` beside a float32 initializer `NAME.scale` with one
 number per output channel; the graph multiplies them (Cast, Mul), which ONNX Runtime does once at load. The names are
@@ -14,11 +14,14 @@ import io
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
+from interim import load_weights
+from networks import NETWORKS
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -30,6 +33,7 @@ OPSET = 17
 LEVELS = 127  # of int8 on each side of zero
 SCALE = ".scale"
 INPUT, OUTPUT = "pixels", "output"
+MIDDLE = 127.5  # of a pixel's values; the landmark networks see -1..1
 NETWORK = "network."  # the module with the weights within a graph's module
 
 
@@ -119,6 +123,31 @@ def detector_graph(checkpoint: Path) -> onnx.ModelProto:
     return quantise(trace(DetectorGraph(network), 128, 192, dynamic=True))
 
 
+class LandmarkGraph(nn.Module):
+    """Crops uint8 (N, H, W, 3) to what `CompactLandmarkNet` says of them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        output: Tensor = self.network((pixels.permute(0, 3, 1, 2).contiguous().float() - MIDDLE) * (1 / MIDDLE))
+        return output
+
+
+def landmark_graph(name: str, checkpoint: Path) -> onnx.ModelProto:
+    """Return the graph of one of `NETWORKS`."""
+    network = NETWORKS[name].build().eval()
+    if checkpoint.suffix == ".npz":  # its levels of int8 stay what they are: a batch norm scales whole channels
+        state = {key: torch.from_numpy(value) for key, value in load_weights(checkpoint).items()}
+        network.load_state_dict(network.state_dict() | state)
+    else:
+        network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
+    fuse_batch_norms(network)
+    side = NETWORKS[name].side
+    return quantise(trace(LandmarkGraph(network.requires_grad_(False)), side, side, dynamic=False))
+
+
 def list_in_manifest(path: Path) -> None:
     """Write size and digest into `weights_manifest.json`: the package loads nothing else."""
     manifest = manifest_path()
@@ -128,7 +157,10 @@ def list_in_manifest(path: Path) -> None:
     manifest.write_text(json.dumps(document, indent=1) + "\n")
 
 
-GRAPHS: dict[str, Callable[[Path], onnx.ModelProto]] = {"detector": detector_graph}
+GRAPHS: dict[str, Callable[[Path], onnx.ModelProto]] = {
+    "detector": detector_graph,
+    **{name: partial(landmark_graph, name) for name in NETWORKS},
+}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Fit the shape correction of a trained landmark network, the last step before `export.py`.
+"""Fit the shape correction of a trained landmark network, before `fit_expected.py`.
 
-    python fit_shape.py faces.npz RUN/last.pt RUN/fitted.pt [--views 2] [--ridge 0.003]
+    python fit_shape.py faces.npz RUN/last.pt RUN/fitted.pt [--network compact] [--views 2] [--ridge 0.003]
 
 Ridge regression from the shapes that the averaged weights predict on training faces to what they miss, mirror images
 included. The views are easy ones: the box as it should be, then moved as a detector would. Spoilt and bent views teach
@@ -13,34 +13,34 @@ from pathlib import Path
 import numpy as np
 import torch
 from augment import augment, plain
+from nets.compact import CompactLandmarkNet
+from nets.integral import normalised_shape
+from networks import NETWORKS
 from torch import Tensor
 from train_landmarks import SCHEME, Faces, errors_of
 from training import normalise
 
-from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.integral import normalised_shape
-
-SIDE = 128  # pixels of a crop
 Views = list[tuple[np.ndarray, np.ndarray]]
 
 
-def views_of(faces: Faces, rows: np.ndarray, count: int) -> Views:
+def views_of(faces: Faces, rows: np.ndarray, count: int, side: int) -> Views:
     """The box as it should be, then `count - 1` boxes of a detector for each face."""
-    found = [plain(faces.images[row], faces.points[row], SIDE) for row in rows]
+    found = [plain(faces.images[row], faces.points[row], side) for row in rows]
     for number in range(1, count):
         for row in rows:
             rng = np.random.default_rng((number, int(row)))
             image, points = faces.images[row], faces.points[row]
-            found.append(augment(rng, image, points, image, SIDE, SCHEME.mirror, easy=1.0))
+            found.append(augment(rng, image, points, image, side, SCHEME.mirror, shares=(1.0, 0.0))[:2])
     return found
 
 
 @torch.no_grad()
 def predicted(net: CompactLandmarkNet, views: Views) -> tuple[Tensor, Tensor]:
-    """Points and truth (N, 68, 2) as fractions of the crop's side."""
+    """Return points and truth (N, 68, 2) as fractions of the crop's side."""
+    side = views[0][0].shape[0]
     crops = torch.from_numpy(np.stack([crop for crop, _ in views]))
     points = torch.cat([net(normalise(part))[..., :2] for part in crops.split(32)])
-    truth = torch.from_numpy(np.stack([points for _, points in views]).astype(np.float32) + 0.5) / SIDE
+    truth = torch.from_numpy(np.stack([points for _, points in views]).astype(np.float32) + 0.5) / side
     return points, truth
 
 
@@ -66,23 +66,25 @@ def main() -> None:
     parser.add_argument("faces", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="compact")
     parser.add_argument("--views", type=int, default=2, help="of each face")
     parser.add_argument("--ridge", type=float, default=0.003)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     faces = Faces.load(args.faces)
-    net = CompactLandmarkNet(68).to(memory_format=torch.channels_last).eval()
+    network = NETWORKS[args.network]
+    net = network.build().to(memory_format=torch.channels_last).eval()
     state = torch.load(args.checkpoint, weights_only=True)["ema"]
-    fresh = {name: value for name, value in net.state_dict().items() if name.startswith("shape.")}
+    fresh = {name: value for name, value in net.state_dict().items() if name.startswith(("shape.", "expected."))}
     net.load_state_dict(state | fresh)
-    held = views_of(faces, faces.rows("val"), 1)
+    held = views_of(faces, faces.rows("val"), 1, network.side)
 
     def report(name: str) -> None:
         print(f"{name}: validation {errors_of(*predicted(net, held)).mean():.3f} %", flush=True)
 
     report("before")
-    points, truth = predicted(net, views_of(faces, faces.rows("train"), args.views))
+    points, truth = predicted(net, views_of(faces, faces.rows("train"), args.views, network.side))
     weight, bias = ridge(with_mirror_images(points), with_mirror_images(truth), args.ridge)
     net.shape.linear.weight.data.copy_(weight)
     net.shape.linear.bias.data.copy_(bias)

@@ -1,11 +1,13 @@
 """Pack face pictures and their points into one file that training reads at once.
 
-    python pack.py DATA OUT.npz [--side 256]
+    python pack.py DATA OUT.npz [--labels labels.npz] [--side 256]
 
 `DATA` holds `300w/` (`index.csv` with a column `val`, and `{afw,helen,lfpw}/train/*.{jpg,pts}`, points one-based),
 `300w_test/{lfpw,helen}/test` and, optionally, `ytf68/` (`ytf68.csv`, zero-based).
 Each face becomes a `--side` px square that covers 1.9 times the longer side of the tight box of its points,
 which is all that the augmentation ever reads. Near-duplicates of validation and test faces are left out of training.
+`labels.npz` of `pseudo_label.py` adds the split "pseudo": where its views disagree a point counts little, and a face
+whose points disagree in the mean is left out.
 """
 
 import argparse
@@ -19,6 +21,8 @@ import numpy as np
 log = logging.getLogger("pack")
 COVER = 1.9  # side of a packed square / longer side of the tight box
 HASH_DISTANCE = 6  # of 64 bits: two faces this near are taken as the same photo
+DOUBT = 0.03  # spread of a point in tight sides at which its weight is exp(-1)
+WORST = 0.03  # mean spread of the points from which a face is left out
 
 
 def read_pts(path: Path) -> np.ndarray:
@@ -74,6 +78,17 @@ def list_ytf68(data: Path) -> list[tuple[str, Path, np.ndarray]]:
     ]
 
 
+def list_labels(data: Path, labels: Path | None) -> list[tuple[str, Path, np.ndarray, np.ndarray]]:
+    """Return (split "pseudo", picture, points, weights (68,)) of the faces labelled by networks."""
+    if labels is None:
+        return []
+    with np.load(labels) as file:
+        names, points, spreads = file["names"], file["points"], file["spreads"].astype(np.float32)
+    trust = np.exp(-np.square(spreads / DOUBT))
+    kept = np.flatnonzero(spreads.mean(1) < WORST)
+    return [("pseudo", data / str(names[row]), points[row].astype(np.float64), trust[row]) for row in kept]
+
+
 def looks_like_held_out(splits: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Mask of the faces whose hash is near that of a validation or test face."""
     held = hashes[np.isin(splits, ["val", "test"])]
@@ -94,24 +109,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--labels", type=Path)
     parser.add_argument("--side", type=int, default=256)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
-    faces = list_300w(args.data) + list_ytf68(args.data)
-    packed = [pack_face(cv2.imread(str(path)), points, args.side) for _, path, points in faces]
+    sure = np.ones(68, np.float32)
+    faces = [(*face, sure) for face in list_300w(args.data)]
+    # The frames' own points are rough: a network's labels, where there are any, replace them.
+    faces += list_labels(args.data, args.labels) or [(*face, sure) for face in list_ytf68(args.data)]
+    packed = [pack_face(cv2.imread(str(path)), points, args.side) for _, path, points, _ in faces]
     images = np.stack([image for image, _ in packed])[..., ::-1]
     points = np.stack([points for _, points in packed]).astype(np.float32)
-    splits = np.array([split for split, _, _ in faces])
-    names = np.array([str(path.relative_to(args.data)) for _, path, _ in faces])
+    trust = np.stack([weights for *_, weights in faces])
+    splits = np.array([split for split, *_ in faces])
+    names = np.array([str(path.relative_to(args.data)) for _, path, *_ in faces])
     hashes = np.stack([perceptual_hash(image) for image, _ in packed])
     keys = np.array([name.split("/", 1)[1].removesuffix(".jpg") for name in names])
-    is_training = np.isin(splits, ["train", "extra"])
+    is_training = np.isin(splits, ["train", "extra", "pseudo"])
     listed = listed_duplicates(args.data, set(keys[~is_training]))
     drop = is_training & (looks_like_held_out(splits, hashes) | np.isin(keys, list(listed)))
     log.info("left out as near-duplicates: %d", drop.sum())
     keep = ~drop
-    np.savez(args.out, images=images[keep], points=points[keep], splits=splits[keep], names=names[keep])
+    arrays = {"images": images, "points": points, "trust": trust, "splits": splits, "names": names}
+    np.savez(args.out, **{name: array[keep] for name, array in arrays.items()})
     for split in np.unique(splits):
         log.info("%s: %d faces", split, (splits[keep] == split).sum())
 

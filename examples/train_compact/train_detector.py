@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from canvases import FACELESS, MIRRORED, Drawer, canvas_of
 from detector_cache import Pool, read
+from interim import load_weights
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -30,7 +31,6 @@ from training import Run, average_decay
 
 from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
 from facelandmarks.nn.fuse import fuse_batch_norms
-from facelandmarks.weights.checkpoint import load_packed
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
 SIZES = {256: (12, 0.33), 320: (8, 0.30), 448: (4, 0.19), 512: (3, 0.10), 640: (2, 0.08)}
@@ -257,12 +257,11 @@ def mine(net: CompactDetectorNet, pool: Pool, shares: dict[str, Tensor]) -> floa
     return float(torch.cat(fired).float().mean())
 
 
-def start_from(net: CompactDetectorNet, path: Path) -> None:
-    """Copy what fits of another network's packed weights; smaller tensors fill the first channels.
+def start_from(net: CompactDetectorNet, given: dict[str, Tensor]) -> None:
+    """Copy what fits of another network's weights; smaller tensors fill the first channels.
 
     Weights from before the network took pixels as 0..2 expected them as -1..1: the first batch norm makes up for it.
     """
-    given = {name: torch.from_numpy(value) for name, value in load_packed(path).items()}
     first = given["stem.0.0.weight"]
     given["stem.0.1.running_mean"] = given["stem.0.1.running_mean"] + first.sum((1, 2, 3))
     for name, own in net.state_dict().items():
@@ -288,7 +287,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--float32", action="store_true", help="convolutions in float32")
     parser.add_argument("--fold", action="store_true", help="batch norms into convolutions first: a third faster")
     parser.add_argument("--freeze-stem", action="store_true", help="leave the first two convolutions as they are")
-    parser.add_argument("--init", type=Path, help="start from these packed weights, or a run's last.pt")
+    parser.add_argument("--init", type=Path, help="start from weights of interim.py, or a run's last.pt")
     return parser.parse_args()
 
 
@@ -307,9 +306,14 @@ def make_loader(args: argparse.Namespace, pool: Pool, shares: dict[str, Tensor],
 def make_networks(init: Path | None, fold: bool) -> tuple[CompactDetectorNet, CompactDetectorNet]:
     """Return the network to train and the one that becomes its average, the first with the weights of `init`."""
     net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
-    if init and init.suffix == ".npz":
-        start_from(net, init)
-    given = torch.load(init, weights_only=True)["ema"] if init and init.suffix == ".pt" else None
+    given = None
+    if init and init.suffix == ".pt":
+        given = torch.load(init, weights_only=True)["ema"]
+    elif init:
+        given = {name: torch.from_numpy(value) for name, value in load_weights(init).items()}
+        if "stem.0.1.running_mean" in given:
+            start_from(net, given)
+            given = None
     was_folded = given is not None and not any("running_mean" in name for name in given)
     if given is not None and not was_folded:
         net.load_state_dict(given)

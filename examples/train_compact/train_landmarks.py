@@ -1,47 +1,54 @@
-"""Train the 68-point model on a packed file of faces.
+"""Train a 68-point network on packed files of faces.
 
-    python train_landmarks.py faces.npz RUN [--samples 400000] [--threads 2] [--device cpu]
+    python train_landmarks.py faces.npz RUN [--network compact] [--minutes 60] [--init FILE]
 
 `RUN/last.pt` holds everything needed to go on: call the same command again after a stop.
 `RUN/log.csv` has a row an evaluation.
-The number of samples sets the learning rate's cosine; the first part of the run uses smaller crops, which are cheaper.
+The learning rate's cosine runs over the minutes spent in training, stops not counted, so that a run ends in time on a
+busy machine. The convolutions run in bfloat16 (`--exact`: float32); weights, softmax and losses are float32.
+A share of the views is of faces whose points other networks gave, if `pack.py` was given any.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from augment import augment, plain
+from augment import augment, hard_views, plain
+from interim import load_weights
+from nets.compact import CompactLandmarkNet
+from nets.integral import integrate
+from networks import NETWORKS, inherit
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
-from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.integral import ShapeCorrection
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.checkpoint import load_packed, load_state
 
 SCHEME = get_scheme("ibug68")
 WARM_STEPS = 200
-WING_WIDTH, WING_CURVE = 5.0, 1.0  # pixels of a 128 px crop
+WING_SIDE, WING_WIDTH, WING_CURVE = 128, 5.0, 1.0  # pixels: the side of the crop in which the others count
 
 
 @dataclass
 class Faces:
     images: np.ndarray  # (N, S, S, 3) uint8 RGB
     points: np.ndarray  # (N, 68, 2) float32
-    splits: np.ndarray  # (N,) "train", "extra", "val", "test"
+    splits: np.ndarray  # (N,) "train", "extra", "val", "test", "pseudo"
+    trust: np.ndarray  # (N, 68) float32, 0 to 1: weight of each point in the loss
 
     @classmethod
     def load(cls, path: Path) -> "Faces":
         with np.load(path) as data:
-            return cls(data["images"], data["points"], data["splits"])
+            return cls(data["images"], data["points"], data["splits"], data["trust"])
 
     def rows(self, *splits: str) -> np.ndarray:
         return np.flatnonzero(np.isin(self.splits, splits))
@@ -61,47 +68,72 @@ class Views(Dataset):
     """Sample number `i` of the run: which face and which view of it follow from the seed and `i` alone."""
 
     def __init__(self, faces: Faces, args: argparse.Namespace) -> None:
-        self.faces, self.seed, self.easy = faces, args.seed, args.easy
-        self.small_until = int(args.small * args.samples) // args.batch * args.batch
-        self.extra_until, self.extra_share = int(0.6 * args.samples), args.extra
-        self.train, self.extra = faces.rows("train"), faces.rows("extra")
-        weight = profile_weight(faces.points[self.train]) ** args.profiles
-        self.cumulative = np.cumsum(weight) / weight.sum()
+        self.faces, self.seed, self.side = faces, args.seed, NETWORKS[args.network].side
+        self.shares, self.pseudo = (args.easy, args.hard), args.pseudo
+        self.rows, self.cumulative = [], []
+        for split in ("train", "pseudo"):
+            rows = faces.rows(split)
+            weight = profile_weight(faces.points[rows]) ** args.profiles
+            self.rows.append(rows)
+            self.cumulative.append(np.cumsum(weight) / weight.sum())
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, index))
-        size = 96 if index < self.small_until else 128
-        use_extra = len(self.extra) and index < self.extra_until and rng.random() < self.extra_share
-        row = rng.choice(self.extra) if use_extra else self.train[np.searchsorted(self.cumulative, rng.random())]
-        other = self.faces.images[rng.choice(self.train)]
-        crop, points = augment(
-            rng, self.faces.images[row], self.faces.points[row], other, size, SCHEME.mirror, self.easy
-        )
-        return torch.from_numpy(crop), torch.from_numpy((points + 0.5) / size)
+        pool = int(len(self.rows[1]) > 0 and rng.random() < self.pseudo)
+        row = self.rows[pool][np.searchsorted(self.cumulative[pool], rng.random())]
+        other = self.faces.images[rng.choice(self.rows[0])]
+        image, points = self.faces.images[row], self.faces.points[row]
+        crop, points, mirrored = augment(rng, image, points, other, self.side, SCHEME.mirror, self.shares)
+        trust = self.faces.trust[row][SCHEME.mirror] if mirrored else self.faces.trust[row]
+        return torch.from_numpy(crop), torch.from_numpy((points + 0.5) / self.side), torch.from_numpy(trust)
 
 
 class Span(Sampler[list[int]]):
-    """Batches of consecutive sample numbers; a batch never crosses the change of size."""
+    """Batches of consecutive sample numbers, without an end."""
 
-    def __init__(self, start: int, stop: int, batch: int) -> None:
-        self.starts = range(start, stop - batch + 1, batch)
-        self.batch = batch
+    def __init__(self, start: int, batch: int) -> None:
+        self.start, self.batch = start, batch
 
-    def __iter__(self):
-        return (list(range(s, s + self.batch)) for s in self.starts)
-
-    def __len__(self) -> int:
-        return len(self.starts)
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(range(s, s + self.batch)) for s in count(self.start, self.batch))
 
 
-def expectation(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) as fractions of the crop's side, and log probabilities (N, K, H, W)."""
-    n, k, h, w = logits.shape
-    log_p = F.log_softmax(logits.float().flatten(2), -1).view(n, k, h, w)
-    p = log_p.exp()
-    xs = (torch.arange(w, device=p.device) + 0.5) / w
-    ys = (torch.arange(h, device=p.device) + 0.5) / h
-    return torch.stack([(p.sum(2) * xs).sum(-1), (p.sum(3) * ys).sum(-1)], -1), log_p
+def expectation(logits: Tensor) -> Tensor:
+    """Return points (N, K, 2) as fractions of the crop's side."""
+    return integrate(logits)[0]
+
+
+class MapLoss(torch.autograd.Function):
+    """Loss of maps of logits (N, K, H, W) against points (N, K, 2), with its gradient in closed form.
+
+    It is the Wing loss of the maps' expectations plus the cross entropy with a Gaussian of `sigma` cells around each
+    point inside the crop, each point weighed by `trust` (N, K). The value is that of the Wing loss alone: the other
+    costs more than its gradient. Autograd would go over the maps three times as often, which a small network notices.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, trust: Tensor, sigma: float) -> Tensor:
+        n, k, h, w = logits.shape
+        p = logits.float().flatten(2).softmax(-1).view(n, k, h, w)
+        xs = (torch.arange(w, device=p.device) + 0.5) / w
+        ys = (torch.arange(h, device=p.device) + 0.5) / h
+        x, y = p.sum(2) @ xs, p.sum(3) @ ys
+        error = (torch.stack([x, y], -1) - target) * WING_SIDE
+        inside = trust * ((target > 0) & (target < 1)).all(-1)
+        pull = wing_slope(error) * (WING_SIDE / 2) * trust[..., None]
+        across = inside[..., None] + pull[..., :1] * (xs - x[..., None])
+        down = pull[..., 1:] * (ys - y[..., None])
+        gx = F.softmax(-0.5 * ((xs - target[..., :1]) * w / sigma) ** 2, -1)
+        gy = F.softmax(-0.5 * ((ys - target[..., 1:]) * h / sigma) ** 2, -1) * inside[..., None]
+        gradient = (across[:, :, None, :] + down[..., None]).mul_(p)
+        gradient.addcmul_(gy[..., None], gx[:, :, None, :], value=-1).div_(n * k)
+        ctx.save_for_backward(gradient.to(logits.dtype))
+        return (wing(error.abs()).mean(-1) * trust).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0].to(gradient.dtype), None, None, None
 
 
 def wing(error: Tensor) -> Tensor:
@@ -109,21 +141,9 @@ def wing(error: Tensor) -> Tensor:
     return torch.where(error < WING_WIDTH, near, error - WING_WIDTH + WING_WIDTH * np.log1p(WING_WIDTH / WING_CURVE))
 
 
-def gaussian_cross_entropy(log_p: Tensor, target: Tensor, sigma: float) -> Tensor:
-    """Cross entropy with a Gaussian of `sigma` cells around each point inside the crop."""
-    h, w = log_p.shape[2:]
-    xs = torch.arange(w, device=log_p.device) + 0.5
-    ys = torch.arange(h, device=log_p.device) + 0.5
-    gx = F.softmax(-0.5 * ((xs - target[..., :1] * w) / sigma) ** 2, -1)
-    gy = F.softmax(-0.5 * ((ys - target[..., 1:] * h) / sigma) ** 2, -1)
-    inside = ((target > 0) & (target < 1)).all(-1).float()
-    crossed = -torch.einsum("nkh,nkhw,nkw->nk", gy, log_p, gx)
-    return (crossed * inside).sum() / inside.sum().clamp(min=1)
-
-
-def loss_of(logits: Tensor, target: Tensor, sigma: float) -> Tensor:
-    points, log_p = expectation(logits)
-    return wing((points - target).abs() * 128).mean() + gaussian_cross_entropy(log_p, target, sigma)
+def wing_slope(error: Tensor) -> Tensor:
+    size = error.abs()
+    return error.sign() * torch.where(size < WING_WIDTH, WING_WIDTH / (WING_CURVE + size), 1.0)
 
 
 def errors_of(points: Tensor, truth: Tensor) -> Tensor:
@@ -134,55 +154,57 @@ def errors_of(points: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(net: CompactLandmarkNet, faces: Faces, split: str, device: str) -> Tensor:
-    """Error of each face of a split, box = tight box of the truth; without the shape correction."""
+def evaluate(net: CompactLandmarkNet, views: list[tuple[np.ndarray, np.ndarray]], device: str, exact: bool) -> Tensor:
+    """Return the error of each view, without the shape correction."""
     net.eval()
-    views = [plain(faces.images[row], faces.points[row], 128) for row in faces.rows(split)]
-    found = []
+    side, found = views[0][0].shape[0], []
     for start in range(0, len(views), 32):
         crops = normalise(torch.from_numpy(np.stack([v for v, _ in views[start : start + 32]]))).to(device)
-        found.append(expectation(net.maps(crops))[0].cpu())
-    truth = torch.from_numpy(np.stack([p for _, p in views]) + 0.5) / 128
+        with torch.autocast(crops.device.type, torch.bfloat16, enabled=not exact):
+            maps = net.maps(crops)
+        found.append(expectation(maps).cpu())
+    truth = torch.from_numpy(np.stack([p for _, p in views]) + 0.5) / side
     return errors_of(torch.cat(found), truth)
+
+
+def held_out(faces: Faces, side: int) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """Return the validation faces as they are, and the hard views of them, which are the same in every run."""
+    rows = faces.rows("val")
+    plain_views = [plain(faces.images[row], faces.points[row], side) for row in rows]
+    return {"plain": plain_views, "hard": hard_views(faces.images[rows], faces.points[rows], side, SCHEME.mirror)}
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--samples", type=int, default=400_000)
-    parser.add_argument("--small", type=float, default=0.45, help="share of the samples at 96 px")
-    parser.add_argument("--extra", type=float, default=0.15, help="share of 'extra' faces in the first 60 %%")
-    parser.add_argument("--easy", type=float, default=0.0, help="share of views that are moved and mirrored only")
-    parser.add_argument("--profiles", type=float, default=1.0, help="how much more often profiles are shown; 0: not")
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="compact")
+    parser.add_argument("--pseudo", type=float, default=0.4, help="share of views of faces labelled by networks")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the run, stops not counted")
+    parser.add_argument("--easy", type=float, default=0.3, help="share of views that are moved and mirrored only")
+    parser.add_argument("--hard", type=float, default=0.3, help="share of views that are turned, worn over, dark ...")
+    parser.add_argument("--profiles", type=float, default=0.5, help="how much more often profiles are shown; 0: not")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--init", type=Path, help="start from these packed weights, such as those of the package")
+    parser.add_argument("--exact", action="store_true", help="convolutions in float32")
+    parser.add_argument("--init", type=Path, help="start from these packed weights, of this or a larger network")
     parser.add_argument("--evaluate-every", type=float, default=300, help="seconds")
     return parser.parse_args()
 
 
 def make_loader(faces: Faces, args: argparse.Namespace, done: int) -> DataLoader:
-    """Batches from sample number `done` on."""
+    """Return batches from sample number `done` on."""
     return DataLoader(
         Views(faces, args),
-        batch_sampler=Span(done, args.samples, args.batch),
+        batch_sampler=Span(done, args.batch),
         num_workers=args.workers,
         prefetch_factor=4 if args.workers else None,
         worker_init_fn=lambda _: cv2.setNumThreads(0),
     )
-
-
-def report(run: Run, faces: Faces, device: str, done: int, rate: float) -> None:
-    """Validation error of the averaged and of the raw weights."""
-    scores = [float(evaluate(net, faces, "val", device).mean()) for net in (run.average, run.net)]
-    row = [done, round(run.loss, 4), round(rate, 1), *(round(score, 3) for score in scores)]
-    run.log(row)
-    print("samples {} loss {} {}/s val: averaged {} raw {}".format(*row), file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -190,28 +212,44 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     faces = Faces.load(args.faces)
-    net, average = (CompactLandmarkNet(68).to(args.device, memory_format=torch.channels_last) for _ in range(2))
+    network = NETWORKS[args.network]
+    net, average = (network.build().to(args.device, memory_format=torch.channels_last) for _ in range(2))
     if args.init:
-        load_state(net, load_packed(args.init), "the network")
-        net.shape = ShapeCorrection(68)  # belongs to the weights as they were
+        inherit(net, load_weights(args.init))
     run = Run(args.run, net, average, args.lr)
-    done = run.resume(samples=0)["samples"]
-    since, since_samples = time.monotonic(), done
-    for crops, target in make_loader(faces, args, done):
-        progress = done / args.samples
+    state = run.resume(samples=0, seconds=0.0)
+    done, seconds = state["samples"], state["seconds"]
+    views = held_out(faces, network.side)
+
+    def report() -> None:
+        nets = (run.average, run.net)
+        scores = [float(evaluate(n, v, args.device, args.exact).mean()) for v in views.values() for n in nets]
+        row = [done, round(seconds / 60, 1), round(run.loss, 4), *(round(score, 3) for score in scores)]
+        run.log(row)
+        print("samples {} minutes {} loss {} plain {} raw {} hard {} raw {}".format(*row), file=sys.stderr, flush=True)
+        run.save(samples=done, seconds=seconds)
+
+    since, last = time.monotonic(), time.monotonic()
+    for crops, target, trust in make_loader(faces, args, done):
+        progress = min(1.0, seconds / (60 * args.minutes))
         net.train()
-        logits = net.maps(normalise(crops.to(args.device, non_blocking=True)))
-        loss = loss_of(logits, target.to(args.device), 1.0 if progress < 0.8 else 0.8)
+        x = normalise(crops.to(args.device, non_blocking=True))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=not args.exact):
+            logits = net.maps(x)
+        sigma = 1.0 if progress < 0.8 else 0.8
+        loss = MapLoss.apply(logits, target.to(args.device), trust.to(args.device), sigma)
         done += len(crops)
         steps = done // args.batch
         decay = average_decay(steps, 0.999 if progress > 0.5 else 0.998)
         run.step(loss, progress=progress, warm=min(1.0, steps / WARM_STEPS), decay=decay)
-        if time.monotonic() - since > args.evaluate_every:
-            report(run, faces, args.device, done, (done - since_samples) / (time.monotonic() - since))
-            run.save(samples=done)
-            since, since_samples = time.monotonic(), done
-    run.save(samples=done)
-    report(run, faces, args.device, done, 0.0)
+        now = time.monotonic()
+        seconds, last = seconds + now - last, now
+        if progress == 1.0:
+            break
+        if now - since > args.evaluate_every:
+            report()
+            since = last = time.monotonic()
+    report()
 
 
 if __name__ == "__main__":

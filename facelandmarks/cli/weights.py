@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from facelandmarks import detection
 from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command
-from facelandmarks.detection import YUNET_FILE
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
@@ -18,11 +18,13 @@ from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 
 EPILOG = """\
-NAME is a model (facelandmarks.list_models()), yunet, or the name of a file. Files are kept in --cache-dir, else
-FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's cache folder.
+NAME is a model (facelandmarks.list_models()), a detector (yunet, blazeface_short, blazeface_full), or the name of a
+file. Files are kept in --cache-dir, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's
+cache folder.
 Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted.
 """
-FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, "yunet": YUNET_FILE}  # by name of the model
+# By name of the model or detector.
+FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, **detection.FILES}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -135,10 +137,14 @@ def check_fit(record: FileRecord, path: Path) -> None:
             YuNetDetector(shutil.copyfile(path, Path(folder) / record.name))
         return
     from facelandmarks.api import find_source
+    from facelandmarks.detection.blazeface import SPECS, network_source
     from facelandmarks.engines.graph import filled_network
     from facelandmarks.weights.checkpoint import read_checkpoint
 
     state = read_checkpoint(path, record.dialect)
+    for blazeface in SPECS.values():
+        if blazeface.weights == record.name:
+            filled_network(network_source(blazeface, state, USUAL))
     for spec in MODELS.values():
         if spec.weights == record.name:
             filled_network(find_source(spec, state, USUAL))

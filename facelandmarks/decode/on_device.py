@@ -18,7 +18,7 @@ from facelandmarks.decode.blur import Beyond
 from facelandmarks.pipeline import AVERAGES, DECODERS, average_options, decode_options
 from facelandmarks.zoo.spec import ModelSpec, Variant
 
-Decoded = tuple[Tensor, Tensor]
+Decoded = tuple[Tensor, ...]  # points, scores, and depth for decoders that have it
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,13 @@ def decode_points(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
     return _scaled(outputs, *input_size) - 0.5, outputs[..., 2]
 
 
+def decode_mesh(outputs: Tensor) -> Decoded:
+    """See `decode.vectors.decode_mesh`."""
+    places = outputs[:, :-1].reshape(outputs.shape[0], outputs.shape[1] // 3, 3)
+    scores = outputs[:, -1:].sigmoid().expand(-1, places.shape[1])
+    return places[..., :2], scores, places[..., 2]
+
+
 def decode_simcc(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
     """See `decode.vectors.decode_simcc`."""
     places = outputs.argmax(dim=-1)
@@ -161,6 +168,15 @@ def average_points(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_siz
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
     scores = (direct[..., 2:] + mirrored.index_select(1, exchange)[..., 2:]) * 0.5
     return torch.cat([points, scores], dim=-1)
+
+
+def average_mesh(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
+    """See `decode.flip.average_mesh`."""
+    x, y, z = (
+        mirrored[:, :-1].reshape(mirrored.shape[0], mirrored.shape[1] // 3, 3).index_select(1, exchange).unbind(dim=-1)
+    )
+    places = torch.stack([input_size[0] - x, y, z], dim=-1).flatten(1)
+    return (direct + torch.cat([places, mirrored[:, -1:]], dim=1)) * 0.5
 
 
 def peaks(heatmaps: Tensor, variant: Variant = "mmpose0x") -> Decoded:

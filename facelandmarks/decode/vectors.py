@@ -30,6 +30,22 @@ def decode_points(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> 
     return outputs[..., :2] * np.array(input_size, np.float32) - np.float32(0.5), outputs[..., 2]
 
 
+def decode_mesh(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Split x, y, z of each point in pixels of the crop, and the logit of whether it shows a face (N, 3 K + 1).
+
+    Returns points (N, K, 2), scores (N, K), 0..1 and one for all points of a crop, and depth (N, K), smaller being
+    nearer to the camera. Nothing is clipped.
+
+    Notes
+    -----
+    Source: MediaPipe 0.10.21, `modules/face_landmark` (`TensorsToFaceLandmarks`, `TensorsToFloats` with a sigmoid).
+    """
+    places = outputs[:, :-1].reshape(len(outputs), outputs.shape[1] // 3, 3)
+    with np.errstate(over="ignore"):  # the score is 0 then
+        scores = 1 / (1 + np.exp(-outputs[:, -1:]))
+    return places[..., :2], np.repeat(scores, places.shape[1], axis=1), places[..., 2]
+
+
 def decode_simcc(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
     """Take the highest bin along each axis of logits (N, 2, K, bins), along x, then along y (RTMPose).
 

@@ -12,6 +12,7 @@ from facelandmarks.schemes.layouts import typical_layout
 
 Colour = tuple[int, int, int]  # RGB
 
+MANY = 200  # points from which dots are small
 SMALLEST, LARGEST = 300, 2000  # sides of a drawing in pixels
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 TITLE_INK: Colour = (40, 40, 40)
@@ -23,20 +24,27 @@ SHADE = 17  # 16 shades a channel, white among them, look the same and halve the
 TITLE_BAND, MARGIN = 0.08, 0.05  # free of points, as fractions of the side
 
 
-def draw_scheme(scheme: Scheme, size: int = 900) -> NDArray[np.uint8]:
+def draw_scheme(scheme: Scheme, size: int | None = None) -> NDArray[np.uint8]:
     """Draw the numbering of one of `SCHEMES` on white: uint8 (size, size, 3), RGB.
 
-    A contour and its mirror image have one colour. Sizes are 300 to 2000 pixels; from 700 all numbers can be read.
+    A contour and its mirror image have one colour. Sizes are 300 to 2000 pixels. None takes 900, and 1800
+    for meshes; from 700 the numbers of all other schemes can be read.
     """
+    size = usual_size(scheme) if size is None else size
     if not SMALLEST <= size <= LARGEST:
         raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, got {size!r}")
     canvas = draw_figure(scheme, size)
     boxes = label_boxes(scheme, canvas)
     colours = {p: colour for c, colour in reversed(_coloured(scheme)) for p in c.points}
     for point, box in enumerate(boxes.astype(int).tolist()):
-        left_bottom = (box[0], box[3])
-        cv2.putText(canvas, str(point), left_bottom, FONT, _font_scale(scheme, size), colours[point], 1, cv2.LINE_AA)
+        left_bottom, colour = (box[0], box[3]), colours.get(point, TITLE_INK)
+        cv2.putText(canvas, str(point), left_bottom, FONT, _font_scale(scheme, size), colour, 1, cv2.LINE_AA)
     return canvas // SHADE * SHADE
+
+
+def usual_size(scheme: Scheme) -> int:
+    """Return the side of a drawing in pixels in which all numbers can be read."""
+    return 900 if len(scheme) < MANY else 1800
 
 
 def draw_figure(scheme: Scheme, size: int) -> NDArray[np.uint8]:
@@ -45,11 +53,15 @@ def draw_figure(scheme: Scheme, size: int) -> NDArray[np.uint8]:
     title = f"{scheme.name}: {len(scheme)} points"
     cv2.putText(canvas, title, (round(size * 0.025), round(size * 0.055)), FONT, size / 1000, TITLE_INK, 1, cv2.LINE_AA)
     points = drawn_points(scheme, size)
+    radius = round(size / (280 if len(scheme) < MANY else 600) * (1 << FRACTION_BITS))
+    on_lines = {point for contour in scheme.contours for point in contour.points}
+    for center in fixed_point(points[[point for point in range(len(scheme)) if point not in on_lines]]):
+        cv2.circle(canvas, center, radius, TITLE_INK, -1, cv2.LINE_AA, FRACTION_BITS)
     for contour, colour in reversed(_coloured(scheme)):  # of a point on several contours the first is on top
         path = fixed_point(points[list(contour.points)])
         cv2.polylines(canvas, [path], contour.closed, colour, max(1, size // 450), cv2.LINE_AA, FRACTION_BITS)
         for center in path:
-            cv2.circle(canvas, center, round(size / 280 * (1 << FRACTION_BITS)), colour, -1, cv2.LINE_AA, FRACTION_BITS)
+            cv2.circle(canvas, center, radius, colour, -1, cv2.LINE_AA, FRACTION_BITS)
     return canvas
 
 
@@ -78,7 +90,7 @@ def drawn_points(scheme: Scheme, size: int) -> NDArray[np.float64]:
 
 
 def _font_scale(scheme: Scheme, size: int) -> float:
-    return size / 900 * (0.72 - 0.0024 * len(scheme))  # the more points, the smaller the numbers
+    return size / 900 * max(0.72 - 0.0024 * len(scheme), 0.19)  # the more points, the smaller the numbers
 
 
 def _coloured(scheme: Scheme) -> list[tuple[Contour, Colour]]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from facelandmarks.zoo.spec import ModelSpec
 
-# Crops uint8 (N, H, W, 3) to points (N, K, 2) in pixels of the crop and scores (N, K), flip test included.
-ToPoints = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Floats = NDArray[np.float32]
+# Crops uint8 (N, H, W, 3) to what `pipeline.Pipeline.decode` gives, flip test included.
+ToPoints = Callable[[NDArray[np.uint8]], tuple[Floats, Floats, Floats | None]]
 
 
 @dataclass(frozen=True)

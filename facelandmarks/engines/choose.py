@@ -87,11 +87,11 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     return OnnxRuntimeEngine(graph, settings, source.digest)
 
 
-def choose_engine(engine: str, settings: EngineSettings) -> str:
+def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = False) -> str:
     """Return the name of the engine to use, or raise `InvalidOptionError`; what `"auto"` becomes is logged.
 
-    `"auto"` follows the environment (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU, it is the first of ONNX
-    Runtime and OpenVINO that is installed with onnx; else PyTorch.
+    `"auto"` follows the environment (`FACELANDMARKS_ENGINE`); else, for float32 on a CPU, it is ONNX Runtime; else
+    PyTorch. Built-in models run on the CPU unless a device is named: it is as fast, and starts at once.
     """
     if engine == "auto":
         engine = os.environ.get(VARIABLE) or "auto"
@@ -99,7 +99,7 @@ def choose_engine(engine: str, settings: EngineSettings) -> str:
         raise InvalidOptionError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
     only_torch = settings.compile or settings.cuda_graphs
     if engine == "auto":
-        on_cpu = settings.device == "cpu" or (settings.device == "auto" and not _may_have_gpu())
+        on_cpu = settings.device == "cpu" or (settings.device == "auto" and (built_in or not _may_have_gpu()))
         # In other number types only PyTorch runs on every machine.
         wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
         engine = next(name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))

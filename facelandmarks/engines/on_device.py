@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facelandmarks.decode.on_device import bind
+from facelandmarks.engines.base import Floats
 from facelandmarks.zoo.spec import ModelSpec
 
 WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and allocate memory
@@ -29,8 +30,8 @@ class PointsOnDevice:
         self._spec, self._after = spec, bind(spec, device)
         self._graphs = _Graphs(self._packed, device) if cuda_graphs else None
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return points and scores of crops, see `ToPoints`."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats | None]:
+        """Return points, scores and depth of crops, see `ToPoints`."""
         crops = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._device.type == "cuda":
             crops = crops.pin_memory()  # copies from other memory wait for the device
@@ -40,16 +41,16 @@ class PointsOnDevice:
             else:
                 packed = self._packed(crops.to(self._device, non_blocking=True)).cpu()  # the one wait
         array = packed.numpy()
-        return array[..., :2], array[..., 2]
+        return array[..., :2], array[..., 2], array[..., 3] if array.shape[-1] > 3 else None
 
     def _packed(self, crops: Tensor) -> Tensor:
-        """Return points and scores in one tensor (N, K, 3), so that one copy fetches both."""
+        """Return points, scores and depth, if any, in one tensor (N, K, 3 or 4), so that one copy fetches all."""
         if self._spec.flip_test:
             outputs = self._after.average(*self._forward(torch.cat([crops, crops.flip(2)])).chunk(2))
         else:
             outputs = self._forward(crops)
-        points, scores = self._after.decode(outputs)
-        return torch.cat([points, scores[..., None]], dim=-1)
+        points, *others = self._after.decode(outputs)
+        return torch.cat([points, *(other[..., None] for other in others)], dim=-1)
 
 
 class _Graph(NamedTuple):

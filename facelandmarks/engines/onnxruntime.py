@@ -46,7 +46,8 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        return self.run_all(pixels)[0]
+        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+        return output
 
     def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return all outputs of a graph that has several."""
@@ -75,6 +76,6 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        hint = "pip install 'facelandmarks-zoo[onnxruntime]'"
+        hint = "pip install onnxruntime"
         raise MissingDependencyError(f"engine 'onnxruntime' needs ONNX Runtime: {hint}") from error
     return onnxruntime

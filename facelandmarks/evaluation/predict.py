@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from facelandmarks._files import Journal, parse_json
 from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.evaluation.datasets import Sample
+from facelandmarks.evaluation.datasets import Sample, get_release
 from facelandmarks.evaluation.protocols import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.images import load_image
 from facelandmarks.model import Model
 from facelandmarks.results import Crops
+from facelandmarks.schemes import convert, get_scheme
 from facelandmarks.stream import stream
 
 SCHEMA = "facelandmarks-evaluation-points/1"
@@ -72,7 +73,8 @@ def predict_faces(
     Predictions that are known need not be made again. `batch_size` faces are in one call of the network, and as many
     prepared ahead of it by `workers` threads. A finder finds faces in place of the annotated regions.
     """
-    missed = np.full((len(model.scheme), 2), np.nan, np.float32)
+    scheme = get_scheme(get_release(protocol.dataset).scheme)
+    missed = np.full((len(scheme), 2), np.nan, np.float32)
 
     def prepare(face: tuple[str, Sample]) -> tuple[tuple[str, Sample, Prediction], Crops | None]:
         key, sample = face
@@ -85,11 +87,16 @@ def predict_faces(
         made = Prediction(missed, face_size(sample, protocol, annotated))
         if region is None:
             return (key, sample, made), None
-        return (key, sample, made), model.prepare(image, region.box, center=region.center, scale=region.scale)
+        crops = model.prepare(
+            image, region.box, detector_points=region.points, center=region.center, scale=region.scale
+        )
+        return (key, sample, made), crops
 
     for batch in stream(model, samples, prepare, batch=batch_size, workers=workers, ahead=batch_size):
         yield [
-            (key, sample, Prediction(decoded.points[0], made.size) if len(decoded) else made)
+            (key, sample, Prediction(convert(decoded.points[0], model.scheme, scheme), made.size))
+            if len(decoded)
+            else (key, sample, made)
             for (key, sample, made), decoded in batch
         ]
 
@@ -121,9 +128,12 @@ class DetectedBoxes:
     def __call__(self, image: NDArray[np.uint8], sample: Sample) -> Region | None:
         """Return the region of the face in the model's convention, or None."""
         given = self._detector.convention
-        boxes = self._detector.detect(image).boxes.astype(np.float64)
-        index = matching(convert_boxes(boxes, given, "tight"), sample.points)
-        return None if index is None else Region(convert_boxes(boxes[index : index + 1], given, self._convention))
+        found = self._detector.detect(image)
+        index = matching(convert_boxes(found.boxes.astype(np.float64), given, "tight"), sample.points)
+        if index is None:
+            return None
+        face = found[index : index + 1]
+        return Region(convert_boxes(face.boxes.astype(np.float64), given, self._convention), points=face.points)
 
 
 class GivenPredictions:

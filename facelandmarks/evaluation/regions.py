@@ -22,6 +22,7 @@ class Region:
     box: Numbers | None = None  # (1, 4)
     center: Numbers | None = None  # (1, 2)
     scale: Numbers | None = None  # (1, 2)
+    points: NDArray[np.float32] | None = None  # (1, 5, 2): those of the detector that found the box
 
 
 def place(sample: Sample, protocol: Protocol, convention: str, width: int, height: int) -> Region:

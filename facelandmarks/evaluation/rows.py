@@ -10,6 +10,7 @@ from typing import Any
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, Release, check_subset, get_release
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
+from facelandmarks.schemes import CONVERSIONS
 from facelandmarks.weights.cache import Place, cache_folder
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
@@ -60,11 +61,22 @@ def rows_of(dataset: str) -> list[Row]:
 
 
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
-    """Return a row without published numbers; `InvalidOptionError` if model and data set have different schemes."""
-    scheme = get_release(dataset).scheme
-    if spec.scheme != scheme:
+    """Return a row without published numbers; points of another scheme are converted, and the row says so.
+
+    `InvalidOptionError` if points of the data set have nothing in the model's scheme to be made of.
+    """
+    scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
+    if spec.scheme == scheme:
+        return Row(spec.name, protocol)
+    conversion = CONVERSIONS.get((spec.scheme, scheme))
+    if conversion is None or "unavailable" in conversion.kinds:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
-    return Row(spec.name, plain_protocol(dataset, subsets))
+    counts = ", ".join(f"{conversion.kinds.count(kind)} {kind}" for kind in dict.fromkeys(conversion.kinds))
+    note = (
+        f"the model's {spec.scheme} points are converted to {scheme} ({counts}): the error also holds what differs "
+        "between the definitions of the points, and does not compare with that of models trained on them"
+    )
+    return Row(spec.name, replace(protocol, note=note))
 
 
 def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:

@@ -67,8 +67,8 @@ def align(
     points
         (N, K, 2) in pixels of the upright image.
     scheme
-        Name or record of a scheme that converts to `points5` (`aflw19`, `cofw29`, `ibug68`, `wflw98`, `lapa106`), or
-        `points5`.
+        Name or record of a scheme that converts to `points5` (`aflw19`, `cofw29`, `ibug68`, `wflw98`, `lapa106`, the
+        meshes), or `points5`.
     kind
         `"arcface112"` or `"ffhq"`.
     size

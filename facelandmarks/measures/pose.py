@@ -62,7 +62,8 @@ def head_pose(
     points
         (N, K, 2) in pixels.
     scheme
-        Name or record of a scheme that names these points: `aflw19`, `cofw29`, `ibug68`, `wflw98` or `lapa106`.
+        Name or record of a scheme that names these points: `aflw19`, `cofw29`, `ibug68`, `wflw98`, `lapa106` or
+        a mesh.
     image_size
         Width and height of the whole image in pixels; its middle is taken for the optical axis.
     focal

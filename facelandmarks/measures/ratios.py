@@ -33,7 +33,8 @@ def eye_aspect_ratios(points: ArrayLike, scheme: str | Scheme) -> Ratios:
     points
         (N, K, 2) in pixels.
     scheme
-        Name or record of a scheme whose eyes are closed outlines: `ibug68`, `wflw98`, `lapa106` or `cofw29`.
+        Name or record of a scheme whose eyes are closed outlines: `ibug68`, `wflw98`, `lapa106`, `cofw29` or
+        a mesh.
 
     Notes
     -----

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.compact_detector import CompactDetectorNet
+from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention
 from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetPose, HRNetV2
 from facelandmarks.nn.resnet import DeepPose, SimpleBaseline
@@ -21,6 +23,10 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "deeppose": DeepPose,
     "simple_baseline": SimpleBaseline,
     "rtmpose": RTMPose,
+    "face_mesh": FaceMesh,
+    "face_mesh_attention": FaceMeshAttention,
+    "blazeface_short": BlazeFaceShort,
+    "blazeface_full": BlazeFaceFull,
 }
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
 

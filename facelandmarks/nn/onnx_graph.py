@@ -72,7 +72,7 @@ def trace(
     try:
         import onnx
     except ImportError as error:
-        hint = "pip install 'facelandmarks-zoo[onnxruntime]'"
+        hint = "pip install onnx"
         raise MissingDependencyError(f"writing an ONNX file needs onnx: {hint}") from error
     width, height = size or (256, 256)
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}

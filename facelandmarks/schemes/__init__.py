@@ -12,6 +12,8 @@ from facelandmarks.schemes.scheme import (
     DEEPFASHION_UPPER,
     IBUG68,
     LAPA106,
+    MESH468,
+    MESH478,
     POINTS5,
     SCHEMES,
     WFLW98,
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AFLW19", "ANIME28", "COFW29", "CONVERSIONS", "DEEPFASHION_FULL", "DEEPFASHION_LOWER", "DEEPFASHION_UPPER",
-    "IBUG68", "KINDS", "LAPA106", "POINTS5", "SCHEMES", "WFLW98", "Contour", "Conversion", "Kind", "Point",
-    "Residuals", "Scheme", "check_points", "convert", "get_conversion", "get_scheme",
+    "IBUG68", "KINDS", "LAPA106", "MESH468", "MESH478", "POINTS5", "SCHEMES", "WFLW98", "Contour", "Conversion", "Kind",
+    "Point", "Residuals", "Scheme", "check_points", "convert", "get_conversion", "get_scheme",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Drawn by hand in a unit square, x right and y down: one position for each point on the axis and one for each pair, that
 of the smaller index; the other is its mirror image. Eyes, brows and lips are larger than life and the mouth is open, so
-that there is room for every number.
+that there is room for every number. Only the meshes' are computed (`facelandmarks.schemes.mesh`).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.errors import lookup
+from facelandmarks.schemes import mesh
 from facelandmarks.schemes.scheme import Scheme
 
 Half = tuple[tuple[float, float], ...]
@@ -62,6 +63,8 @@ _HALVES: Mapping[str, Half] = {
     "deepfashion_upper": ((.390, .100), (.080, .500), (.250, .920)),
     "deepfashion_lower": ((.330, .080), (.200, .940)),
     "deepfashion_full": ((.410, .060), (.160, .380), (.350, .430), (.200, .950)),
+    "mesh468": tuple((x / 1000, y / 1000) for x, y in mesh.HALF[:-mesh.IRIS]),
+    "mesh478": tuple((x / 1000, y / 1000) for x, y in mesh.HALF),
 }
 # fmt: on
 

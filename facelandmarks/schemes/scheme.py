@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks.errors import InvalidOptionError, lookup
+from facelandmarks.schemes import mesh
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Scheme:
     """A point layout."""
 
     name: str  # key in `SCHEMES`
-    contours: tuple[Contour, ...]  # every point belongs to at least one
+    contours: tuple[Contour, ...]  # every point belongs to at least one, unless there is a `size`
     pairs: tuple[tuple[int, int], ...]  # points that change places in a mirrored image
     # The points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
     normaliser: tuple[int, int] | None
@@ -37,9 +38,10 @@ class Scheme:
     # Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
     named: Mapping[str, int] = field(default_factory=dict, compare=False)
     box_convention: str = "tight"  # of the bounding box of the points (`facelandmarks.boxes`)
+    size: int | None = None  # number of points, if not all are on contours
 
     def __len__(self) -> int:
-        return 1 + max(max(contour.points) for contour in self.contours)
+        return self.size or 1 + max(max(contour.points) for contour in self.contours)
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
@@ -52,14 +54,14 @@ class Scheme:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the points: as published, else of their first contour, with the place on it."""
+        """Names of the points: as published, else of their first contour with the place on it, else by number."""
         if self.published_names:
             return self.published_names
         found: dict[int, str] = {}
         for contour in self.contours:
             for place, point in enumerate(contour.points):
                 found.setdefault(point, f"{contour.name}_{place}")
-        return tuple(found[point] for point in range(len(self)))
+        return tuple(found.get(point, f"point_{point}") for point in range(len(self)))
 
 
 _CORNERS = ("eye_left_outer", "eye_left_inner", "eye_right_inner", "eye_right_outer")
@@ -242,8 +244,29 @@ ANIME28 = Scheme(
     source="anime-face-detector 7bcc2ae configs/mmpose/hrnetv2.py",
 )
 
+MESH468 = Scheme(
+    name="mesh468",
+    contours=tuple(Contour(*line) for line in mesh.CONTOURS),
+    pairs=mesh.PAIRS,
+    normaliser=(33, 263),
+    source="MediaPipe 0.10.21, face mesh",
+    # The tip of the nose is the vertex that head pose knows (`facelandmarks.measures.pose`).
+    named=_named(33, 133, 362, 263, 1, 61, 291, 152),
+    box_convention="mesh",
+    size=468,
+)
+MESH478 = replace(
+    MESH468,
+    name="mesh478",
+    contours=(*MESH468.contours, *(Contour(*line) for line in mesh.IRIS_CONTOURS)),
+    pairs=(*mesh.PAIRS, *mesh.IRIS_PAIRS),
+    source="MediaPipe 0.10.21, face mesh with attention",
+    size=478,
+)
+
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in (
     AFLW19, COFW29, IBUG68, WFLW98, LAPA106, POINTS5, DEEPFASHION_UPPER, DEEPFASHION_LOWER, DEEPFASHION_FULL, ANIME28,
+    MESH468, MESH478,
 )})
 # fmt: on
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.boxes import Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.detection.base import Detector
+from facelandmarks.finding import Found
 from facelandmarks.results import Landmarks
 from facelandmarks.video.frames import Frame
 from facelandmarks.video.motion import Motion, appearance, assign, distances
@@ -56,6 +57,7 @@ class Track:
     hits: int = 1  # detections in a row that found it
     missed: int = 0  # detections in a row that missed it
     gone: bool = False  # it turned out not to be a face
+    points: NDArray[np.float32] | None = None  # its last landmarks
 
     def count_detection(self, score: float | None, time: float) -> None:
         """Take in whether the detector found the face: its score, or None."""
@@ -67,6 +69,7 @@ class Track:
 
     def learn(self, face: "FoundFace", frame: Frame) -> None:
         """Take in the points that were found in a frame."""
+        self.points = face.landmarks.points[0]
         if frame.time > self.motion.time:
             self.motion = self.motion.updated(face.box, frame.time)
         if face.relative_score >= SURE:
@@ -137,7 +140,7 @@ class Tracker:
         """Find the faces of the next frame; new ones have no number yet."""
         self.lost = [track for track in self.lost if frame.time - track.trusted.time <= self.keep_lost]
         tracks = [track for track in self.live if _is_inside(track.motion.box(frame.time), frame)]
-        faces = self._find(frame, tracks, _expected(tracks, frame.time))
+        faces = self._find(frame, tracks, _expected(tracks, frame.time), follow=True)
         # Points of a face beside the middle of its crop are drawn towards the middle: find them again.
         agreements = overlaps(_boxes(faces), _expected([face.track for face in faces], frame.time))
         pairs = zip(faces, agreements, strict=True)
@@ -160,17 +163,38 @@ class Tracker:
         """Replace the faces of some tracks by those in other boxes."""
         return [face for face in faces if face.track not in tracks] + self._find(frame, tracks, boxes)
 
-    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Boxes) -> list[FoundFace]:
-        """Find the faces of tracks in tight boxes (N, 4)."""
+    def _find(self, frame: Frame, tracks: Sequence[Track], boxes: Boxes, follow: bool = False) -> list[FoundFace]:
+        """Find the faces of tracks in tight boxes (N, 4); `follow` takes their last landmarks, if the model can."""
         if not tracks:
             return []
-        found = self.model.predict(frame.image, boxes, box_convention="tight")
+        last = [track.points for track in tracks if track.points is not None]
+        regions = self.model.regions_after(np.stack(last)) if follow and len(last) == len(tracks) else None
+        if regions is None:
+            found = self.model.predict(frame.image, boxes, box_convention="tight")
+        else:
+            found = self._find_in(frame, boxes, *regions)
         # Without a face, points may be nowhere (NaN), or all in one place.
         finite = np.isfinite(found.points).all(axis=(1, 2), keepdims=True)
         rows = np.flatnonzero(np.ptp(np.where(finite, found.points, 0), axis=1).min(axis=1) >= LEAST).tolist()
         tight = convert_boxes(tight_boxes(found.points[rows]), self.model.scheme.box_convention, "tight")
         alone = (cast("Landmarks", found[row : row + 1]) for row in rows)
         return [FoundFace(tracks[row], face, box) for row, face, box in zip(rows, alone, tight, strict=True)]
+
+    def _find_in(
+        self,
+        frame: Frame,
+        boxes: Boxes,
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        rotation: NDArray[np.float64],
+    ) -> Landmarks:
+        """Find landmarks in regions; `boxes` (N, 4) are tight and only told of in the result."""
+        size = (frame.image.shape[1], frame.image.shape[0])
+        own = convert_boxes(boxes, "tight", self.model.spec.box_convention)
+        unknown = np.full(len(boxes), np.nan, np.float32)
+        found = Found(own, unknown, None, rotation, None, size)
+        crops = self.model.prepare(frame.image, center=center, scale=scale, rotation=rotation)
+        return self.model.landmarks(crops, found)
 
     def _doubted(self, faces: Sequence[FoundFace], time: float) -> set[Track]:
         """Return the tracks whose points may be those of another face, or of none."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from facelandmarks.errors import CheckpointError, MissingDependencyError, hint_at
 from facelandmarks.weights.manifest import DIALECTS
+from facelandmarks.weights.mediapipe_layers import read_mediapipe
 
 Path = str | os.PathLike[str]
 State = dict[str, NDArray[np.float32]]
@@ -152,6 +153,7 @@ READERS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
     "torch": read_torch,
     "safetensors": read_safetensors,
     "packed": load_packed,
+    "mediapipe": read_mediapipe,
 }  # by `Dialect.format`
 
 

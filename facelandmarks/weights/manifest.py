@@ -26,7 +26,8 @@ PREFIX_TRUST = ("high", "medium", "stale_likely")
 class Dialect:
     """How a family of files stores and names its tensors."""
 
-    format: Literal["torch", "safetensors", "packed", "onnx"]  # torch: pickles of `torch.save`; onnx: graphs, not read
+    # torch: pickles of `torch.save`; mediapipe: TensorFlow Lite; onnx: graphs, not read
+    format: Literal["torch", "safetensors", "packed", "mediapipe", "onnx"]
     renames: tuple[tuple[str, str], ...] = ()  # patterns, in order, that lead to the names of `facelandmarks.nn`
     suffix: str | None = None  # tells that a user's file is of this dialect
 
@@ -50,6 +51,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "mmpose0x": Dialect("torch", (UNWRAP, *MMPOSE_0X)),
     "mmpose1x": Dialect("torch", (UNWRAP,)),
     "hrnet_official": Dialect("torch", (UNWRAP, *HRNET_OFFICIAL)),
+    "mediapipe": Dialect("mediapipe", suffix=".tflite"),
     "yunet_onnx": Dialect("onnx"),
 }
 
@@ -74,6 +76,7 @@ class FileRecord:
     published: tuple[Mapping[str, Any], ...]  # accuracy: the keys in `field_rules`; values by subset
     notes: tuple[str, ...]  # other facts for users
     asset: bool = False  # whether the file lies inside the package
+    same_tensors: tuple[str, ...] = ()  # SHA-256 of files with the same weights in another container: as good
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,14 @@ def field_rules() -> Mapping[str, tuple[str, Accepts]]:
         "published": ("a list of rows", _list_of(_object(published))),
         "notes": ("a list of texts", _list_of(_text)),
         "asset": ("true or false", lambda value: isinstance(value, bool)),
+        "same_tensors": (
+            "a list of 64 small hexadecimal digits each",
+            _list_of(lambda value: _text(value) and _hex("64")(value)),
+        ),
     }
 
 
-OPTIONAL = {"asset"}
+OPTIONAL = {"asset", "same_tensors"}
 
 
 def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from facelandmarks.errors import lookup
-from facelandmarks.zoo import mmpose, official, rtmpose
+from facelandmarks.zoo import mediapipe, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
 # The model that ships in the wheel.
@@ -25,7 +25,7 @@ COMPACT_300W = ModelSpec(
     std=(127.5, 127.5, 127.5),
 )
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (COMPACT_300W, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+    {spec.name: spec for spec in (COMPACT_300W, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
 )
 DEFAULT_MODEL = COMPACT_300W.name
 

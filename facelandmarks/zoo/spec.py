@@ -7,7 +7,7 @@ from typing import Any, Literal
 # The upstream implementation whose arithmetic is followed, where two run the same file.
 Variant = Literal["mmpose0x", "mmpose1x"]
 # How the outputs for a crop and its mirror image are averaged (`facelandmarks.decode.flip`).
-FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points"]
+FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points", "mesh"]
 Changes = Mapping[str, Any]
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -42,5 +42,6 @@ class ModelSpec:
         default_factory=dict
     )  # all that can be followed: changes to this record
     decodes: Mapping[str, Changes] = field(default_factory=dict)  # other ways to decode: changes to this record
+    detector: str | None = None  # that belongs to it: "auto" takes it if its file is in the cache
     confirm_below: float | None = None  # mean point score below which no face was seen; None: scores do not tell
     story: str = ""  # facts to know before trusting the model

@@ -14,7 +14,7 @@ from fault_server import FaultServer, status, whole
 from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
 
 from facelandmarks.cli.weights import COMMANDS, build_parser, main
-from facelandmarks.detection import YUNET_FILE
+from facelandmarks.detection import FILES, YUNET_FILE
 from facelandmarks.nn.build import network_shapes
 from facelandmarks.weights.cache import read_pin, write_pin
 from facelandmarks.weights.manifest import load_manifest
@@ -49,7 +49,7 @@ def own(server, cache, tmp_path, monkeypatch):
 def test_list(cache, capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(MODELS) + 2  # a heading, and yunet
+    assert len(lines) == 1 + len(MODELS) + len(FILES)  # a heading, models, detectors
     (line,) = (line for line in lines if line.startswith("hrnetv2_w18_wflw "))
     for word in ("-", "sha256_prefix (high)", "Apache-2.0", "WFLW: no terms published"):
         assert word in line

@@ -151,5 +151,5 @@ def test_asking_for_it_offline(cache):
 
 
 def test_unknown_detectors():
-    with pytest.raises(UnknownModelError, match=", ".join(DETECTORS)):
+    with pytest.raises(UnknownModelError, match=", ".join(sorted(DETECTORS))):
         load_detector("dlib")

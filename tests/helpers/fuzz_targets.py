@@ -165,6 +165,16 @@ def packed() -> Target:
     return Target([("a.onnx", data)], in_file(".onnx", read_given))
 
 
+def tflite() -> Target:
+    """TensorFlow Lite files."""
+    from tflite_files import small_file
+
+    from facelandmarks.weights.tflite import read_tflite
+
+    corpus = [(f"{seed}.tflite", small_file(seed)[0]) for seed in range(3)]
+    return Target(corpus, in_file(".tflite", read_tflite))
+
+
 def bundle() -> Target:
     """Bundles of weights."""
     import json
@@ -251,6 +261,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = {
     "checkpoint": checkpoint,
     "safetensors": safetensors,
     "packed": packed,
+    "tflite": tflite,
     "bundle": bundle,
     "annotations": annotations,
     "faces_json": faces_json,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paths import DOCS
 
-from facelandmarks.draw.schemes import draw_figure, draw_scheme, drawn_points, label_boxes, place_labels
+from facelandmarks.draw.schemes import draw_figure, draw_scheme, drawn_points, label_boxes, place_labels, usual_size
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.schemes import SCHEMES, get_scheme
 from facelandmarks.schemes.layouts import typical_layout
@@ -30,6 +30,11 @@ def intersections(boxes):
     return np.argwhere(np.triu((high > low).all(axis=-1), 1)).tolist()
 
 
+def apart(scheme):
+    """How far points are from each other, in sides of the drawing."""
+    return 0.04 if scheme.size is None else 0.02
+
+
 @every_scheme
 def test_layout_is_symmetric_and_in_the_unit_square(scheme):
     points = typical_layout(scheme)
@@ -39,14 +44,14 @@ def test_layout_is_symmetric_and_in_the_unit_square(scheme):
     mirrored = points[scheme.mirror] * (-1, 1) + (1, 0)
     np.testing.assert_allclose(mirrored, points, atol=1e-12)  # 1 - (1 - x) is x but for the last bit
     first, second = np.array(scheme.pairs).T
-    assert (np.abs(points[first, 0] - points[second, 0]) > 0.05).all()
+    assert (np.abs(points[first, 0] - points[second, 0]) > apart(scheme)).all()
 
 
 @every_scheme
 def test_points_are_apart(scheme):
     points = typical_layout(scheme)
-    apart = np.hypot(*np.moveaxis(points[:, None] - points, -1, 0))
-    close = np.argwhere(np.triu(apart < 0.04, 1)).tolist()
+    distance = np.hypot(*np.moveaxis(points[:, None] - points, -1, 0))
+    close = np.argwhere(np.triu(distance < apart(scheme), 1)).tolist()
     # LaPa's middle of the eye and pupil are one place in a face that looks straight ahead.
     assert close == ([[74, 104], [83, 105]] if scheme == LAPA106 else [])
 
@@ -106,16 +111,19 @@ def test_numbers_can_be_read(scheme, size):
 
 @every_scheme
 def test_numbers_stand_nearest_to_their_own_points(scheme):
-    found = distances(label_boxes(scheme, draw_figure(scheme, 900)), drawn_points(scheme, 900))
+    size = usual_size(scheme)
+    found = distances(label_boxes(scheme, draw_figure(scheme, size)), drawn_points(scheme, size))
     own = np.diag(found)
     assert own.max() < 20
-    assert (own[:, None] <= found).all()
+    # Around an iris of the mesh there is not room for all.
+    assert (own[:, None] > found).any(axis=1).sum() <= (0 if scheme.size is None else 2)
 
 
 @every_scheme
 def test_picture_is_the_figure_and_every_number(scheme):
-    figure, picture = draw_figure(scheme, 900), draw_scheme(scheme)
-    assert picture.shape == (900, 900, 3)
+    size = usual_size(scheme)
+    figure, picture = draw_figure(scheme, size), draw_scheme(scheme)
+    assert picture.shape == (size, size, 3)
     assert picture.dtype == np.uint8
     for x1, y1, x2, y2 in label_boxes(scheme, figure).astype(int):
         assert (picture[y1:y2, x1:x2] < 128).any()
@@ -160,8 +168,9 @@ def test_labels_go_where_there_is_room():
 @every_scheme
 def test_pictures_of_the_docs(scheme):
     file = DOCS / "schemes" / f"{scheme.name}.png"
-    assert file.stat().st_size < 80_000
-    assert cv2.imread(str(file)).shape == (900, 900, 3)
+    side = usual_size(scheme)
+    assert file.stat().st_size < 0.1 * side**2
+    assert cv2.imread(str(file)).shape == (side, side, 3)
     assert f"](schemes/{file.name})" in (DOCS / "schemes.md").read_text()
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from facelandmarks.detection import YUNET_FILE
+from facelandmarks.detection import FILES
 from facelandmarks.errors import CheckpointError, ChecksumError
 from facelandmarks.nn.build import build_network
 from facelandmarks.weights import load, manifest
@@ -27,7 +27,7 @@ def test_the_manifest_lists_the_files_of_the_package():
 
 
 def test_every_model_has_a_file_and_every_file_a_user():
-    files = {spec.weights for spec in MODELS.values()} | {"compact.onnx", YUNET_FILE}
+    files = {spec.weights for spec in MODELS.values()} | {"compact.onnx", *FILES.values()}
     assert files == set(manifest.load_manifest().files)
 
 

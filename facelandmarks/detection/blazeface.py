@@ -1,0 +1,264 @@
+"""BlazeFace, the detectors of MediaPipe.
+
+Source: MediaPipe 0.10.21, `modules/face_detection` and the calculators that its graphs name (`SsdAnchors`,
+`TensorsToDetections`, `NonMaxSuppression`, `DetectionLetterboxRemoval`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.detection.base import Detections
+from facelandmarks.detection.compact import check
+from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.graph import Source
+from facelandmarks.geometry.rotated import Rotated, letterbox
+from facelandmarks.weights.cache import USUAL, Access
+from facelandmarks.weights.load import Source as Weights
+from facelandmarks.weights.load import find_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Floats = NDArray[np.float32]
+
+SAME_FACE = np.float32(0.3)  # overlap (IoU) from which two boxes are averaged
+FURTHEST_LOGIT = 100.0
+KEYPOINTS = 6
+MIDDLE = (127.5, 127.5, 127.5)  # the network sees pixels of -1..1
+
+
+@dataclass(frozen=True)
+class BlazeFaceSpec:
+    """One of the published networks; `name` is also that of the network in `facelandmarks.nn.build`."""
+
+    name: str
+    weights: str  # key of the file in the manifest
+    side: int  # of the input in pixels
+    grids: tuple[tuple[int, int], ...]  # cells along a side, and the network's rows for each cell
+    threshold: float  # of MediaPipe's graph
+    convention: str  # of the boxes
+
+
+SPECS: Mapping[str, BlazeFaceSpec] = MappingProxyType(
+    {
+        spec.name: spec
+        for spec in (
+            BlazeFaceSpec(
+                "blazeface_short", "face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"
+            ),
+            # `FaceDetection(model_selection=1)` of MediaPipe's Python package takes another threshold and ignores it.
+            BlazeFaceSpec(
+                "blazeface_full",
+                "face_detection_full_range_sparse.tflite",
+                192,
+                ((48, 1),),
+                0.6,
+                "mediapipe_full_range",
+            ),
+        )
+    }
+)
+
+
+class Found(NamedTuple):
+    """Faces, float32; in fractions of the square that the network sees, or of an image.
+
+    Attributes
+    ----------
+    boxes
+        (N, 4): left, top, right, bottom.
+    points
+        (N, 6, 2): eyes, tip of the nose, middle of the mouth, ears; of two the left one in the image first.
+    scores
+        (N,), 0..1.
+    """
+
+    boxes: Floats
+    points: Floats
+    scores: Floats
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Found":
+        """Select faces, by a mask or by their places."""
+        return Found(self.boxes[which], self.points[which], self.scores[which])
+
+
+class BlazeFaceDetector:
+    """One of MediaPipe's face detectors; the image is seen at one size, letterboxed.
+
+    Its six points are eyes, nose, middle of the mouth and ears; the corners of the mouth are NaN in its `Detections`.
+
+    Parameters
+    ----------
+    spec
+        One of `SPECS`.
+    threshold
+        Least score of a face, 0..1; None is MediaPipe's.
+    weights
+        The file, or tensors by name, in place of the published file, which is fetched if it is not in the cache.
+    engine, device, threads
+        What runs the network, as in `facelandmarks.load_model`.
+    access
+        Where the file is, and how it may be fetched.
+
+    Raises
+    ------
+    DownloadError, ChecksumError, OfflineError, CheckpointError
+        As in `facelandmarks.load_model`.
+    """
+
+    def __init__(
+        self,
+        spec: BlazeFaceSpec,
+        threshold: float | None = None,
+        weights: Weights | None = None,
+        *,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int | None = None,
+        access: Access = USUAL,
+    ) -> None:
+        self.name, self.convention = spec.name, spec.convention
+        self.threshold = spec.threshold if threshold is None else threshold
+        self._geometry = Rotated((spec.side, spec.side), border="black")
+        self._anchors = anchors(spec.grids)
+        settings = EngineSettings(device=device, threads=threads)
+        self.engine = make_engine(network_source(spec, weights, access), choose_engine(engine, settings), settings)
+
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        min_score: float | None = None,
+        min_face: float | None = None,  # noqa: ARG002  # the network sees every image at one size
+    ) -> Detections:
+        """Find the faces, best first; see `Detector`."""
+        found = self.find(image, min_score=min_score)
+        points = np.full((len(found.scores), 5, 2), np.nan, np.float32)
+        points[:, :3] = found.points[:, :3]
+        return Detections(found.boxes, found.scores, points)
+
+    def find(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Found:
+        """Find the faces, best first, with all six points; in pixels of the image."""
+        check(image)
+        height, width = image.shape[:2]
+        outputs = self.engine.run(self._geometry.cut(image, *letterbox(width, height)))[0]
+        threshold = self.threshold if min_score is None else min_score
+        found, _ = decode(outputs, self._anchors, self._geometry.input_size[0], threshold)
+        return to_image(merge(found), width, height)
+
+
+def network_source(spec: BlazeFaceSpec, weights: Weights | None, access: Access) -> Source:
+    """Return the network with its weights: the published, or those that the user brings."""
+    found = find_weights(spec.weights, weights, access)
+
+    def fill(network: "nn.Module") -> None:
+        from facelandmarks.weights.checkpoint import load_state
+
+        load_state(network, found.state(), spec.name)
+
+    size = (spec.side, spec.side)
+    stem = Path(spec.weights).stem
+    return Source(stem, spec.name, {}, MIDDLE, MIDDLE, size, fill, found.sha256, found.folder)
+
+
+def anchors(grids: Sequence[tuple[int, int]]) -> Floats:
+    """Give the centres (L, 2) of the cells that the network's rows belong to.
+
+    `grids` says how many cells a side has, and how many rows each cell.
+    """
+    centres = []
+    for side, rows in grids:
+        middles = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
+        y, x = np.meshgrid(middles, middles, indexing="ij")
+        centres.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), rows, axis=0))
+    return np.concatenate(centres)
+
+
+def decode(outputs: Floats, centres: Floats, side: int, threshold: float) -> tuple[Found, NDArray[np.intp]]:
+    """Turn the network's rows into faces.
+
+    Parameters
+    ----------
+    outputs
+        float32 (L, 17): a logit, then x, y, width, height and six points, in pixels of the input from the centre on.
+    centres
+        What `anchors` gives.
+    side
+        Of the input, in pixels.
+    threshold
+        Least score of a face.
+
+    Returns
+    -------
+    found
+        In fractions of the square, in the order of the rows; one face may be found many times.
+    rows
+        (N,), which rows they are.
+    """
+    logits = np.clip(outputs[:, 0], -FURTHEST_LOGIT, FURTHEST_LOGIT)
+    with np.errstate(over="ignore"):  # the score is 0 then
+        scores = np.float32(1) / (np.float32(1) + np.exp(-logits))
+    rows = np.flatnonzero(scores >= np.float32(threshold))
+    values = (outputs[rows, 1:] / np.float32(side)).reshape(len(rows), 2 + KEYPOINTS, 2)
+    middle, half = values[:, 0] + centres[rows], values[:, 1] / np.float32(2)
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    real = np.isfinite(boxes).all(1) & (half >= 0).all(1)
+    found = Found(boxes, values[:, 2:] + centres[rows][:, None], scores[rows])
+    return found.take(real), rows[real]
+
+
+def merge(found: Found) -> Found:
+    """Make one face of all that overlap: boxes and points are averaged by score, the score is the best one's.
+
+    Returns
+    -------
+    Found
+        Best first.
+
+    Notes
+    -----
+    Source: `NonMaxSuppressionCalculator` with `algorithm: WEIGHTED`.
+    """
+    found = found.take(np.argsort(-found.scores, kind="stable"))
+    merged = []
+    while len(found.scores):
+        same = _overlaps(found.boxes, found.boxes[0]) > SAME_FACE
+        score = found.scores[:1]
+        if not same.any():  # a box without area does not even overlap itself: upstream stops there
+            merged.append(found.take(np.arange(1)))
+            break
+        near = found.take(same)
+        total = np.add.accumulate(near.scores)[-1]
+        boxes, points = (
+            np.add.accumulate(part * near.scores.reshape(-1, *[1] * (part.ndim - 1)))[-1:] / total for part in near[:2]
+        )
+        merged.append(Found(boxes, points, score))
+        found = found.take(~same)
+    return Found(*map(np.concatenate, zip(*merged, strict=True))) if merged else found
+
+
+def _overlaps(boxes: Floats, box: Floats) -> Floats:
+    """IoU (N,) of boxes with one of them, 0 where there is no area."""
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    common = np.maximum(high - low, 0).prod(1)
+    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
+    overlaps: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return overlaps
+
+
+def to_image(found: Found, width: int, height: int) -> Found:
+    """Fractions of the letterboxed square as pixels of the image.
+
+    As everywhere in MediaPipe, `fraction * width` is taken for an index of a pixel.
+    """
+    size = np.array([width, height], np.float32)
+    longest = size.max()
+    zoom, shift = longest / size, (size - longest) / (np.float32(2) * size)
+    boxes = (found.boxes.reshape(-1, 2, 2) * zoom + shift) * size
+    return Found(boxes.reshape(-1, 4), (found.points * zoom + shift) * size, found.scores)

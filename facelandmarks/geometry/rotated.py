@@ -1,0 +1,197 @@
+"""Regions of MediaPipe: square, turned so that the eyes are level, shown by OpenCV 4's perspective warp.
+
+MediaPipe keeps boxes and points as fractions of the image in float32 and takes `fraction * side` for an index of a
+pixel: nothing here knows of half pixels. A crop's index 0 lies on the region's edge, and index W, which is not there,
+on the other one.
+
+Source: MediaPipe 0.10.21, `modules/face_landmark` and the calculators that its graphs name (`DetectionsToRects`,
+`RectTransformation`, `ImageToTensor`, `LandmarkProjection`); for the warp, OpenCV 4.x `modules/imgproc/src/imgwarp.cpp`
+(`warpPerspective`, `WarpPerspectiveInvoker`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Border = Literal["replicate", "black"]
+
+_STEPS = 32  # a pixel is divided into
+_BLOCK = 32  # OpenCV works through blocks of this many pixels squared
+# cv2.remap takes int16 positions and refuses images with a side of this size.
+_SIDE_LIMIT = 32767
+_BAND = 32  # rows whose positions are computed at a time: what is between stays in the processor's cache
+_PI = np.float32(np.pi)
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """MediaPipe's convention (`Geometry`), whose regions may have any rotation.
+
+    Rotations are those of `Crops`: the image turned clockwise by this angle shows the region upright.
+
+    Attributes
+    ----------
+    input_size
+        Width and height of the crop in pixels.
+    padding
+        Side of the region in longer sides of the box.
+    border
+        What is beyond the image: its outermost pixels again, or black.
+    """
+
+    input_size: tuple[int, int]
+    padding: float = 1.5
+    border: Border = "replicate"
+
+    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return center and scale of each box, see `Geometry`; they hold float32 values."""
+        low, high = np.asarray(boxes, np.float32)[:, :2], np.asarray(boxes, np.float32)[:, 2:]
+        size = high - low
+        side = size.max(1, initial=0) * np.float32(self.padding)
+        center = low + size / np.float32(2)
+        return center.astype(np.float64), np.stack([side, side], 1).astype(np.float64)
+
+    def rotations(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the rotations (N,), in -pi..pi, that make the line between two points (N, 2) level: of the eyes.
+
+        They hold float32 values. Equal points, and such that are NaN, leave the region upright.
+        """
+        across, down = (np.asarray(right, np.float32) - np.asarray(left, np.float32)).T
+        angle = np.arctan2(down, across)
+        angle = angle - 2 * _PI * np.floor((angle + _PI) / (2 * _PI))  # atan2 gives pi itself, which becomes -pi
+        rotations: NDArray[np.float64] = np.where(np.isfinite(angle), -angle, 0).astype(np.float64)
+        return rotations
+
+    def regions_after(
+        self, points: NDArray[np.floating], left: NDArray[np.floating], right: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return center, scale and rotation of the regions of landmarks (N, K, 2), with the eyes at `left` and `right`.
+
+        Notes
+        -----
+        Source: MediaPipe 0.10.21, `modules/face_landmark/face_landmark_landmarks_to_roi.pbtxt`.
+        """
+        # Upstream looks for the largest coordinate from 0 on.
+        boxes = np.concatenate([points.min(1), np.maximum(points.max(1), 0)], axis=1)
+        return *self.regions(boxes), self.rotations(left, right)
+
+    def cut(
+        self,
+        image: NDArray[np.uint8],
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        rotation: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Cut one crop per region, see `Geometry`; byte for byte as OpenCV 4 does. None: all are upright."""
+        width, height = self.input_size
+        crops = np.empty((len(center), height, width, 3), np.uint8)
+        angle = np.zeros(len(center)) if rotation is None else -rotation
+        corners = _corners(*(np.asarray(value, np.float32) for value in (center, scale, angle)))
+        for crop, four in zip(crops, corners, strict=True):
+            _sample(image, *_maps(_matrix(four, width, height), width, height), self.border, crop)
+        return crops
+
+    def to_image(
+        self,
+        points: NDArray[np.floating],
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        rotation: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Map points to pixels of the image, see `Geometry`: the inverse of `cut`."""
+        turn = np.zeros(len(center)) if rotation is None else -rotation
+        middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, turn))
+        side = np.array(self.input_size, np.float32)
+        x, y = np.moveaxis(np.asarray(points, np.float32) / side - np.float32(0.5), -1, 0)
+        sine, cosine = np.sin(angle)[:, None], np.cos(angle)[:, None]
+        (width, height), (left, top) = size.T[..., None], middle.T[..., None]
+        return np.stack([(cosine * x - sine * y) * width + left, (sine * x + cosine * y) * height + top], axis=-1)
+
+
+def letterbox(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return center and scale of the one region that shows a whole image in a square."""
+    return np.array([[width, height]]) / 2, np.full((1, 2), float(max(width, height)))
+
+
+def _corners(center: Floats, scale: Floats, angle: Floats) -> Floats:
+    """Return bottom left, top left, top right and bottom right (N, 4, 2), as OpenCV's `RotatedRect` rounds them."""
+    degrees = ((angle * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
+    radians = degrees.astype(np.float64) * (np.pi / 180)
+    half_cosine = np.cos(radians).astype(np.float32) * np.float32(0.5)
+    half_sine = np.sin(radians).astype(np.float32) * np.float32(0.5)
+    (x, y), (width, height) = center.T, scale.T
+    bottom_left = np.stack(
+        [x - half_sine * height - half_cosine * width, y + half_cosine * height - half_sine * width], 1
+    )
+    top_left = np.stack([x + half_sine * height - half_cosine * width, y - half_cosine * height - half_sine * width], 1)
+    twice = np.float32(2) * center
+    return np.stack([bottom_left, top_left, twice - bottom_left, twice - top_left], axis=1)
+
+
+def _matrix(corners: Floats, width: int, height: int) -> NDArray[np.float64]:
+    """Map pixels of the crop to pixels of the image (3, 3): OpenCV's map of the corners and its inverse."""
+    target = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
+    a, b, c, d, e, f, g, h, i = map(float, cv2.getPerspectiveTransform(corners, target).ravel())
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    scale = 1 / determinant if determinant else 0.0
+    cofactors = [
+        [e * i - f * h, c * h - b * i, b * f - c * e],
+        [f * g - d * i, a * i - c * g, c * d - a * f],
+        [d * h - e * g, b * g - a * h, a * e - b * d],
+    ]
+    return np.array(cofactors) * scale
+
+
+def _maps(matrix: NDArray[np.float64], width: int, height: int) -> tuple[Floats, Floats]:
+    """Where the pixels of a crop lie in the image: x and y (H, W) in pixels, multiples of 1/32."""
+    rows = min(_BLOCK // 2, height)
+    block = min(_BLOCK * _BLOCK // rows, width)
+    maps = np.empty((2, height, width), np.float32)
+    firsts, steps = matrix[:, :1] * np.arange(0, width, block), matrix[:, :1] * np.arange(block)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a region of no size
+        for top in range(0, height, _BAND):
+            downs = matrix[:, 1:2] * np.arange(top, min(top + _BAND, height))
+            # In OpenCV's order: a row's start in a block of columns, then the step in the block.
+            starts = firsts[:, None] + downs[..., None] + matrix[:, 2, None, None]
+            x, y, w = (starts[..., None] + steps[:, None, None]).reshape(3, downs.shape[1], -1)[..., :width]
+            factor = np.divide(_STEPS, w, out=w)
+            np.rint(np.multiply(x, factor, out=x), out=maps[0, top : top + _BAND], casting="same_kind")
+            np.rint(np.multiply(y, factor, out=y), out=maps[1, top : top + _BAND], casting="same_kind")
+    maps *= np.float32(1 / _STEPS)
+    return maps[0], maps[1]
+
+
+def _sample(image: NDArray[np.uint8], x: Floats, y: Floats, border: Border, crop: NDArray[np.uint8]) -> None:
+    """Blend the four pixels around each position into a crop (H, W, 3)."""
+    if max(image.shape[:2]) < _SIDE_LIMIT:
+        # Fixed-point maps, int16 pixel and fraction: with them every OpenCV does the blend of OpenCV 4.
+        maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
+        mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, crop, mode, 0)
+        return
+    (left, fx), (top, fy) = _split(x), _split(y)
+    upper = _pixels(image, left, top, border) * (_STEPS - fx) + _pixels(image, left + 1, top, border) * fx
+    lower = _pixels(image, left, top + 1, border) * (_STEPS - fx) + _pixels(image, left + 1, top + 1, border) * fx
+    total: NDArray[Any] = upper * (_STEPS - fy) + lower * fy
+    crop[:] = (total + 512) >> 10
+
+
+def _split(positions: Floats) -> tuple[Ints, Ints]:
+    """Pixel (H, W), and the rest (H, W, 1) in 1/32 px."""
+    steps = np.rint(positions.astype(np.float64) * _STEPS).astype(np.int64)
+    return steps >> 5, (steps & 31)[..., None]
+
+
+def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints, border: Border) -> Ints:
+    """Values (H, W, 3) of an image at positions inside and outside of it."""
+    last = image.shape[1] - 1, image.shape[0] - 1
+    near_x, near_y = np.clip(x, 0, last[0]), np.clip(y, 0, last[1])
+    values: Ints = image[near_y, near_x].astype(np.int64)
+    if border == "black":
+        values[(near_x != x) | (near_y != y)] = 0
+    return values
