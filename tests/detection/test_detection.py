@@ -94,8 +94,8 @@ def test_padding_moves_the_box(detector: CompactDetector, astronaut: np.ndarray)
 def test_padding_below_by_whole_cells_changes_nothing(detector: CompactDetector, astronaut: np.ndarray) -> None:
     """Same scale and same place: only black is added where the network's own padding was black.
 
-    Both heights are whole at the first look (5 / 4) and at the second (5 / 12). The last row is blended with black where
-    there is some below it: hence a fifth of a pixel.
+    Both heights are whole at the first look (5 / 4) and at the second (5 / 12). The last row is blended with black
+    where there is some below it: hence a fifth of a pixel.
     """
     wide = astronaut[:300]
     before, after = best_box(detector, wide), best_box(detector, np.pad(wide, [(0, 36), (0, 0), (0, 0)]))
