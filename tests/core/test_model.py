@@ -215,7 +215,7 @@ def test_impossible_pictures(model, image):
 def test_unknown_names(model, photo):
     with pytest.raises(UnknownModelError, match="did you mean compact_300w"):
         fl.load_model("compact-300w")
-    with pytest.raises(UnknownModelError, match="there are: auto, .*compact"):
+    with pytest.raises(UnknownModelError, match=r"there are: auto, .*compact"):
         model.predict(photo, detector="dlib")
     for decode in ("udp", "dark"):  # they read heatmaps, and this network gives points
         with pytest.raises(InvalidOptionError, match="must be points for compact_300w"):
