@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from augment import augment, plain
 from nets.compact import CompactLandmarkNet
-from nets.integral import normalised_shape
 from networks import NETWORKS
 from torch import Tensor
 from train_landmarks import SCHEME, Faces, errors_of
 from training import normalise
+
+from facelandmarks.nn.integral import normalised_shape
 
 Views = list[tuple[np.ndarray, np.ndarray]]
 

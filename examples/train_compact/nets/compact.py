@@ -9,82 +9,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from nets.integral import ExpectedError, ShapeCorrection, integrate
-
-
-def conv_bn(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias, padded to keep the size at stride 1, and its batch norm."""
-    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels_out))
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; a stride halves the shortcut by average pooling."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = conv_bn(channels_in, channels_out, stride=stride)
-        self.conv2 = conv_bn(channels_out, channels_out)
-        # A branch that starts at zero makes the block start as its shortcut.
-        nn.init.zeros_(next(self.conv2[1].parameters()))
-        steps: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
-        if channels_in != channels_out:
-            steps.append(conv_bn(channels_in, channels_out, kernel=1))
-        self.shortcut = nn.Sequential(*steps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.shortcut(x) + self.conv2(F.relu(self.conv1(x))))
-
-
-class PyramidTrunk(nn.Module):
-    """Residual stages of falling resolution, and a top-down pyramid over them.
-
-    Parameters
-    ----------
-    stem
-        Channels of the two stride-2 convolutions at the input.
-    widths
-        Channels of the residual stages; each after the first runs at half the resolution of the one before.
-    blocks
-        Residual blocks in each stage.
-    neck
-        Channels of the pyramid.
-    first_stride
-        Stride of the first stage, after the 4 of the stem.
-    """
-
-    def __init__(
-        self, stem: Sequence[int], widths: Sequence[int], blocks: Sequence[int], neck: int, first_stride: int
-    ) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            conv_bn(3, stem[0], stride=2), nn.ReLU(), conv_bn(stem[0], stem[1], stride=2), nn.ReLU()
-        )
-        self.stages = nn.ModuleList()
-        channels, stride = stem[1], first_stride
-        for width, count in zip(widths, blocks, strict=True):
-            more = (ResidualBlock(width, width, 1) for _ in range(count - 1))
-            self.stages.append(nn.Sequential(ResidualBlock(channels, width, stride), *more))
-            channels, stride = width, 2
-        self.lateral = nn.ModuleList(conv_bn(width, neck, kernel=1) for width in widths)
-        self.smooth = nn.ModuleList(conv_bn(neck, neck) for _ in widths)
-
-    def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Each level, finest first, with what the coarser ones saw."""
-        x = self.stem(x)
-        levels = []
-        for stage in self.stages:
-            x = stage(x)
-            levels.append(x)
-        steps = list(zip(levels, self.lateral, self.smooth, strict=True))
-        level, narrow, blend = steps.pop()
-        outputs = [F.relu(blend(F.relu(narrow(level))))]
-        for level, narrow, blend in reversed(steps):
-            merged = narrow(level) + F.interpolate(outputs[-1], scale_factor=2.0, mode="nearest")
-            outputs.append(F.relu(blend(F.relu(merged))))
-        return outputs[::-1]
+from facelandmarks.nn.compact import PyramidTrunk, conv_bn
+from facelandmarks.nn.integral import ShapeCorrection
+from nets.integral import ExpectedError, integrate
 
 
 class CompactLandmarkNet(PyramidTrunk):

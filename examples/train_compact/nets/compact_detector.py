@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nets.compact import PyramidTrunk
+from facelandmarks.nn.compact import PyramidTrunk
 
 USUAL_SIDE = 3.0  # strides: the box side that an output of zero stands for
 FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background

@@ -5,7 +5,6 @@ All work in float32 whatever the network's number type is: coordinates do not fi
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 # Half the side of the window whose probability is the score, in cells; a little over 1.5, so that rounding does not
 # decide over cells that lie just so far from the point, as in a map that is the same everywhere.
@@ -57,25 +56,6 @@ def integrate(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return points, (near * near_y).sum(-1).clamp(max=1), spreads
 
 
-class ShapeCorrection(nn.Module):
-    """Moves points (N, K, 2) by a linear function of all of them: what one point misses, the others often tell.
-
-    The function sees the shape without its place and size, so it works alike for every crop. It is fitted by ridge
-    regression on training faces (examples/train_compact/fit_shape.py); until then it moves nothing.
-    """
-
-    def __init__(self, landmarks: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(landmarks * 2, landmarks * 2)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, points: Tensor) -> Tensor:
-        shape, size = normalised_shape(points)
-        moves = F.linear(shape.flatten(1), self.linear.weight.float(), self.linear.bias.float())
-        return points + moves.view(-1, *(int(side) for side in points.shape[1:])) * size
-
-
 class ExpectedError(nn.Module):
     """Tells from the spreads (N, K) of the maps how far off each point is in the mean, as a fraction of the side.
 
@@ -94,10 +74,3 @@ class ExpectedError(nn.Module):
         face = own.mean(1, keepdim=True)
         slopes = self.slopes.float()
         return LARGEST_ERROR * torch.sigmoid(self.level.float() + slopes[0] * own + slopes[1] * face)
-
-
-def normalised_shape(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) about their middle, in units of their root mean square distance from it; and that (N, 1, 1)."""
-    centred = points - points.mean(1, keepdim=True)
-    size = centred.square().sum(-1).mean(1).sqrt()[:, None, None]
-    return centred / size.clamp(min=1e-6), size
