@@ -113,7 +113,8 @@ def load_model(
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
     """Find the landmarks of one image, as `Model.predict`, with the default model, loaded once and kept."""
-    return _default_model().predict(image, bbox, **options)
+    pixels = load_image(image, color=options.pop("color", "rgb"))  # a wrong path is told before a model is loaded
+    return _default_model().predict(pixels, bbox, **options)
 
 
 def detect(
