@@ -7,10 +7,12 @@ is printed. An evaluation whose machine dies is done again.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-import ray
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home unless told not to, before it is imported
+import ray  # noqa: E402
 
 
 def measure(dataset: str, data_root: str, model: str, out: str, options: dict) -> str:
