@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-import ray  # noqa: E402
+import ray
 
 from facelandmarks.api import load_model
 from facelandmarks.bulk import RayPredictor, find_images, predict_batches

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home unless told not to, before it is imported
-import ray  # noqa: E402
+import ray
 
 
 def measure(dataset: str, data_root: str, model: str, out: str, options: dict) -> str:

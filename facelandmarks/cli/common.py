@@ -56,7 +56,7 @@ def run_command(command: Callable[[], int]) -> int:
         return CLOSED
     except OSError as error:  # stdout is a file on a full disk
         with suppress(OSError):
-            complain(f"cannot write to stdout: {error.strerror or error}")
+            complain(f"cannot write the output: {error.strerror or error}")
         _drop_output()
         return NOTHING_DONE
 
@@ -70,7 +70,7 @@ def _outcome(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        complain(error)
+        complain(error if error.filename else f"cannot write the output: {error.strerror or error}")
         return NOTHING_DONE
     except KeyboardInterrupt:
         complain("interrupted")
@@ -114,10 +114,17 @@ def refuse(problem: str | None) -> None:
         raise errors.InvalidOptionError(problem)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help does not hide that nobody reads it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)
+
+
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    return Parser(name, usage, description, epilog, formatter_class=form)
 
 
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:

@@ -1,5 +1,6 @@
 """facelandmarks-eval: what is printed and written, exit codes, and the number that training reports."""
 
+import contextlib
 import csv
 import json
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from types import MappingProxyType
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -222,6 +224,18 @@ def test_what_is_missing_is_said_and_the_rest_is_measured(root, tmp_path, option
     assert code == 1
     assert set(card["rows"][0]["subsets"]) == {"challenge"}
     assert "looked for" in card["rows"][0]["missing"]["test"]
+
+
+def test_the_bar_ends_where_the_faces_end(root, tmp_path, options, monkeypatch):
+    """A subset that is not there was counted: the bar stopped at 68 %."""
+    import tqdm
+
+    totals = []
+    monkeypatch.setattr(tqdm, "tqdm", lambda total, **_: totals.append(total) or contextlib.nullcontext(mock.Mock()))
+    shutil.copytree(root / "ibug", tmp_path / "part" / "ibug")
+    options[3] = str(tmp_path / "part")
+    assert main([*options, "--subset", "challenge", "--subset", "test", "--allow-partial"]) == 1
+    assert totals == [135]
 
 
 def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path, options, capsys):

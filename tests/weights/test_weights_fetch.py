@@ -154,6 +154,21 @@ def test_a_file_published_anew_under_its_old_name_is_taken_with_a_warning(tmp_pa
     obtain(record, Access(tmp_path))
 
 
+def test_a_failure_names_each_address_once(tmp_path, environment):
+    """On the terminal, too: nothing is logged besides."""
+    urls = [f"https://{name}.invalid/{NAME}" for name in ("one", "two")]
+    record = record_of(*urls, pages=({"url": "https://share.example/1"}, {"url": urls[1]}))
+    manifest = write_manifest(tmp_path / "manifest.json", record)
+    command = [sys.executable, "-m", "facelandmarks.cli.weights", "--cache-dir", str(tmp_path), "fetch", NAME]
+    env = {**environment, "FACELANDMARKS_MANIFEST": str(manifest)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert [done.stderr.count(url) for url in (*urls, "https://share.example/1")] == [1, 1, 1]
+    assert "cannot resolve host one.invalid" in done.stderr
+    assert done.stderr.count("Is this machine online?") == 1
+    assert "\nFetch weights.pth by hand from https://share.example/1, then" in done.stderr
+
+
 def test_files_that_no_program_can_fetch(tmp_path, no_sockets):
     pages = ({"url": "https://share.example/1"}, {"url": "https://share.example/2"})
     with pytest.raises(DownloadError, match=r"by hand from https://share.example/1 or https://share.example/2.*add"):
