@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, check_boxes, check_count
+from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
@@ -194,6 +194,7 @@ class Model:
         """
         pixels = load_image(image, color=color)
         size = (pixels.shape[1], pixels.shape[0])
+        angles = None if rotation is None else to_float64(rotation, "rotation must be numbers in radians, (N,)")
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
@@ -205,16 +206,16 @@ class Model:
         else:
             boxes, regions = None, _check_regions(center, scale)
         if isinstance(geometry, Rotated):
-            angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
             if detector_points is not None:
                 angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
+            angles = np.zeros(len(regions[0])) if angles is None else angles
             crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
             for _ in range(passes - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
-        if rotation is None or not np.any(rotation):
+        if angles is None or not angles.any():
             return Crops(geometry.cut(pixels, *regions), *regions)
-        return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
+        return self._prepare_turned(pixels, boxes, regions, angles)
 
     def _prepare_turned(
         self,
@@ -341,10 +342,14 @@ class Model:
 
 
 def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    centers, scales = (np.atleast_2d(np.array(value, np.float64)) for value in (center, scale))
+    what = "center and scale must be numbers in pixels, (N, 2) each"
+    centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
     check_count(len(centers))
-    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
-        raise InvalidBoxError("center and scale must be finite, and scale positive")
+    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
+        raise InvalidBoxError(
+            f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "
+            "image, multiply them by its width and height"
+        )
     return centers, scales

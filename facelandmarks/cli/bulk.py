@@ -69,8 +69,8 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
     except KeyboardInterrupt:
         common.complain(f"interrupted {progress.close()}")
         return common.INTERRUPTED
-    except FaceLandmarksError:
-        raise  # `run_command` knows its exit code; some are an OSError, too
+    except (FaceLandmarksError, BrokenPipeError):
+        raise  # `run_command` knows their exit codes
     except OSError as error:  # the disk is full, or nothing may be written there
         common.complain(f"{error}; stopped {progress.close()}")
         return common.NOTHING_DONE

@@ -1,18 +1,26 @@
 """What the commands share: exit codes, errors as one line on stderr, options about models and engines."""
 
 import argparse
+import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import facelandmarks.errors as errors
+from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, write_file
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
 
-DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 3, 4, 130, 141
+
+DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # that every OpenCV can write
 
 EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
@@ -27,15 +35,77 @@ def complain(message: object) -> None:
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run a command; an error of ours becomes a line on stderr and an exit code, Ctrl-C becomes 130."""
+    """Run a command; return its exit code.
+
+    An error of ours, or of the disk, becomes a line on stderr; Ctrl-C becomes 130; output that nobody reads, as in
+    `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            with _plain_warnings():
+                return _outcome(command)
+        finally:  # here: the interpreter would complain at its end
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED
+    except OSError as error:  # stdout is a file on a full disk
+        with suppress(OSError):
+            complain(f"cannot write to stdout: {error.strerror or error}")
+        _drop_output()
+        return NOTHING_DONE
+
+
+def _outcome(command: Callable[[], int]) -> int:
     try:
         return command()
     except errors.FaceLandmarksError as error:
         complain(error)
         return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        complain(error)
+        return NOTHING_DONE
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffers of stdout and stderr nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # in tests they are no files
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show a warning as one line, without the place in the code."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def words_of(argv: Sequence[str] | None) -> list[str]:
+    """Return the words of a command line, with `--bbox -12,20,..` as `--bbox=-12,20,..`: else argparse refuses it."""
+    words: list[str] = []
+    for word in sys.argv[1:] if argv is None else argv:
+        if words and re.match(r"-[\d.]", word) and re.fullmatch(r"--[^=]+", words[-1]):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def refuse(problem: str | None) -> None:
@@ -64,11 +134,39 @@ def exit_code(failed: int, of: int, all_failed: int = NOTHING_DONE) -> int:
     return DONE if not failed else SOME_FAILED if failed < of else all_failed
 
 
-def encode_png(image: Any, options: Sequence[int] = ()) -> bytes:
-    """Return an RGB image as PNG, with OpenCV's options for writing."""
-    import cv2
+class Drawing(NamedTuple):
+    """Where drawings go: into one file, or into a folder."""
 
-    return cv2.imencode(".png", image[..., ::-1], options)[1].tobytes()
+    path: Path
+    folder: bool
+
+
+def parse_drawing(text: str) -> Drawing:
+    """Parse FILE or DIR: a folder ends in a separator, is there, or has no suffix of an image or a video."""
+    path = Path(text)
+    is_named = text.endswith(("/", os.sep)) or path.suffix.lower() not in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    return Drawing(path, is_named or path.is_dir())
+
+
+def check_drawing(drawing: Drawing) -> str | None:
+    """Say why this is no place for drawings of images, or None."""
+    if drawing.folder or drawing.path.suffix.lower() in DRAWN:
+        return None
+    return f"--draw {drawing.path}: drawings of images are written as {', '.join(DRAWN)}"
+
+
+def write_image(path: Path, image: Any, options: Sequence[int] = ()) -> None:
+    """Write an RGB image in the format that the suffix of its name says, one of `DRAWN`, whole or not at all."""
+    from facelandmarks._opencv import cv2
+
+    try:
+        done, data = cv2.imencode(path.suffix.lower(), image[..., ::-1], options)
+    except cv2.error as error:
+        raise errors.InvalidImageError(f"cannot write {path}: {error}") from error
+    if not done:  # a side is longer than the format allows
+        height, width = image.shape[:2]
+        raise errors.InvalidImageError(f"cannot write {path}: {width} x {height} pixels; try .png")
+    write_file(path, data.tobytes())
 
 
 def counted(number: int, name: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Run facelandmarks-predict for a video or a camera; return the exit code."""
-    source, draw, out = args.images[0], args.draw, args.out
+    source, draw, out = args.images[0], args.draw.path if args.draw else None, args.out
     if draw is None and out is None:
         stem = f"camera{source}" if is_camera(source) else source.stem
         draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")

@@ -1,9 +1,9 @@
 """Drawings: landmarks on an image, and the numbering of schemes (`facelandmarks.draw.schemes`)."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.schemes import Scheme
 
 Array = NDArray[np.float32]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.video.frames import Source, Video
 from facelandmarks.video.smooth import Smoothing
