@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import facelandmarks.errors as errors
+from facelandmarks import __version__
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def refuse(problem: str | None) -> None:
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser = argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"{name} {__version__}")
+    return parser
 
 
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
