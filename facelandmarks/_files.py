@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
 
+import codecs
 import hashlib
 import json
 import os
@@ -11,11 +12,35 @@ from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
 
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
+    ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".ico", ".tga", ".psd", ".qoi", ".sgi", ".pcx",
+))
+VIDEO_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv",
+))
+# fmt: on
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # images that every OpenCV can write
 _MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
+# The longer marks first: one of UTF-32 begins with one of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Decode a text as its byte order mark says (PowerShell writes UTF-16), else as UTF-8; `errors` as in `decode`."""
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    return data.decode(encoding, errors)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text holds.
+    """Return what a JSON text holds; bytes may be UTF-8, -16 or -32, and any text may have a byte order mark.
 
     `ValueError` if it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would
     raise errors of other kinds in arithmetic.
@@ -27,6 +52,7 @@ def parse_json(text: str | bytes) -> Any:
         return int(digits)
 
     try:
+        text = text.removeprefix("\ufeff") if isinstance(text, str) else text
         return json.loads(text, parse_int=whole_number)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.choose import EngineSettings, check_device, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
 from facelandmarks.errors import lookup
 from facelandmarks.finding import Find, detect_faces
@@ -105,6 +105,7 @@ def load_model(
     spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings, built_in=load_manifest().files[spec.weights].asset)
+    check_device(kind, settings.device)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)

@@ -14,7 +14,7 @@ from facelandmarks._files import write_file
 from facelandmarks.api import Weights, find_source
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.graph import filled_network
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, import_of
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
@@ -71,13 +71,13 @@ def export_model(
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
     decode_step, outputs = None, tuple(said["outputs"])
     if decode_in_graph:
-        import torch
-
+        with import_of("torch"):
+            import torch
         from facelandmarks.decode.on_device import bind
 
         decode_step = bind(spec, torch.device("cpu")).decode
-    from facelandmarks.nn.onnx_graph import build_graph
-
+    with import_of("torch"):
+        from facelandmarks.nn.onnx_graph import build_graph
     network, metadata = filled_network(source), {"facelandmarks": json.dumps(said)}
     graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)
     beside = path.with_suffix(".json")

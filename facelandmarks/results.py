@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._files import parse_json, write_file
+from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
 from facelandmarks.errors import InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
@@ -323,10 +323,10 @@ class Landmarks:
         A file of that name is replaced. Errors are those of `draw`, `InvalidOptionError` for another suffix, and
         `OSError` of the disk.
         """
-        from facelandmarks.images.encode import check_suffix, encode_image
+        from facelandmarks.images.encode import check_suffix, write_image
 
-        suffix = check_suffix(path)
-        write_file(Path(path), encode_image(self.draw(image, style), suffix))
+        check_suffix(path)
+        write_image(Path(path), self.draw(image, style))
 
     def show(self, image: Any = None, style: "Style | None" = None) -> None:
         """Show `draw` in a notebook, else in a window until a key is pressed or it is closed.

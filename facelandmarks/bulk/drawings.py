@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-
-from facelandmarks._files import distinct, write_file
+from facelandmarks._files import distinct
+from facelandmarks._opencv import cv2
 from facelandmarks.bulk.tables import Record
 from facelandmarks.draw import STANDARD, Style
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
-from facelandmarks.images.encode import encode_image
+from facelandmarks.images.encode import write_image
 from facelandmarks.results import Landmarks, image_record
 
 SUFFIX = ".png"
@@ -62,5 +61,5 @@ class Drawings:
         except (FaceLandmarksError, cv2.error) as error:
             return image_record(image, record["model"], None, str(error))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, encode_image(drawn, SUFFIX))
+        write_image(path, drawn)
         return record

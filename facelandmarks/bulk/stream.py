@@ -5,8 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-import cv2
-
+from facelandmarks._opencv import cv2
 from facelandmarks._threads import usable_cpus
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.bulk.tables import Record, Row, to_rows

@@ -24,9 +24,8 @@ facelandmarks-predict is facelandmarks predict.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def start(words: Sequence[str]) -> int:
     """Run the command that the first word names; return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
     commands = "\n".join(f"  {name:8} {what}" for name, (_, what) in COMMANDS.items())
     parser = common.new_parser(
         "facelandmarks",
@@ -42,3 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return common.DONE
     command = import_module(f"facelandmarks.cli.{COMMANDS[words[0]][0]}")
     return int(command.main(words[1:]))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return common.run_command(lambda: start(sys.argv[1:] if argv is None else list(argv)))

@@ -4,11 +4,11 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Scheme
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import DeviceError, MissingDependencyError
 
 LARGEST = (1280, 800)  # pixels: larger images are shown smaller
@@ -48,7 +48,7 @@ class Window:
     def __init__(self, title: str) -> None:
         check_windows()
         self._title = title
-        self._sized = False
+        self._sized = self._ended = False
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, image: NDArray[np.uint8], *, wait: bool = False) -> bool:
@@ -56,6 +56,8 @@ class Window:
 
         With `wait`, return when that happens, or any other key is pressed.
         """
+        if self._ended:
+            return False
         if not self._sized:
             height, width = image.shape[:2]
             factor = min(1.0, LARGEST[0] / width, LARGEST[1] / height)
@@ -64,7 +66,9 @@ class Window:
         cv2.imshow(self._title, np.ascontiguousarray(image[..., ::-1]))
         while True:
             key = cv2.waitKey(50 if wait else 1)
-            if cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1 or (key & 0xFF) in KEYS_THAT_END:
+            closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+            self._ended = closed or (key & 0xFF) in KEYS_THAT_END
+            if self._ended:
                 return False
             if not wait or key != -1:
                 return True

@@ -1,5 +1,6 @@
 """Which engine runs a network here."""
 
+import ctypes
 import logging
 import os
 import sys
@@ -10,13 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, import_of
 
 if TYPE_CHECKING:
     from facelandmarks.engines.base import Engine
     from facelandmarks.engines.graph import Source
 
 VARIABLE = "FACELANDMARKS_ENGINE"
+TORCH_DEVICES = ("cpu", "cuda", "mps")
 DTYPES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger(__name__)
 # Files that exist if a GPU's driver does: asking PyTorch would cost the seconds that other engines save.
@@ -74,8 +76,8 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     from facelandmarks.engines.graph import filled_network, obtain_graph
 
     if engine == "torch":
-        from facelandmarks.engines.torch import TorchEngine
-
+        with import_of("torch"):
+            from facelandmarks.engines.torch import TorchEngine
         return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
     graph = source.graph or obtain_graph(source)
     if engine == "openvino":
@@ -102,7 +104,8 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
         on_cpu = settings.device == "cpu" or (settings.device == "auto" and (built_in or not _may_have_gpu()))
         # In other number types only PyTorch runs on every machine.
         wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
-        engine = next(name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))
+        installed = (name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))
+        engine = next(installed, "torch")
         _LOG.info("engine 'auto' is %s here", engine)
     if settings.dtype not in RECORDS[engine].dtypes:
         kinds = " or ".join(RECORDS[engine].dtypes)
@@ -110,6 +113,24 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
     if only_torch and engine != "torch":
         raise InvalidOptionError(f"only engine 'torch' has compile and cuda_graphs; got engine {engine!r}")
     return engine
+
+
+def check_device(engine: str, device: str) -> None:
+    """Raise `DeviceError` for a device that PyTorch cannot have here, without the seconds that its import takes."""
+    if engine != "torch":
+        return  # the others tell at once
+    if device != "auto" and device.partition(":")[0] not in TORCH_DEVICES:
+        raise DeviceError(f"device {device!r} cannot be used here: {hint_at(device, ('auto', *TORCH_DEVICES))}")
+    if device.startswith("cuda") and not (_may_have_gpu() or _loads("libcuda.so.1")):
+        raise DeviceError(f"device {device!r} cannot be used here: no driver of a GPU. Try device='cpu' or 'auto'")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _may_have_gpu() -> bool:

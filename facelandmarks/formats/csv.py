@@ -87,7 +87,7 @@ def to_pandas(record: Mapping[str, Any], landmarks: int) -> "pd.DataFrame":
 def from_csv(text: str) -> dict[str, Any]:
     """Return the record of the one image in a table of `to_csv`; `InvalidOptionError` for other tables."""
     try:
-        lines = list(csv.DictReader(io.StringIO(text)))
+        lines = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     except csv.Error as error:
         raise InvalidOptionError(f"this is not a table: {error}") from error
     images = {tuple(line.get(name) for name in IMAGE) for line in lines}

@@ -17,11 +17,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import InvalidImageError
+from facelandmarks._opencv import cv2
+from facelandmarks.errors import InvalidImageError, MissingImageError
 from facelandmarks.images.headers import read_header
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
         mode = Path(name).stat().st_mode
     except FileNotFoundError as error:
         hint = " (a URL: download it first)" if "://" in name else ""
-        raise InvalidImageError(f"no such file: {name:.200}{hint}") from error
+        raise MissingImageError(f"no such file: {name:.200}{hint}") from error
     except (OSError, ValueError) as error:
         raise InvalidImageError(f"cannot read {name[:200]!r}: {error}") from error
     if stat.S_ISDIR(mode):

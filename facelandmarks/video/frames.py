@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import InvalidOptionError, VideoError
+from facelandmarks._opencv import cv2
+from facelandmarks.errors import InvalidOptionError, MissingVideoError, VideoError
 from facelandmarks.images import ColorOrder, load_image
 
 Source = str | os.PathLike[str] | int
@@ -112,8 +112,10 @@ class Video:
 
 def _check_file(path: Path) -> None:
     """Raise `VideoError` for a file that OpenCV must not, or cannot, open."""
+    if not path.exists():
+        raise MissingVideoError(f"no such file: {path}")
     if not path.is_file():
-        raise VideoError(f"no such file: {path}")
+        raise VideoError(f"{path} is a folder, pipe or device, not a video file")
     try:
         with path.open("rb") as file:
             head = file.read(PROBED)

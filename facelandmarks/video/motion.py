@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.boxes import Boxes
 from facelandmarks.errors import MissingDependencyError
 

@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from facelandmarks._files import NotWritableError, exclusive
-from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, FaceLandmarksError, OfflineError
+from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, MissingCheckpointError, OfflineError
 from facelandmarks.weights.addresses import HUB, source_problem
 from facelandmarks.weights.cache import (
     MOST_BYTES,
+    NOWHERE,
     USUAL,
     Access,
     Pin,
@@ -45,7 +46,8 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
     advice = by_hand(record, place.folder)
     if is_offline(access.offline):
         raise OfflineError(
-            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}"
+            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}. "
+            "FACELANDMARKS_CACHE names another folder"
         )
     sources = sources_of(record)
     if not sources:
@@ -114,7 +116,7 @@ def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
 def add_file(record: FileRecord, source: Path, folder: Path, check: Check, *, allow_unverified: bool = False) -> Path:
     """Copy the file `source` into the cache `folder` if it is the one that the record means, as by `add_stream`."""
     if not source.is_file():
-        raise CheckpointError(f"no such file: {source}")
+        raise MissingCheckpointError(f"no such file: {source}")
     with source.open("rb") as stream:
         return add_stream(record, stream, Place(folder, record.name), allow_unverified=allow_unverified, check=check)
 
@@ -181,9 +183,10 @@ def _locked(place: Place) -> Iterator[None]:
         with exclusive(place.lock):
             yield
     except NotWritableError as error:
+        why = f"{place.folder} cannot be written to: {error}"
+        why = "there is no home folder to keep it in" if place.folder == NOWHERE else why
         raise DownloadError(
-            f"{place.name} is not in {place.folder}, and the folder cannot be written to: {error}. Set "
-            "FACELANDMARKS_CACHE to use another folder"
+            f"{place.name} is not here, and {why}. Set FACELANDMARKS_CACHE to a folder that can be written to"
         ) from error
 
 
