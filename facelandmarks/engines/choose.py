@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from facelandmarks.engines.base import TORCH_DEVICES
 from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, import_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from facelandmarks.engines.graph import Source
 
 VARIABLE = "FACELANDMARKS_ENGINE"
-TORCH_DEVICES = ("cpu", "cuda", "mps")
 DTYPES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger(__name__)
 # Files that exist if a GPU's driver does: asking PyTorch would cost the seconds that other engines save.
