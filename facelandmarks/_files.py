@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv",
 ))
 # fmt: on
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # images that every OpenCV can write
 _MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
 # The longer marks first: one of UTF-32 begins with one of UTF-16.
 _MARKS = {
@@ -76,6 +77,21 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all (`whole_file`)."""
     with whole_file(path) as partial, partial.open("xb") as file:
         file.write(content)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number names that occur twice, so that no file overwrites another: a, b, a_2."""
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        candidate = name
+        while candidate in taken:
+            counts[name] = counts.get(name, 1) + 1
+            candidate = f"{name}_{counts[name]}"
+        taken.add(candidate)
+        found.append(candidate)
+    return found
 
 
 def sha256_of(path: Path) -> str:

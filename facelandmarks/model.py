@@ -19,7 +19,7 @@ from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
-from facelandmarks.results import Crops, Decoded, Landmarks
+from facelandmarks.results import Crops, Decoded, Landmarks, path_of
 from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
@@ -76,6 +76,7 @@ class Model:
         min_score: float | None = None,
         min_face: float | None = None,
         max_faces: int | None = None,
+        largest: bool = False,
         rotations: Sequence[int] = UPRIGHT,
         confirm: bool = True,
         passes: int = 1,
@@ -101,6 +102,8 @@ class Model:
             Leave out detected faces with a smaller longer side: in pixels, or below 1 a share of the image's.
         max_faces
             Keep at most this many detected faces, those with the best scores.
+        largest
+            Keep the largest detected face instead, or with `max_faces` that many of the largest.
         rotations
             Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.rotations`).
         confirm
@@ -113,11 +116,11 @@ class Model:
         InvalidImageError, InvalidBoxError, InvalidOptionError
             If the image cannot be read, a box cannot hold a face, an option is out of its range.
         """
-        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
+        find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         pixels = load_image(image, color=color)
         found = self.find(pixels, bbox, find)
         crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
-        return self.landmarks(crops, found)
+        return self.landmarks(crops, found, source=image)
 
     def predict_batch(
         self,
@@ -130,6 +133,7 @@ class Model:
         min_score: float | None = None,
         min_face: float | None = None,
         max_faces: int | None = None,
+        largest: bool = False,
         rotations: Sequence[int] = UPRIGHT,
         confirm: bool = True,
         passes: int = 1,
@@ -138,18 +142,19 @@ class Model:
 
         Parameters are those of `predict`; `bboxes` has one entry an image: a box, several, or None to detect.
         """
-        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
+        find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         given: Iterable[ArrayLike | None] = repeat(None)
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
                 raise InvalidBoxError(f"bboxes must have one entry an image: got {len(given)} for {len(images)}")
 
-        def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[Found, Crops]:
-            return self.find_and_prepare(*work, find, color=color, passes=passes)
+        def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
+            found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)
+            return (found, _path_of(work[0])), crops
 
         batches = stream(self, zip(images, given, strict=False), prepare)
-        return [self.result(found, decoded) for batch in batches for found, decoded in batch]
+        return [self.result(found, decoded, path) for batch in batches for (found, path), decoded in batch]
 
     def find_and_prepare(
         self, image: Any, bbox: ArrayLike | None, find: Find, *, color: ColorOrder = "rgb", passes: int = 1
@@ -258,7 +263,7 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        return self._placed(*self._pipeline.decode(outputs), crops)
+        return self._placed(self._pipeline.decode(outputs), crops)
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
@@ -274,11 +279,11 @@ class Model:
         back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
         return back.astype(np.float32)
 
-    def _placed(self, points: Floats, scores: Floats, depth: Floats | None, crops: Crops) -> Decoded:
+    def _placed(self, decoded: Decoded, crops: Crops) -> Decoded:
         """Bring what the decoder gives from pixels of the crops to pixels of the image."""
-        if depth is not None:
-            depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
-        return Decoded(self.to_image(points, crops), scores, depth)
+        zoom = (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
+        depth, error = (None if part is None else part * zoom for part in (decoded.depth, decoded.expected_error))
+        return Decoded(self.to_image(decoded.points, crops), decoded.scores, depth, error)
 
     def regions_after(self, points: Floats) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
@@ -309,22 +314,26 @@ class Model:
 
     def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
-            return self._placed(*self._to_points(crops.pixels), crops)
+            return self._placed(self._to_points(crops.pixels), crops)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
             outputs = self.average(outputs, mirrored)
         return self.decode(outputs, crops)
 
-    def landmarks(self, crops: Crops, found: Found) -> Landmarks:
-        """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces."""
-        return self.result(found, self.infer(crops))
+    def landmarks(self, crops: Crops, found: Found, source: Any = None) -> Landmarks:
+        """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces.
 
-    def result(self, found: Found, decoded: Decoded) -> Landmarks:
-        """Join what was found in an image and what the network said of it."""
+        `source` is the image as it was given: of a file the result keeps the path (`Landmarks.source`).
+        """
+        return self.result(found, self.infer(crops), source)
+
+    def result(self, found: Found, decoded: Decoded, source: Any = None) -> Landmarks:
+        """Join what was found in an image and what the network said of it; `source` as in `landmarks`."""
         points, scores, depth, expected_error = decoded.points, decoded.scores, decoded.depth, decoded.expected_error
         boxes, about = found.boxes.astype(np.float32), (self.scheme, found.size, found.detector)
-        faces = Landmarks(points, scores, boxes, found.scores, *about, found.points, depth, expected_error)
+        carried, path = (found.points, depth, expected_error), path_of(source)
+        faces = Landmarks(points, scores, boxes, found.scores, *about, *carried, source=path)
         if found.rotations > 1 and len(faces):
             rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
             faces = cast("Landmarks", faces[rows])

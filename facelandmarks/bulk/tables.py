@@ -8,13 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from facelandmarks.errors import InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.formats.csv import cells, columns, rows_of
+from facelandmarks.measures.openface import openface_columns, openface_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HEAD = ("image", "model", "status", "error")
+COLUMNS = ("all", "openface")
 GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -37,8 +39,12 @@ def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     return ({**{name: whole[name] for name in HEAD}, **row} for row in rows_of(record))
 
 
-def check_table(path: Path) -> None:
-    """Refuse a file of no known suffix, and Parquet without pyarrow, before there is anything to write."""
+def check_table(path: Path, form: str = "all") -> None:
+    """Refuse a suffix or form that is not known, and Parquet without pyarrow, before there is anything to write."""
+    if form not in COLUMNS:
+        raise InvalidOptionError(f"columns must be one of {', '.join(COLUMNS)}; got {form!r}")
+    if form == "openface" and path.suffix != ".csv":
+        raise InvalidOptionError(f"{path}: columns of OpenFace are written to files ending in .csv")
     if path.suffix not in WRITERS:
         raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(WRITERS)}")
     if path.suffix == ".parquet":
@@ -65,6 +71,18 @@ def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int, carried: Seq
     text.detach()  # flushed; the file stays open
 
 
+def write_openface(file: BinaryIO, records: Iterable[Record], scheme: str) -> None:
+    """Write records as CSV with the columns of OpenFace (`facelandmarks.measures.openface`), and `image` at the end."""
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    header = openface_columns(scheme)
+    writer.writerow([*header, "image"])
+    for number, record in enumerate(records, 1):
+        for row in openface_rows(record, number, None):
+            writer.writerow([*row, *[None] * (len(header) - len(row)), record["image"]])
+    text.detach()  # flushed; the file stays open
+
+
 def _write_parquet(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
     schema = arrow_schema()
     from pyarrow.parquet import ParquetWriter
@@ -84,12 +102,7 @@ def to_arrow(rows: Iterable[Row]) -> "pa.Table":
 
 def arrow_schema() -> "pa.Schema":
     """Return the columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores."""
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingDependencyError(
-            'pyarrow is not installed: pip install "facelandmarks-zoo[parquet]", or write .jsonl or .csv'
-        ) from error
+    pa = require("pyarrow", "a .parquet file", "'facelandmarks-zoo[parquet]', or write .jsonl or .csv")
     text, whole, number = pa.string(), pa.int32(), pa.float32()
     numbers = pa.list_(number)
     return pa.schema(

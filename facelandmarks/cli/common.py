@@ -3,16 +3,18 @@
 import argparse
 import os
 import re
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import facelandmarks.errors as errors
-from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, write_file
+from facelandmarks import __version__
+from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WRITTEN_SUFFIXES
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 3, 4, 130, 141
 
-DRAWN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # that every OpenCV can write
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
 EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
@@ -124,7 +126,20 @@ class Parser(argparse.ArgumentParser):
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    return Parser(name, usage, description, epilog, formatter_class=form)
+    parser = Parser(name, usage, description, epilog, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"{name} {__version__}")
+    return parser
+
+
+def find_address(paths: Iterable[Path]) -> str | None:
+    """Say that one of these inputs is an address, or None: only weights are fetched, never a user's images."""
+    for path in paths:
+        match = ADDRESS.match(str(path))
+        if match and not path.exists():
+            url = f"{match[1]}://{str(path)[match.end() :]}"  # `Path` takes a slash away
+            cure = f": curl -LO {shlex.quote(url)}" if match[1].lower() in ("http", "https") else ""
+            return f"{url} is an address; download it first, and give the file{cure}"
+    return None
 
 
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
@@ -157,23 +172,9 @@ def parse_drawing(text: str) -> Drawing:
 
 def check_drawing(drawing: Drawing) -> str | None:
     """Say why this is no place for drawings of images, or None."""
-    if drawing.folder or drawing.path.suffix.lower() in DRAWN:
+    if drawing.folder or drawing.path.suffix.lower() in WRITTEN_SUFFIXES:
         return None
-    return f"--draw {drawing.path}: drawings of images are written as {', '.join(DRAWN)}"
-
-
-def write_image(path: Path, image: Any, options: Sequence[int] = ()) -> None:
-    """Write an RGB image in the format that the suffix of its name says, one of `DRAWN`, whole or not at all."""
-    from facelandmarks._opencv import cv2
-
-    try:
-        done, data = cv2.imencode(path.suffix.lower(), image[..., ::-1], options)
-    except cv2.error as error:
-        raise errors.InvalidImageError(f"cannot write {path}: {error}") from error
-    if not done:  # a side is longer than the format allows
-        height, width = image.shape[:2]
-        raise errors.InvalidImageError(f"cannot write {path}: {width} x {height} pixels; try .png")
-    write_file(path, data.tobytes())
+    return f"--draw {drawing.path}: drawings of images are written as {', '.join(WRITTEN_SUFFIXES)}"
 
 
 def counted(number: int, name: str) -> str:

@@ -14,6 +14,7 @@ from facelandmarks.cli.common import (
     add_engine_options,
     check_outputs,
     complain,
+    new_parser,
     parse_count,
     run_command,
     words_of,
@@ -45,12 +46,8 @@ Exit codes: 0 done, 1 a subset or weights could not be read, or a FAIL with --st
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-eval",
-        description="Measure models on a data set by the protocols of the published tables.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Measure models on a data set by the protocols of the published tables."
+    parser = new_parser("facelandmarks-eval", what, EPILOG)
     add_choices(parser.add_argument_group("what is measured"))
     how = parser.add_argument_group("how it runs")
     add_engine_options(how)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import facelandmarks.errors as errors
-from facelandmarks._files import VIDEO_SUFFIXES, write_file
+from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
+from facelandmarks.cli.drawing import add_drawing_options, check_screen, chosen_style
 from facelandmarks.detection import DETECTORS
 from facelandmarks.zoo import DEFAULT_MODEL
 
@@ -28,9 +29,10 @@ UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for -
 SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 EPILOG = """\
-Images by name: without --json and --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
-folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
-Videos: without --out and --draw, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
+Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
+current folder. A folder, a pattern or a list: with --out, one row a face in one file, with --draw, a drawing of each
+image (docs/bulk.md).
+Videos: without --out, --draw and --show, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
@@ -85,10 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help=inputs)
     add = parser.add_argument_group("results").add_argument
     add("--json", type=Path, metavar="FILE", help="write all results to one JSON file; - is stdout")
-    draw = "draw the landmarks, as the suffix of FILE says (.png, .jpg, ...); a folder, DIR/, for several images"
+    draw = "draw the landmarks, as the suffix of FILE says (.png, .jpg, ...); into a folder, DIR/, for several images"
     add("--draw", type=common.parse_drawing, metavar="FILE|DIR/", help=draw)
     out = "write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
     add("--out", type=Path, metavar="FILE", help=out)
+    columns = "openface: CSV with the columns of OpenFace, of images or a video (default: all)"
+    add("--columns", choices=("all", "openface"), default="all", help=columns)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
     scheme = "print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images"
@@ -111,10 +115,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--rotations", type=parse_rotations, default=UPRIGHT, metavar="DEGREES", help=turns)
     add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
+    add("--max-faces", type=common.parse_count, metavar="N", help="keep the N faces with the best scores of each image")
+    add("--largest", action="store_true", help="keep the largest face of each image, or the --max-faces largest")
     group = parser.add_argument_group("model")
     group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
     common.add_weights_options(group)
     common.add_engine_options(group)
+    add_drawing_options(parser)
     number = common.parse_count
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
@@ -135,8 +142,12 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return "give images, or --scheme NAME"
     if args.resume and args.out is None:
         return "--resume goes with --out"
+    if args.columns != "all" and args.out is None:
+        return "--columns says what --out FILE.csv holds"
     if args.box_convention is not None and not args.bbox:
         return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
+    if (address := common.find_address(args.images)) is not None:
+        return address
     if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
         return "--scheme goes with --draw, --force and --quiet only: it takes no images"
     return None
@@ -169,9 +180,11 @@ class Targets:
     json: Path | None
 
 
-def plan_targets(images: Sequence[Path], json_file: Path | None, draw: common.Drawing | None) -> list[Targets]:
+def plan_targets(
+    images: Sequence[Path], json_file: Path | None, draw: common.Drawing | None, show: bool = False
+) -> list[Targets]:
     """Decide where everything goes, before anything is read."""
-    if draw is None and json_file is not None:
+    if draw is None and (show or json_file is not None):
         return [Targets(image, None, None) for image in images]
     if draw is not None and not draw.folder:
         return [Targets(image, draw.path, None) for image in images]
@@ -179,19 +192,6 @@ def plan_targets(images: Sequence[Path], json_file: Path | None, draw: common.Dr
     if draw is None:
         return [Targets(i, Path(f"{s}.png"), Path(f"{s}.json")) for i, s in zip(images, stems, strict=True)]
     return [Targets(image, draw.path / f"{stem}.png", None) for image, stem in zip(images, stems, strict=True)]
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Number names that occur twice, so that no result overwrites another."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        number = 1
-        while (candidate := name if number == 1 else f"{name}_{number}") in taken:
-            number += 1
-        taken.add(candidate)
-        found.append(candidate)
-    return found
 
 
 def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str | None:
@@ -231,17 +231,19 @@ def predict_one(
     """Predict, print and write one image."""
     from facelandmarks.results import image_record
 
-    options = common.chosen(args, "box_convention", "detector", "min_score", "rotations")
+    options = common.chosen(args, "box_convention", "detector", "min_score", "max_faces", "largest", "rotations")
     faces = model.predict(pixels, args.bbox, **options)
     record = image_record(target.image, args.model, faces, None)
     if target.drawing:
-        common.write_image(target.drawing, faces.draw(pixels))
+        faces.save(target.drawing, pixels, chosen_style(args))
     if target.json:
         write_file(target.json, to_json([record]))
     if not args.quiet:
-        written = [str(path) for path in (target.drawing, target.json) if path]
+        written = [str(path) for path in (target.drawing, target.json, args.json) if path not in (None, STDOUT)]
         arrow = f" -> {', '.join(written)}" if written else ""
         print(describe(faces, target.image) + arrow, file=sys.stderr if args.json == STDOUT else sys.stdout)
+    if args.show:
+        faces.show(pixels, chosen_style(args))
     return record
 
 
@@ -270,8 +272,9 @@ def run(args: argparse.Namespace) -> int:
     """Predict image by image; return the exit code. The model is loaded when there is an image for it."""
     from facelandmarks.images import load_image
 
-    targets = plan_targets(args.images, args.json, args.draw)
+    targets = plan_targets(args.images, args.json, args.draw, args.show)
     common.refuse(check_targets(args, targets))
+    check_screen(args)
     model, records = None, []
     for target in targets:
         try:

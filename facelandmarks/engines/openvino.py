@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import PerProcess, usable_cpus
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError, hint_at
+from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, require
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -83,14 +83,10 @@ def import_openvino() -> Any:
     """
     without = sys.modules.setdefault(TELEMETRY, None) is None  # type: ignore[arg-type]
     try:
-        import openvino
-    except ImportError as error:
-        hint = "pip install 'facelandmarks-zoo[openvino]'"
-        raise MissingDependencyError(f"engine 'openvino' needs OpenVINO: {hint}") from error
+        return require("openvino", "engine 'openvino'", "'facelandmarks-zoo[openvino]'")
     finally:
         if without:
             sys.modules.pop(TELEMETRY, None)
-    return openvino
 
 
 # One per process, never freed. Creating a core installs an alternate signal stack in the current thread; destroying it
