@@ -151,7 +151,7 @@ class Model:
 
         def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
             found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)
-            return (found, _path_of(work[0])), crops
+            return (found, path_of(work[0])), crops
 
         batches = stream(self, zip(images, given, strict=False), prepare)
         return [self.result(found, decoded, path) for batch in batches for (found, path), decoded in batch]
