@@ -145,7 +145,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     ]
     for path, render in outputs:
         if path and path != STDOUT:
-            write_file(path, render().encode())
+            write_file(path, render().encode(errors="backslashreplace"))
     print(report.to_json() if args.json == STDOUT else report.to_text(), end="")
     return exit_code(report, args.strict)
 
