@@ -18,8 +18,9 @@ from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import bind
-from facelandmarks.results import Crops, Decoded, Landmarks, path_of
+from facelandmarks.results import Crops, Decoded, Landmarks
 from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
