@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, choose
-from facelandmarks.results import Landmarks
+from facelandmarks.results import Landmarks, path_of
 from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.cache import Access
 from facelandmarks.weights.load import find_weights
@@ -113,7 +114,8 @@ def load_model(
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
     """Find the landmarks of one image, as `Model.predict`, with the default model, loaded once and kept."""
-    return _default_model().predict(image, bbox, **options)
+    pixels = load_image(image, color=options.pop("color", "rgb"))  # a wrong path is told before a model is loaded
+    return replace(_default_model().predict(pixels, bbox, **options), source=path_of(image))
 
 
 def detect(

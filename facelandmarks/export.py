@@ -14,7 +14,7 @@ from facelandmarks._files import write_file
 from facelandmarks.api import Weights, find_source
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.graph import filled_network
-from facelandmarks.errors import InvalidOptionError, import_of
+from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
@@ -69,16 +69,16 @@ def export_model(
     spec = choose(get_spec(name), variant=variant, decode=decode)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
-    decode_step, outputs = None, tuple(said["outputs"])
+    network, decode_step, outputs = filled_network(source), None, tuple(said["outputs"])
     if decode_in_graph:
-        with import_of("torch"):
-            import torch
+        import torch
+
         from facelandmarks.decode.on_device import bind
 
         decode_step = bind(spec, torch.device("cpu")).decode
-    with import_of("torch"):
-        from facelandmarks.nn.onnx_graph import build_graph
-    network, metadata = filled_network(source), {"facelandmarks": json.dumps(said)}
+    from facelandmarks.nn.onnx_graph import build_graph
+
+    metadata = {"facelandmarks": json.dumps(said)}
     graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)
     beside = path.with_suffix(".json")
     write_file(path, graph)

@@ -1,7 +1,6 @@
 """A loaded model: image and boxes -> crops -> network output -> landmarks."""
 
 import math
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, check_boxes, check_count
+from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
@@ -20,7 +19,7 @@ from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.pipeline import bind
-from facelandmarks.results import Crops, Decoded, Landmarks
+from facelandmarks.results import Crops, Decoded, Landmarks, path_of
 from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
@@ -200,6 +199,7 @@ class Model:
         """
         pixels = load_image(image, color=color)
         size = (pixels.shape[1], pixels.shape[0])
+        angles = None if rotation is None else to_float64(rotation, "rotation must be numbers in radians, (N,)")
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
@@ -211,16 +211,16 @@ class Model:
         else:
             boxes, regions = None, _check_regions(center, scale)
         if isinstance(geometry, Rotated):
-            angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
             if detector_points is not None:
                 angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
+            angles = np.zeros(len(regions[0])) if angles is None else angles
             crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
             for _ in range(passes - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
-        if rotation is None or not np.any(rotation):
+        if angles is None or not angles.any():
             return Crops(geometry.cut(pixels, *regions), *regions)
-        return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
+        return self._prepare_turned(pixels, boxes, regions, angles)
 
     def _prepare_turned(
         self,
@@ -263,7 +263,7 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        return self._placed(*self._pipeline.decode(outputs), crops)
+        return self._placed(self._pipeline.decode(outputs), crops)
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
@@ -279,11 +279,11 @@ class Model:
         back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
         return back.astype(np.float32)
 
-    def _placed(self, points: Floats, scores: Floats, depth: Floats | None, crops: Crops) -> Decoded:
+    def _placed(self, decoded: Decoded, crops: Crops) -> Decoded:
         """Bring what the decoder gives from pixels of the crops to pixels of the image."""
-        if depth is not None:
-            depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
-        return Decoded(self.to_image(points, crops), scores, depth)
+        zoom = (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
+        depth, error = (None if part is None else part * zoom for part in (decoded.depth, decoded.expected_error))
+        return Decoded(self.to_image(decoded.points, crops), decoded.scores, depth, error)
 
     def regions_after(self, points: Floats) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
@@ -314,7 +314,7 @@ class Model:
 
     def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
-            return self._placed(*self._to_points(crops.pixels), crops)
+            return self._placed(self._to_points(crops.pixels), crops)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
@@ -332,7 +332,7 @@ class Model:
         """Join what was found in an image and what the network said of it; `source` as in `landmarks`."""
         points, scores, depth, expected_error = decoded.points, decoded.scores, decoded.depth, decoded.expected_error
         boxes, about = found.boxes.astype(np.float32), (self.scheme, found.size, found.detector)
-        carried, path = (found.points, depth, expected_error), _path_of(source)
+        carried, path = (found.points, depth, expected_error), path_of(source)
         faces = Landmarks(points, scores, boxes, found.scores, *about, *carried, source=path)
         if found.rotations > 1 and len(faces):
             rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
@@ -350,16 +350,15 @@ class Model:
             return self._detectors[name]
 
 
-def _path_of(image: Any) -> str | None:
-    """Return the absolute path of an image that is a file, else None: pixels are not kept for a result's sake."""
-    return os.path.abspath(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None  # noqa: PTH100
-
-
 def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    centers, scales = (np.atleast_2d(np.array(value, np.float64)) for value in (center, scale))
+    what = "center and scale must be numbers in pixels, (N, 2) each"
+    centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
     check_count(len(centers))
-    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
-        raise InvalidBoxError("center and scale must be finite, and scale positive")
+    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
+        raise InvalidBoxError(
+            f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "
+            "image, multiply them by its width and height"
+        )
     return centers, scales

@@ -1,7 +1,7 @@
 """From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from facelandmarks.geometry import Geometry
 from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
+from facelandmarks.results import Decoded
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
@@ -26,9 +27,13 @@ class Step:
     function: Callable[..., Any]  # on arrays; its twin on tensors has the same name in `facelandmarks.decode.on_device`
     takes: tuple[str, ...]  # which of `input_size`, `variant` and `exchange` it takes besides the outputs
     options: Mapping[str, Any] = field(default_factory=dict)
-    gives: tuple[str, ...] = ("points", "scores")  # names of a decoder's results
+    gives: tuple[str, ...] = ("points", "scores")  # a decoder's results: fields of `results.Decoded`
     scores: str = ""  # what a decoder's scores are, for people
     limits: tuple[float, float] = (-math.inf, math.inf)  # which they never pass
+
+    def result(self, arrays: Iterable[NDArray[np.float32]]) -> Decoded:
+        """Return what a decoder gave under its names."""
+        return Decoded(**dict(zip(self.gives, arrays, strict=True)))
 
 
 GEOMETRIES: Mapping[str, Callable[..., Geometry]] = MappingProxyType(
@@ -43,7 +48,13 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
         "regression": Step(
             vectors.decode_regression, ("input_size",), scores="always 1: the network gives none", limits=(1, 1)
         ),
-        "points": Step(vectors.decode_points, ("input_size",), scores="0 to 1, of each point", limits=(0, 1)),
+        "points": Step(
+            vectors.decode_points,
+            ("input_size",),
+            gives=("points", "scores", "expected_error"),
+            scores="0 to 1, of each point",
+            limits=(0, 1),
+        ),
         "simcc": Step(vectors.decode_simcc, ("input_size",), scores="logits, not limited to 0..1"),
         "mesh": Step(
             vectors.decode_mesh,
@@ -83,12 +94,10 @@ class Pipeline:
         average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
         return average(outputs, mirrored, **average_options(self.spec))
 
-    def decode(
-        self, outputs: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return points (N, K, 2) in pixels of the crop, scores (N, K), and depth (N, K) for models that have it."""
-        points, scores, *depth = DECODERS[self.spec.decode].function(outputs, **self.decode_options)
-        return points, scores, depth[0] if depth else None
+    def decode(self, outputs: NDArray[np.float32]) -> Decoded:
+        """Return points and what else the decoder gives, in pixels of the crop."""
+        step = DECODERS[self.spec.decode]
+        return step.result(step.function(outputs, **self.decode_options))
 
 
 def bind(spec: ModelSpec) -> Pipeline:

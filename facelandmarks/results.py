@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from facelandmarks.draw import Style
 
 MOST_PIXELS = 2**31 - 1  # of a side: what Parquet's column holds
+DOUBTFUL = 0.04  # of a box's longer side: points of a larger expected error are doubtful
 _FIELDS = ("points", "scores", "boxes", "box_scores", *CARRIED)
 
 
@@ -151,6 +152,15 @@ class Landmarks:
     depth: NDArray[np.float32] | None = None  # (N, K): z of the points
     expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
     source: str | None = None  # path of the image, if it was a file: what `draw`, `save` and `show` read again
+
+    @property
+    def doubtful(self) -> NDArray[np.bool_] | None:
+        """Mask (N, K) of points whose expected error is over `DOUBTFUL` of the box's longer side; None if unknown."""
+        if self.expected_error is None:
+            return None
+        sides: NDArray[np.float32] = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        doubtful: NDArray[np.bool_] = self.expected_error > DOUBTFUL * sides[:, None]
+        return doubtful
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
@@ -290,7 +300,7 @@ class Landmarks:
         return to_pandas(self.to_dict(), len(self.scheme))
 
     def draw(self, image: Any = None, style: "Style | None" = None) -> NDArray[np.uint8]:
-        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3).
+        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3); doubtful points are hollow.
 
         Parameters
         ----------
@@ -315,7 +325,7 @@ class Landmarks:
         if pixels.shape[1::-1] != tuple(self.image_size):
             sizes = [f"{width} x {height}" for width, height in (pixels.shape[1::-1], self.image_size)]
             raise InvalidImageError(f"the image has {sizes[0]} pixels, but the landmarks are of one with {sizes[1]}")
-        return draw_landmarks(pixels, self.points, self.boxes, self.scheme, style or STANDARD)
+        return draw_landmarks(pixels, self.points, self.boxes, self.scheme, style or STANDARD, self.doubtful)
 
     def save(self, path: str | os.PathLike[str], image: Any = None, style: "Style | None" = None) -> None:
         """Write `draw` to a file of the format that its suffix says: .png, .jpg, .webp, .bmp or .tif.
@@ -351,6 +361,11 @@ def image_record(
     found = faces.to_dict() if faces is not None else NOT_READ
     path = os.fsencode(image).decode("utf-8", "backslashreplace")
     return {"image": path, "model": model, **found, "error": error}
+
+
+def path_of(image: Any) -> str | None:
+    """Return the absolute path of an image that is a file, else None: pixels are not kept for a result's sake."""
+    return os.path.abspath(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None  # noqa: PTH100
 
 
 def joined(parts: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray[Any] | None]:

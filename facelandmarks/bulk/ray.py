@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class RayPredictor:
     """A model as a callable class for `ray.data.Dataset.map_batches` (extra `ray`); see `examples/ray_bulk.py`.
 
+    >>> os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else Ray reports home  # doctest: +SKIP
     >>> import ray  # doctest: +SKIP
     >>> images = ray.data.from_items([{"path": "a.jpg"}, {"path": "b.jpg"}])  # doctest: +SKIP
     >>> images.map_batches(RayPredictor, batch_size=64, compute=ray.data.ActorPoolStrategy(size=2))  # doctest: +SKIP

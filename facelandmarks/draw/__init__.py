@@ -17,6 +17,7 @@ Color = tuple[int, int, int]
 
 POINT = (255, 255, 255)
 POINT_EDGE = (20, 20, 20)
+DOUBT = (255, 120, 90)
 BOX = (255, 190, 60)
 FRACTION_BITS = 4  # OpenCV draws at sixteenths of a pixel
 LARGEST_SIDE = 8000.0  # pixels: OpenCV refuses lines of more than some hundred pixels
@@ -58,15 +59,21 @@ STANDARD = Style()
 
 
 def draw_landmarks(
-    image: NDArray[np.uint8], points: Array, boxes: Array, scheme: Scheme, style: Style = STANDARD
+    image: NDArray[np.uint8],
+    points: Array,
+    boxes: Array,
+    scheme: Scheme,
+    style: Style = STANDARD,
+    doubtful: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Return a copy of an image, uint8 (H, W, 3) RGB, with contours, points and boxes on it.
 
-    Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image. Sizes follow each box, also where it is not
-    drawn; faces under 64 pixels have points only.
+    Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image; points in the mask `doubtful` (N, K) are hollow.
+    Sizes follow each box, also where it is not drawn; faces under 64 pixels have points only.
     """
     canvas, color = image.copy(), parse_color(style.color)
-    for face, box in zip(points, boxes, strict=True):
+    doubtful = np.zeros(points.shape[:2], bool) if doubtful is None else doubtful
+    for face, box, hollow in zip(points, boxes, doubtful, strict=True):
         side = min(float(np.max(box[2:] - box[:2])), LARGEST_SIDE)
         thickness = max(1, round(side * LINE_WIDTH))
         if style.boxes:
@@ -77,7 +84,8 @@ def draw_landmarks(
             line = fixed_point(face[list(contour.points)])
             cv2.polylines(canvas, [line], contour.closed, color, thickness, cv2.LINE_AA, FRACTION_BITS)
         radius = side * RADIUS if style.size is None else style.size
-        draw_points(canvas, face, radius, POINT if lined else color)
+        draw_points(canvas, face[~hollow], radius, POINT if lined else color)
+        draw_rings(canvas, face[hollow], radius)
         if style.indices:
             draw_indices(canvas, face, side * DIGITS, radius)
     return canvas
@@ -88,6 +96,13 @@ def draw_points(canvas: NDArray[np.uint8], points: Array, radius: float, color: 
     for point in fixed_point(points):
         for share, ink in ((1.4, POINT_EDGE), (1.0, color)) if radius >= LEAST_EDGED else ((1.0, color),):
             cv2.circle(canvas, point, round(radius * share * (1 << FRACTION_BITS)), ink, -1, cv2.LINE_AA, FRACTION_BITS)
+
+
+def draw_rings(canvas: NDArray[np.uint8], points: Array, radius: float) -> None:
+    """Draw doubtful points (K, 2), hollow."""
+    width = max(1, round(radius / 2))
+    for point in fixed_point(points):
+        cv2.circle(canvas, point, round(radius * 1.8 * (1 << FRACTION_BITS)), DOUBT, width, cv2.LINE_AA, FRACTION_BITS)
 
 
 def draw_indices(canvas: NDArray[np.uint8], points: Array, height: float, radius: float) -> None:

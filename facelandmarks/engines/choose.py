@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from facelandmarks.engines.base import TORCH_DEVICES
 from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, import_of
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from facelandmarks.engines.graph import Source
 
 VARIABLE = "FACELANDMARKS_ENGINE"
-TORCH_DEVICES = ("cpu", "cuda", "mps")
 DTYPES = ("float32", "bfloat16", "float16")
 _LOG = logging.getLogger(__name__)
 # Files that exist if a GPU's driver does: asking PyTorch would cost the seconds that other engines save.
@@ -44,18 +45,18 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """What an engine needs installed, and the number types it can run in."""
+    """The number types that an engine can run in, and its class; module and package have the engine's name."""
 
-    packages: tuple[str, ...]
     dtypes: tuple[str, ...]
+    class_name: str  # in the module of the engine's name
 
 
 # In the order of preference of "auto" on a CPU. OpenVINO is a little faster, but does not survive a fork.
 RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
     {
-        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",)),
-        "openvino": EngineRecord(("openvino", "onnx"), DTYPES),
-        "torch": EngineRecord(("torch",), DTYPES),
+        "onnxruntime": EngineRecord(("float32",), "OnnxRuntimeEngine"),
+        "openvino": EngineRecord(DTYPES, "OpenVinoEngine"),
+        "torch": EngineRecord(DTYPES, "TorchEngine"),
     }
 )
 ENGINES = ("auto", *sorted(RECORDS))
@@ -79,14 +80,10 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
         with import_of("torch"):
             from facelandmarks.engines.torch import TorchEngine
         return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
-    graph = source.graph or obtain_graph(source)
-    if engine == "openvino":
-        from facelandmarks.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(graph, settings, source.digest)
-    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine(graph, settings, source.digest)
+    record = RECORDS[engine]
+    constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), record.class_name)
+    made: Engine = constructor(source.graph or obtain_graph(source), settings, source.digest)
+    return made
 
 
 def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = False) -> str:
@@ -104,8 +101,7 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
         on_cpu = settings.device == "cpu" or (settings.device == "auto" and (built_in or not _may_have_gpu()))
         # In other number types only PyTorch runs on every machine.
         wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
-        installed = (name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))
-        engine = next(installed, "torch")
+        engine = next((name for name in wanted if find_spec(name)), "torch")
         _LOG.info("engine 'auto' is %s here", engine)
     if settings.dtype not in RECORDS[engine].dtypes:
         kinds = " or ".join(RECORDS[engine].dtypes)

@@ -85,7 +85,8 @@ def graph_place(source: Source) -> Place | None:
 
 
 def _build(source: Source) -> bytes:
-    with import_of("torch"):
-        from facelandmarks.nn.onnx_graph import build_graph
+    network = filled_network(source)
+    from facelandmarks.nn.onnx_graph import build_graph
+
     metadata = {"made_from": source.stem, "weights_sha256": source.digest or "unknown"}
-    return build_graph(filled_network(source), source.mean, source.std, source.size, metadata)
+    return build_graph(network, source.mean, source.std, source.size, metadata)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from facelandmarks.errors import MissingDependencyError
+from facelandmarks.errors import require
 from facelandmarks.nn.fuse import fuse_batch_norms
 
 OPSET = 17
@@ -69,17 +69,15 @@ def trace(
     module: nn.Module, size: tuple[int, int] | None, outputs: tuple[str, ...], metadata: Mapping[str, str]
 ) -> bytes:
     """Return the bytes of the ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
-    try:
-        import onnx
-    except ImportError as error:
-        hint = "pip install onnx"
-        raise MissingDependencyError(f"writing an ONNX file needs onnx: {hint}") from error
+    onnx = require("onnx", "writing an ONNX file", "onnx")
     width, height = size or (256, 256)
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
         # The older of PyTorch's two exporters gives equal numbers in a tenth of the time, without onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # There the size of maps becomes a constant on purpose.
+        warnings.filterwarnings("ignore", module="facelandmarks.nn.integral")
         torch.onnx.export(
             module,
             (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -103,9 +103,10 @@ def sources_of(record: FileRecord) -> list[str]:
     return sources
 
 
-def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
-    """Say how a person gets the file."""
+def by_hand(record: FileRecord, folder: os.PathLike[str], tried: Sequence[str] = ()) -> str:
+    """Say how a person gets the file, without the addresses that have just been named."""
     places = [url for url in record.urls if not url.startswith(HUB)] + [page["url"] for page in record.pages]
+    places = [place for place in places if place not in tried]
     where = f" from {' or '.join(places)}" if places else ""
     return (
         f"Fetch {record.name} by hand{where}, then register it: facelandmarks-weights add {record.name} FILE "
@@ -192,7 +193,7 @@ def _locked(place: Place) -> Iterator[None]:
 
 def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access, limits: "Limits | None") -> Path:
     """Try the sources in turn."""
-    from facelandmarks.weights.download import Limits, SourceError, transfer
+    from facelandmarks.weights.download import NO_HOST, Limits, SourceError, transfer
 
     problems: list[DownloadError] = []
     for url in sources:
@@ -205,9 +206,10 @@ def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access,
                 problems.append(error)
             except ChecksumError as error:
                 problems.append(ChecksumError(f"{url} sent another file: {error}"))
-            _LOG.warning("%s", problems[-1])
+            _LOG.info("%s", problems[-1])
             if last or not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
-    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder)}")
+    listed += "\nIs this machine online?" if all(NO_HOST in str(problem) for problem in problems) else ""
+    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder, tried=sources)}")

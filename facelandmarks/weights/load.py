@@ -83,23 +83,23 @@ def read_given(source: Source) -> "State":
 
     `source` is the path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in
     model), or tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or
-    ours, each also with `module.` in front, and in an outer "state_dict".
+    ours, each also with what tools put around them (`facelandmarks.weights.wrapped`).
     """
     with import_of("torch"):
         from facelandmarks.weights.checkpoint import from_tensors, read_raw
+        from facelandmarks.weights.wrapped import find_tensors, unwrap_names
     if isinstance(source, Mapping):
-        inner = source.get("state_dict")
-        tensors: Mapping[str, Any] = inner if isinstance(inner, Mapping) else source
         where = "weights"
+        tensors: Mapping[str, Any] = find_tensors(source, where)
     else:
         path = Path(source)
         if not path.is_file():
             raise MissingCheckpointError(f"no such weights file: {path}")
         of_suffix = {dialect.suffix: name for name, dialect in DIALECTS.items()}
         tensors, where = read_raw(path, of_suffix.get(path.suffix.lower(), "mmpose1x")), str(path)
-    names = [str(name).removeprefix("module.") for name in tensors]
-    if any(name.startswith(("backbone.", "keypoint_head.")) for name in names):
+    tensors = unwrap_names(tensors, where)
+    if any(name.startswith(("backbone.", "keypoint_head.")) for name in tensors):
         dialect = "mmpose0x"  # leaves names of 1.x, which are ours, alone
     else:
-        dialect = "hrnet_official" if any(name.startswith("stage4.") for name in names) else "mmpose1x"
+        dialect = "hrnet_official" if any(name.startswith("stage4.") for name in tensors) else "mmpose1x"
     return from_tensors(where, tensors, dialect)

@@ -89,7 +89,7 @@ def raw_outputs(decode):
     if decode == "regression":
         return rng.normal(0.5, 3, (4, 6, 2)).astype(np.float32)
     if decode == "points":  # the network's own scores are 0..1: tests/nn/test_nn_integral.py
-        return rng.random((4, 6, 3), np.float32)
+        return rng.random((4, 6, 4), np.float32)
     if decode == "mesh":
         return rng.normal(0, 50, (4, 6 * 3 + 1)).astype(np.float32)
     if decode == "simcc":
