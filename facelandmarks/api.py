@@ -16,9 +16,10 @@ from facelandmarks.engines.graph import Source
 from facelandmarks.errors import lookup
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images.files import path_of
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, choose
-from facelandmarks.results import Landmarks, path_of
+from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.cache import Access
 from facelandmarks.weights.load import find_weights

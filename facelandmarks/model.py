@@ -18,8 +18,9 @@ from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import bind
-from facelandmarks.results import Crops, Decoded, Landmarks, path_of
+from facelandmarks.results import Crops, Decoded, Landmarks
 from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
@@ -151,7 +152,7 @@ class Model:
 
         def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
             found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)
-            return (found, _path_of(work[0])), crops
+            return (found, path_of(work[0])), crops
 
         batches = stream(self, zip(images, given, strict=False), prepare)
         return [self.result(found, decoded, path) for batch in batches for (found, path), decoded in batch]

@@ -363,11 +363,6 @@ def image_record(
     return {"image": path, "model": model, **found, "error": error}
 
 
-def path_of(image: Any) -> str | None:
-    """Return the absolute path of an image that is a file, else None: pixels are not kept for a result's sake."""
-    return os.path.abspath(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None  # noqa: PTH100
-
-
 def joined(parts: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray[Any] | None]:
     """Return arrays of several objects, joined along their first axes; None where an object has None."""
     columns = {name: [getattr(part, name) for part in parts] for name in names}

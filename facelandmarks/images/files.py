@@ -188,3 +188,8 @@ def _upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
 
 def _say_which(name: str) -> None:
     _LOG.info("%s has several frames or pages: the first is read", name)
+
+
+def path_of(image: Any) -> str | None:
+    """Return the absolute path of an image that is a file, else None: pixels are not kept for a result's sake."""
+    return os.path.abspath(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None  # noqa: PTH100
