@@ -17,6 +17,8 @@ from facelandmarks.formats.csv import carried_by
 from facelandmarks.model import Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.rotations import UPRIGHT
+from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes.own import scheme_to_dict
 
 SCHEMA = "facelandmarks-journal/2"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
@@ -127,14 +129,14 @@ def predict_to_file(
         return counts
 
 
-def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
+def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str | Scheme) -> bool:
     """Tell whether this is what `image_record` makes of the image, to the last digit."""
     error = record.get("error")
     try:
-        faces = Landmarks.from_dict(record) if error is None else None
+        faces = Landmarks.from_dict(record, get_scheme(scheme)) if error is None else None
     except InvalidOptionError:
         return False
-    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
+    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != str(scheme)):
         return False
     return record == image_record(image, model, faces, error)
 
@@ -152,6 +154,7 @@ def _settings(
         "schema": SCHEMA,
         "version": __version__,
         "model": spec.name,
+        "scheme": spec.scheme if isinstance(spec.scheme, str) else scheme_to_dict(spec.scheme),
         "variant": spec.variant,
         "decode": spec.decode,
         "flip_test": spec.flip_test,

@@ -13,7 +13,7 @@ from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_par
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
-from facelandmarks.weights.manifest import ASSETS, FileRecord, load_manifest
+from facelandmarks.weights.manifest import ASSETS, KINDS, FileRecord, FileSource, load_manifest
 from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 
@@ -78,18 +78,25 @@ def names_of_dataset(dataset: str | None) -> list[str]:
 def run_list(args: argparse.Namespace, access: Access) -> int:
     """Print a table of files."""
     in_wheel = [name for name in FILES if record_of(name).asset and args.dataset is None]
-    rows = [("name", "MB", "here", "digest", "licence", "training data and its terms")]
+    rows = [("name", "MB", "here", "digest", "sources", "licence", "training data and its terms")]
     for name in [*in_wheel, *names_of_dataset(args.dataset)]:
         record, data = record_of(name), load_manifest().training_data
         file = Place(access.folder, record.name).file
         size = file.stat().st_size if file.is_file() else record.bytes
         here = "wheel" if record.asset else "cached" if file.is_file() else "-"
         terms = "; ".join(f"{key}: {data[key]['terms'] or 'no terms published'}" for key in record.training_data)
-        rows.append((name, f"{size / 1e6:.1f}" if size else "?", here, digest_kind(record), record.licence, terms))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        mb, digest = f"{size / 1e6:.1f}" if size else "?", digest_kind(record)
+        rows.append((name, mb, here, digest, count_sources(record), record.licence, terms))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]))
     return DONE
+
+
+def count_sources(record: FileRecord) -> str:
+    """Return how many sources of each kind a program can use: "1 original, 1 third-party"."""
+    counts = {kind: sum(source.kind == kind for source in record.sources) for kind in KINDS}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
 
 
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
@@ -170,7 +177,7 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
         record = record_of(name)
         begins = f"begins with {record.sha256_prefix}" if record.sha256_prefix else "not published"
         trust = f" (trust: {record.prefix_trust})" if record.prefix_trust else ""
-        lines = [f"file      {record.name}", *(f"url       {url}" for url in record.urls)]
+        lines = [f"file      {record.name}", *(f"url       {describe_source(each)}" for each in record.sources)]
         lines += [f"page      {p['url']}" + (f"  ({p['note']})" if "note" in p else "") for p in record.pages]
         lines += [f"bytes     {record.bytes or 'not published'}", f"sha256    {record.sha256 or begins}{trust}"]
         if record.asset:
@@ -180,6 +187,13 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
         return "\n".join(lines)
 
     return for_each(args.names, describe)
+
+
+def describe_source(source: FileSource) -> str:
+    """Return an address, with what a person has to know of it."""
+    digest = source.sha256 or (f"Git's digest {source.git_blob_sha1}" if source.git_blob_sha1 else None)
+    about = [source.kind, f"member {source.member} of a tar" if source.member else None, digest, source.note]
+    return f"{source.url}  ({'; '.join(each for each in about if each)})"
 
 
 def run_bundle(args: argparse.Namespace, access: Access) -> int:

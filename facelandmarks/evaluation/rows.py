@@ -68,7 +68,7 @@ def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row
     scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
     if spec.scheme == scheme:
         return Row(spec.name, protocol)
-    conversion = CONVERSIONS.get((spec.scheme, scheme))
+    conversion = CONVERSIONS.get((str(spec.scheme), scheme))
     if conversion is None or "unavailable" in conversion.kinds:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
     counts = ", ".join(f"{conversion.kinds.count(kind)} {kind}" for kind in dict.fromkeys(conversion.kinds))
