@@ -15,7 +15,7 @@ import facelandmarks.errors as errors
 from facelandmarks._files import write_file
 from facelandmarks.cli import common
 from facelandmarks.detection import DETECTORS
-from facelandmarks.zoo import DEFAULT_MODEL
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
@@ -28,6 +28,7 @@ STDOUT = Path("-")
 EPILOG = """\
 Images by name: without --json and --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
 folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
+Without images, --scheme prints the numbering of a point scheme (wflw98, ibug68, FILE.json), and draws it with --draw.
 Videos: without --out and --draw, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted.
@@ -88,8 +89,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE", help=out)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
-    scheme = "print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images"
-    add("--scheme", metavar="NAME", help=scheme)
     add = parser.add_argument_group("faces").add_argument
     box = "box of a face in pixels, in place of detection; may be repeated; one image only"
     add("--bbox", action="append", type=parse_box, metavar="X1,Y1,X2,Y2", help=box)
@@ -106,7 +105,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
     group = parser.add_argument_group("model")
-    group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
+    model = "name of a model, or a folder, hf:// repository or record (*.json) of your own (default: %(default)s)"
+    group.add_argument("--model", default=DEFAULT_MODEL, help=model)
     common.add_weights_options(group)
     common.add_engine_options(group)
     number = common.parse_count
@@ -131,8 +131,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return "--resume goes with --out"
     if args.box_convention is not None and not args.bbox:
         return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
-    if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
-        return "--scheme goes with --draw, --force and --quiet only: it takes no images"
+    if args.images and args.scheme is not None and args.weights is None and args.model in MODELS:
+        return "--scheme says what the points of --weights are; without images it prints the numbering of a scheme"
+    if not args.images and (args.bbox or args.json or args.out):
+        return "--scheme without images goes with --draw, --force and --quiet only"
     return None
 
 
@@ -143,7 +145,7 @@ def is_camera(path: Path) -> bool:
 
 def module_for(args: argparse.Namespace) -> str:
     """Tell inputs apart: name the module of this package whose `run(args)` handles them."""
-    if args.scheme is not None:
+    if not args.images:
         return "schemes"
     if any(image.suffix.lower() in VIDEOS or is_camera(image) for image in args.images):
         return "video"
@@ -224,7 +226,7 @@ def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> di
     pixels = load_image(target.image)
     options = common.chosen(args, "box_convention", "detector", "min_score", "rotations")
     faces = model.predict(pixels, args.bbox, **options)
-    record = image_record(target.image, args.model, faces, None)
+    record = image_record(target.image, model.spec.name, faces, None)
     if target.drawing:
         write_file(target.drawing, common.encode_png(faces.draw(pixels)))
     if target.json:
@@ -254,7 +256,7 @@ def run(args: argparse.Namespace) -> int:
         except (errors.InvalidImageError, errors.MissingDependencyError, OSError) as error:
             reason = str(error)
             common.complain(reason if str(target.image) in reason else f"{target.image}: {reason}")
-            records.append(image_record(target.image, args.model, None, str(error)))
+            records.append(image_record(target.image, model.spec.name, None, str(error)))
     failed = sum(record["error"] is not None for record in records)
     if args.json and failed < len(records):
         if args.json == STDOUT:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from facelandmarks._files import write_file
 from facelandmarks.cli.common import DONE, NOTHING_DONE, check_outputs, complain, encode_png, refuse
-from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes import Scheme
+from facelandmarks.schemes.own import find_scheme
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; with --draw, write the drawing to that file or, as NAME.png, into that folder."""
-    scheme = get_scheme(args.scheme)
+    scheme = find_scheme(args.scheme)
     target = None
     if args.draw:  # a name without a suffix is a folder, as for drawings of faces
         is_folder = args.draw.is_dir() or not args.draw.suffix

@@ -87,6 +87,11 @@ def write_tensors(state: "State", path: Path) -> None:
     save_file({key: value.copy(order="C") for key, value in state.items()}, path, {"format": "pt"})
 
 
+def read_record(name: Name, access: Access) -> ModelSpec:
+    """Return the record of a model, without its weights; `name` is as in `facelandmarks.load_model`."""
+    return find_record(name, {}, access)[0]
+
+
 def find_record(name: Name, weights: Source | None, access: Access) -> tuple[ModelSpec, Source | Weights | None]:
     """Return the record of a model, and its weights: those that are given, its own, or None for the published ones.
 
