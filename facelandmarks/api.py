@@ -12,7 +12,7 @@ from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
-from facelandmarks.errors import CheckpointError, lookup
+from facelandmarks.errors import CheckpointError
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.model import Model
@@ -20,7 +20,7 @@ from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
-from facelandmarks.weights.folder import find_record
+from facelandmarks.weights.folder import find_record, model_facts, read_record
 from facelandmarks.weights.load import Weights as FoundWeights
 from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import load_manifest
@@ -37,7 +37,7 @@ Weights = str | os.PathLike[str] | Mapping[str, Any]
 # Of a model's record, what `model_info` repeats.
 # fmt: off
 TOLD = (
-    "name", "title", "scheme", "input_size", "geometry", "box_convention", "box_padding", "decode", "flip_test",
+    "name", "title", "input_size", "geometry", "box_convention", "box_padding", "decode", "flip_test",
     "variant", "story", "weights",
 )
 # fmt: on
@@ -158,13 +158,16 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def model_info(name: str) -> dict[str, Any]:
-    """Return what a model is, where it comes from, under which terms, and how good it is."""
-    spec, manifest = lookup(MODELS, name, "model"), load_manifest()
-    file = manifest.files[spec.weights]
+def model_info(name: Name) -> dict[str, Any]:
+    """Return what a model is, where it comes from, under which terms, and how good it is.
+
+    `name` is as in `load_model`; what a model of your own says of itself is not verified.
+    """
+    spec, (file, manifest) = read_record(name, Access()), model_facts(name, Access())
     normalisers = {name: row["normaliser"] for name, row in manifest.protocols.items()}
     return {
         **{key: getattr(spec, key) for key in TOLD},
+        "scheme": str(spec.scheme),
         "sources": [{"url": each.url, "kind": each.kind} for each in file.sources],
         "landmarks": len(get_scheme(spec.scheme)),
         "decodes": sorted({spec.decode, *spec.decodes}),

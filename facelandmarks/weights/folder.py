@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import parse_json, sha256_of
 from facelandmarks._rules import first_problem, hexadecimal, is_text, object_of, one_of, or_null
-from facelandmarks.errors import CheckpointError, ChecksumError, FaceLandmarksError, lookup
+from facelandmarks.errors import CheckpointError, ChecksumError, FaceLandmarksError, UnknownNameError, hint_at
 from facelandmarks.weights.addresses import HUB, hub_parts
 from facelandmarks.weights.cache import MOST_BYTES, Access
 from facelandmarks.weights.load import Source, Weights, untrusted
 from facelandmarks.weights.manifest import SCHEMA as MANIFEST_SCHEMA
-from facelandmarks.weights.manifest import TABLES, FileRecord, Manifest, check_manifest, record_from
+from facelandmarks.weights.manifest import (
+    TABLES,
+    FileRecord,
+    Manifest,
+    check_manifest,
+    get_record,
+    load_manifest,
+    record_from,
+)
 from facelandmarks.zoo import MODELS
-from facelandmarks.zoo.own import spec_from_dict, spec_to_dict
+from facelandmarks.zoo.own import WEIGHTS, spec_from_dict, spec_to_dict
 from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 SCHEMA = "facelandmarks-model/1"
 MOST_CONFIG = 1_000_000  # bytes
+NOT_STATED = "not stated"  # licence of weights of which nothing is known
 Name = str | os.PathLike[str] | ModelSpec
 _RULES = {
     "schema": (repr(SCHEMA), one_of((SCHEMA,))),
@@ -101,14 +110,7 @@ def find_record(name: Name, weights: Source | None, access: Access) -> tuple[Mod
         return name, weights
     if isinstance(name, str) and name in MODELS:
         return MODELS[name], weights
-    found = _home(os.fspath(name))
-    if found is None:
-        return lookup(MODELS, os.fspath(name), "model"), weights
-    home, config_name = found
-    path, _ = _obtain(home, config_name, access, MOST_CONFIG)
-    if path.stat().st_size > MOST_CONFIG:
-        raise CheckpointError(f"{path} has more than {MOST_CONFIG} bytes")
-    config = read_config(path.read_bytes(), path)
+    home, config = _find_config(name, access)
     if weights is not None:
         return config.spec, weights
     path, sha256 = _obtain(home, config.spec.weights, access)
@@ -116,6 +118,36 @@ def find_record(name: Name, weights: Source | None, access: Access) -> tuple[Mod
     if said not in (None, sha256):
         raise ChecksumError(f"{path} is damaged: its SHA-256 is {sha256}, and {CONFIG} says {said}")
     return config.spec, untrusted(path, sha256, access)
+
+
+def model_facts(name: Name | None, access: Access) -> tuple[FileRecord, Manifest]:
+    """Return what is known of the file of a model's weights, and the manifest that it refers to.
+
+    Of a record without a file (None: of weights of the user's own) nothing is known.
+    """
+    if isinstance(name, str) and name in MODELS:
+        return get_record(MODELS[name].weights), load_manifest()
+    config = None if name is None or isinstance(name, ModelSpec) else _find_config(name, access)[1]
+    if config is not None and config.file is not None:
+        return config.file, config.manifest
+    unknown: dict[str, Any] = dict.fromkeys(("bytes", "sha256", "sha256_prefix", "prefix_trust", "git_blob_sha1"))
+    unknown |= dict.fromkeys(("sources", "pages", "training_data", "papers", "published", "notes"), ())
+    nowhere = dict.fromkeys(("repository", "commit", "config"))
+    record = FileRecord(WEIGHTS, "safetensors", licence=NOT_STATED, source=nowhere, **unknown)
+    return record, Manifest({}, {}, {}, {})
+
+
+def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:
+    """Return where the files of a model of the user's own are, and its config."""
+    found = _home(os.fspath(name))
+    if found is None:
+        raise UnknownNameError(
+            f"no model {os.fspath(name)!r}; {hint_at(name, MODELS)}, or a folder, hf://owner/repository or FILE.json"
+        )
+    path, _ = _obtain(*found, access, MOST_CONFIG)
+    if path.stat().st_size > MOST_CONFIG:
+        raise CheckpointError(f"{path} has more than {MOST_CONFIG} bytes")
+    return found[0], read_config(path.read_bytes(), path)
 
 
 def _home(name: str) -> tuple[str | Path, str] | None:

@@ -45,11 +45,9 @@ def download(url: str, access: Access, revision: str | None = None, most: int = 
     """
     hub = import_hub()
     repository, file, own = hub_parts(url)
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or hub.constants.ENDPOINT
-    if problem := url_problem(endpoint):
-        raise DownloadError(f"{problem}. Correct HF_ENDPOINT")
+    endpoint = _endpoint(hub)
     offline, wanted = is_offline(access.offline), revision or own or "main"
-    with _errors(url, offline), _bars(hub, access.progress):
+    with _errors(f"cannot fetch {url}", offline), _bars(hub, access.progress):
         if not offline and not (_commit(wanted) and _is_cached(hub, repository, file, wanted)):
             found = hub.get_hf_file_metadata(
                 hub.hf_hub_url(repository, file, revision=wanted, endpoint=endpoint), token=hub.get_token()
@@ -66,12 +64,36 @@ def download(url: str, access: Access, revision: str | None = None, most: int = 
     return Path(path), Path(path).parents[file.count("/")].name
 
 
+def _endpoint(hub: Any) -> str:
+    """Return the address of the hub: HF_ENDPOINT, as it is now, or the usual one."""
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or str(hub.constants.ENDPOINT)
+    if problem := url_problem(endpoint):
+        raise DownloadError(f"{problem}. Correct HF_ENDPOINT")
+    return endpoint
+
+
+def upload(folder: Path, url: str, message: str, *, private: bool | None = None) -> str:
+    """Commit the files of a folder to the repository of an `hf://` address, which is made if it is missing.
+
+    The address of the commit is returned.
+    """
+    hub = import_hub()
+    repository, _, revision = hub_parts(url, need_path=False)
+    if is_offline():
+        raise OfflineError(f"cannot push to {url}: the network must not be used (offline)")
+    with _errors(f"cannot push to {url}"):
+        api = hub.HfApi(endpoint=_endpoint(hub))
+        api.create_repo(repository, private=private, exist_ok=True)
+        done = api.upload_folder(repo_id=repository, folder_path=folder, revision=revision, commit_message=message)
+    return str(done.commit_url)
+
+
 def _is_cached(hub: Any, repository: str, file: str, commit: str) -> bool:
     return isinstance(hub.try_to_load_from_cache(repository, file, revision=commit), str)
 
 
 @contextmanager
-def _errors(url: str, offline: bool) -> Iterator[None]:
+def _errors(what: str, offline: bool = False) -> Iterator[None]:
     """Turn what the hub's library raises into errors of ours."""
     try:
         yield
@@ -80,9 +102,9 @@ def _errors(url: str, offline: bool) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError, *import_hub().errors.HfHubHTTPError.__bases__) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if offline:
-            raise OfflineError(f"{url} is not in the hub's cache and the network must not be used (offline)") from error
+            raise OfflineError(f"{what}: it is not in the hub's cache, and the network must not be used") from error
         hint = "; for a private or gated repository: hf auth login" if "401" in reason or "403" in reason else ""
-        raise DownloadError(f"cannot fetch {url}: {reason}{hint}") from error
+        raise DownloadError(f"{what}: {reason}{hint}") from error
 
 
 @contextmanager
