@@ -43,13 +43,17 @@ def model_card(
     """
     scheme, (width, height) = get_scheme(spec.scheme), spec.input_size
     digest = f", SHA-256 `{made_from['sha256']}`" if made_from["sha256"] else ""
-    parts = [
-        f"---\n{metadata(spec, record)}\n---\n\n# {spec.title}",
+    what = (
         f"{len(scheme)} landmarks ({scheme}) of a crop of {width}x{height} pixels: network `{spec.network}`, crop "
-        f"`{spec.geometry}`, decoding `{spec.decode}`. `config.json` says all that is needed to run it.",
-        EXAMPLE.format(address or "DIR"),
+        f"`{spec.geometry}`, decoding `{spec.decode}`. `config.json` says all that is needed to run it."
+    )
+    origin = (
         f"`model.safetensors` was converted from `{made_from['file']}`{digest}. The tensors are the same numbers; the "
-        "digest is information, not proof.",
+        "digest is information, not proof."
+    )
+    head = f"---\n{metadata(spec, record)}\n---\n\n# {spec.title}"
+    parts = [
+        *(head, what, EXAMPLE.format(address or "DIR"), origin),
         "## Published accuracy",
         "\n".join(numbers(record, manifest)) or "Nothing is published.",
         "## Licence and terms",
