@@ -113,7 +113,8 @@ def _tracked(
             if smoothing is not None:
                 for row, number in enumerate(by_number):
                     smoother = smoothers.setdefault(number, FaceSmoother(smoothing))
-                    faces.points[row] = smoother.smooth(faces.points[row], frame.time)
+                    error = None if faces.expected_error is None else faces.expected_error[row]
+                    faces.points[row] = smoother.smooth(faces.points[row], frame.time, error)
             yield TrackedFrame(frame.index, frame.time, frame.image, faces, np.array(list(by_number), np.int64))
 
 
