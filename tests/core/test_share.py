@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -323,3 +324,62 @@ def test_a_mirror_on_the_hub(published, api, tmp_path, capsys):
     assert "no licence text on the project page" in card.text  # the terms of WFLW
     with pytest.raises(InvalidOptionError, match="expected hf://owner/repository"):
         push_mirror([], "hf://org")
+
+
+# --- a config is data ---
+
+WRONG = (
+    None,
+    True,
+    -1,
+    0,
+    10**18,
+    1e300,
+    "",
+    "os.system",
+    "../x",
+    "x" * 2000,
+    [],
+    ["x"],
+    [[]],
+    {},
+    {"x": "y"},
+    {"x": {}},
+)
+
+
+def _changed(value, path, new):
+    """The same JSON with another value at a path."""
+    if not path:
+        return new
+    items = dict(value) if isinstance(value, dict) else list(value)
+    items[path[0]] = _changed(items[path[0]], path[1:], new)
+    return items
+
+
+def _paths(value, at=()):
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(path for key, item in inside for path in _paths(item, (*at, key)))]
+
+
+def test_every_wrong_value_of_a_config_is_an_error_of_ours(folder):
+    """And nothing is imported by a name in it. The search with 3,000 mutations: tests/helpers/fuzz.py config."""
+    config = json.loads((folder / CONFIG).read_text())
+    config["model"]["scheme"] = {"name": "a", "size": 68, "pairs": [[0, 1]], "contours": [{"name": "c", "points": [1]}]}
+    modules, refused = set(sys.modules), 0
+    for path in _paths(config):
+        for wrong in WRONG:
+            try:
+                read_config(json.dumps(_changed(config, path, wrong)).encode(), "it")
+            except fl.FaceLandmarksError:
+                refused += 1
+    assert set(sys.modules) == modules
+    assert refused > 1000
+    with pytest.raises(CheckpointError, match="nested too deep"):
+        read_config(b"[" * 100_000, "it")
+
+
+def test_a_config_that_is_too_large_is_not_read(copy):
+    (copy / CONFIG).write_bytes((copy / CONFIG).read_bytes() + b" " * 1_000_000)
+    with pytest.raises(CheckpointError, match="more than 1000000 bytes"):
+        fl.load_model(copy)
