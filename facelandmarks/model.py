@@ -59,7 +59,7 @@ class Model:
         return get_scheme(self.spec.scheme)
 
     @property
-    def follows(self) -> bool:
+    def _follows(self) -> bool:
         """Whether landmarks say where to look next: for regions that follow the eyes, if the scheme names them."""
         return isinstance(self._pipeline.geometry, Rotated) and self.scheme.named.keys() >= set(EYES)
 
@@ -203,7 +203,7 @@ class Model:
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
-        if passes < 1 or (passes > 1 and not self.follows):
+        if passes < 1 or (passes > 1 and not self._follows):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
         if bboxes is not None:
             boxes = check_boxes(bboxes, *size)
@@ -288,7 +288,7 @@ class Model:
     def regions_after(self, points: Floats) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
         geometry, named = self._pipeline.geometry, self.scheme.named
-        if not (isinstance(geometry, Rotated) and self.follows):
+        if not (isinstance(geometry, Rotated) and self._follows):
             return None
         return geometry.regions_after(points, *(points[:, named[eye]] for eye in EYES))
 

@@ -25,7 +25,7 @@ from facelandmarks.zoo.own import WEIGHTS, spec_from_dict, spec_to_dict
 
 CARD = "README.md"
 # What holds for the published file and not for the one that is written.
-CONVERTED: dict[str, Any] = {
+_CONVERTED: dict[str, Any] = {
     "name": WEIGHTS,
     "dialect": "safetensors",
     "asset": False,
@@ -74,7 +74,7 @@ def write_model(
     with whole_file(folder / WEIGHTS) as partial:
         write_tensors(state, partial)
     path = folder / WEIGHTS
-    written = replace(file, **CONVERTED, bytes=path.stat().st_size, sha256=sha256_of(path))
+    written = replace(file, **_CONVERTED, bytes=path.stat().st_size, sha256=sha256_of(path))
     made_from = {"file": _name_of(weights, file.name), "sha256": found.sha256}
     config = write_config(spec, document_of([written], manifest), made_from, f"facelandmarks-zoo {__version__}")
     write_file(folder / CARD, model_card(spec, written, manifest, made_from, address).encode())

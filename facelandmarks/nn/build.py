@@ -1,6 +1,7 @@
 """Networks by the names that records use."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -42,8 +43,13 @@ def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's tensors by name, without allocating the tensors."""
+    return dict(_shapes(name, tuple(sorted(options.items()))))
+
+
+@lru_cache(maxsize=64)  # the zoo has several models of most networks
+def _shapes(name: str, options: tuple[tuple[str, Any], ...]) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        network = build_network(name, options)
+        network = build_network(name, dict(options))
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}
 
 

@@ -135,11 +135,16 @@ def spec_from_dict(given: Any) -> ModelSpec:
     given = {"weights": WEIGHTS, **given}
     if problem := first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
-    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    spec = ModelSpec(**(lists | {"scheme": _scheme(given["scheme"])}))
+    frozen = {**_frozen(given), "scheme": _scheme(given["scheme"])}
+    spec = ModelSpec(**{**frozen, "network_options": _frozen(given["network_options"])})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
     return spec
+
+
+def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with tuples for JSON's lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _scheme(given: Any) -> str | Scheme:

@@ -5,6 +5,7 @@ import logging
 import pickle
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ import facelandmarks as fl
 from facelandmarks.cli.export import main as export_command
 from facelandmarks.cli.predict import main as predict_command
 from facelandmarks.errors import CheckpointError, InvalidOptionError
+from facelandmarks.nn.build import network_shapes
 from facelandmarks.schemes import SCHEMES, Contour, Scheme
 from facelandmarks.schemes.own import find_scheme, scheme_from_dict, scheme_to_dict
 from facelandmarks.zoo import MODELS
@@ -157,8 +159,7 @@ def own(tmp_path_factory):
     (folder / "mine.json").write_text(json.dumps(scheme_to_dict(scheme)))
     record = {"like": "rtmpose_t_face6", "name": "mine", "scheme": scheme_to_dict(scheme)}
     (folder / "record.json").write_text(json.dumps({"schema": "facelandmarks-model/1", "model": record}))
-    image = folder / "image.png"
-    image.write_bytes(__import__("cv2").imencode(".png", IMAGE[..., ::-1])[1].tobytes())
+    cv2.imwrite(str(folder / "image.png"), IMAGE[..., ::-1])
     options = {"weights": folder / "mine.pth", **CPU}
     return folder, fl.load_model("rtmpose_t_face6", scheme=folder / "mine.json", **options)
 
@@ -206,7 +207,9 @@ def test_the_commands_take_own_points(own, tmp_path, capsys):
     assert (said["scheme"], len(said["faces"][0]["points"])) == ("mine5", 5)
     assert np.abs(np.array(said["faces"][0]["points"]) - model.predict(IMAGE, BOX).points[0]).max() <= 1e-3
     record = [str(folder / "record.json"), "--weights", str(folder / "mine.pth")]
-    assert export_command([*record, str(tmp_path / "a.onnx"), "--verify", image, "--decode", "--quiet"]) == 0
+    face = str(ROOT / "docs" / "astronaut.jpg")
+    assert export_command([*record[:1], str(tmp_path / "a.onnx"), *record[1:], "--verify", face, "--decode"]) == 0
+    capsys.readouterr()
     said = json.loads((tmp_path / "a.json").read_text())
     assert said["scheme"] == {"name": "mine5", "landmarks": ["a", "b", "c", "d", "e"]}
     assert said["licence"] is None
@@ -270,7 +273,7 @@ def test_schemes_as_json(tmp_path):
     for fields, says in (
         ([], "expected an object"),
         ({"size": 5}, "name is missing"),
-        ({"name": "a", "size": 5, "names": []}, "'names' is unknown; did you mean named"),
+        ({"name": "a", "size": 5, "names": []}, "'names' is unknown; did you mean .*named"),
         ({"name": "../a", "size": 5}, "name must be a word"),
         ({"name": "a", "size": True}, "size must be"),
         ({"name": "a", "size": 10**9}, "size must be"),
@@ -304,6 +307,13 @@ def test_records_are_made_of_what_is_here():
     for field, table in (("decodes", DECODERS), ("averages", AVERAGES), ("geometries", GEOMETRIES)):
         assert {name for family in FAMILIES.values() for name in getattr(family, field)} == set(table)
     assert set(FAMILIES) == {spec.network for spec in MODELS.values()}
+
+
+def test_shapes_are_those_of_the_networks():
+    """They are kept, and no caller changes them for the next."""
+    shapes = network_shapes("deeppose", {"landmarks": 5})
+    shapes.clear()
+    assert network_shapes("deeppose", {"landmarks": 5})["head.fc.weight"] == (10, 2048)
 
 
 @pytest.mark.parametrize(
