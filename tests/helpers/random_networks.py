@@ -5,6 +5,7 @@ from torch import nn
 
 from facelandmarks.nn.build import FOLDED, NETWORKS
 from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo import MODELS
 
 
@@ -12,8 +13,8 @@ def random_state(model: str, landmarks: int | None = None, seed: int = 0) -> dic
     """A state dict under our names for a model of the zoo, with another number of landmarks if one is given."""
     spec = MODELS[model]
     torch.manual_seed(seed)
-    numbers = {} if landmarks is None else {"landmarks": landmarks}
-    network = NETWORKS[spec.network](**{**spec.network_options, **numbers})
+    count = len(get_scheme(spec.scheme)) if landmarks is None else landmarks
+    network = NETWORKS[spec.network](**spec.network_options, landmarks=count)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
