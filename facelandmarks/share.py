@@ -75,18 +75,12 @@ def write_model(
         write_tensors(state, partial)
     path = folder / WEIGHTS
     written = replace(file, **_CONVERTED, bytes=path.stat().st_size, sha256=sha256_of(path))
-    made_from = {"file": _name_of(weights, file.name), "sha256": found.sha256}
+    own = Path(weights).name if isinstance(weights, str | os.PathLike) else "tensors"
+    made_from = {"file": file.name if weights is None else own, "sha256": found.sha256}
     config = write_config(spec, document_of([written], manifest), made_from, f"facelandmarks-zoo {__version__}")
     write_file(folder / CARD, model_card(spec, written, manifest, made_from, address).encode())
     write_file(folder / CONFIG, config)
     return [path, folder / CONFIG, folder / CARD]
-
-
-def _name_of(weights: Weights | None, published: str) -> str:
-    """Return what the weights were made from, without the folder that they lay in."""
-    if weights is None:
-        return published
-    return Path(weights).name if isinstance(weights, str | os.PathLike) else "tensors"
 
 
 def push_model(name: Name, address: str, *, private: bool | None = None, **options: Any) -> str:

@@ -76,7 +76,7 @@ def trace(
     with warnings.catch_warnings(), torch.inference_mode():
         # The older of PyTorch's two exporters gives equal numbers in a tenth of the time, without onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of sides of maps, which are fixed numbers on purpose
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # sides of maps, fixed numbers on purpose
         torch.onnx.export(
             module,
             (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),

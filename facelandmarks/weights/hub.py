@@ -48,7 +48,8 @@ def download(url: str, access: Access, revision: str | None = None, most: int = 
     endpoint = _endpoint(hub)
     offline, wanted = is_offline(access.offline), revision or own or "main"
     with _errors(f"cannot fetch {url}", offline), _bars(hub, access.progress):
-        if not offline and not (_commit(wanted) and _is_cached(hub, repository, file, wanted)):
+        cached = _commit(wanted) and isinstance(hub.try_to_load_from_cache(repository, file, revision=wanted), str)
+        if not offline and not cached:
             found = hub.get_hf_file_metadata(
                 hub.hf_hub_url(repository, file, revision=wanted, endpoint=endpoint), token=hub.get_token()
             )
@@ -86,10 +87,6 @@ def upload(folder: Path, url: str, message: str, *, private: bool | None = None)
         api.create_repo(repository, private=private, exist_ok=True)
         done = api.upload_folder(repo_id=repository, folder_path=folder, revision=revision, commit_message=message)
     return str(done.commit_url)
-
-
-def _is_cached(hub: Any, repository: str, file: str, commit: str) -> bool:
-    return isinstance(hub.try_to_load_from_cache(repository, file, revision=commit), str)
 
 
 @contextmanager

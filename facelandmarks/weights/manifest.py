@@ -259,11 +259,8 @@ def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, A
         for name in named[table]
         if name not in tables[table]
     ]
-    of_sources = (source_problem(source["url"]) or _archive_problem(source) for source in fields["sources"])
-    return next((problem for problem in (*of_sources, *unknown) if problem), None)
-
-
-def _archive_problem(source: Mapping[str, Any]) -> str | None:
-    if source.get("member") is not None and source.get("sha256") is None:
-        return f"{source['url']} is an archive: it needs its own sha256"
-    return None
+    sources = fields["sources"]
+    archives = [each["url"] for each in sources if each.get("member") and not each.get("sha256")]
+    bare = [f"{url} is an archive: it needs its own sha256" for url in archives]
+    problems = (*(source_problem(each["url"]) for each in sources), *bare, *unknown)
+    return next((problem for problem in problems if problem), None)
