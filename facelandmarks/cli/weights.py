@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from facelandmarks.cli.common import (
     parse_weights,
     refuse,
     run_command,
+    words_of,
 )
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.addresses import HUB
@@ -33,7 +35,8 @@ EPILOG = """\
 NAME is a model (facelandmarks.list_models()), a detector (yunet, blazeface_short, blazeface_full), or the name of a
 file. Files are kept in --cache-dir, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's
 cache folder.
-Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted.
+Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted,
+141 nobody read the output.
 """
 # By name of the model or detector.
 FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, **detection.FILES}
@@ -106,9 +109,9 @@ def run_list(args: argparse.Namespace, access: Access) -> int:
     rows = [("name", "MB", "here", "digest", "sources", "licence", "training data and its terms")]
     for name in [*in_wheel, *names_of_dataset(args.dataset)]:
         record, data = record_of(name), load_manifest().training_data
-        file = Place(access.folder, record.name).file
-        size = file.stat().st_size if file.is_file() else record.bytes
-        here = "wheel" if record.asset else "cached" if file.is_file() else "-"
+        cached_size = size_in(access.folder, record)
+        size = cached_size or record.bytes
+        here = "wheel" if record.asset else "cached" if cached_size else "-"
         terms = "; ".join(f"{key}: {data[key]['terms'] or 'no terms published'}" for key in record.training_data)
         mb, digest = f"{size / 1e6:.1f}" if size else "?", digest_kind(record)
         rows.append((name, mb, here, digest, count_sources(record), record.licence, terms))
@@ -122,6 +125,14 @@ def count_sources(record: FileRecord) -> str:
     """Return how many sources of each kind a program can use: "1 original, 1 third-party"."""
     counts = {kind: sum(source.kind == kind for source in record.sources) for kind in KINDS}
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
+
+
+def size_in(folder: Path, record: FileRecord) -> int | None:
+    """Return the bytes of a file of the cache; None if it is not there, or the folder is somebody else's."""
+    with suppress(OSError):
+        file = Place(folder, record.name).file
+        return file.stat().st_size if file.is_file() else None
+    return None
 
 
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
@@ -343,10 +354,15 @@ def for_each(names: Sequence[str], action: Callable[[str], str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code."""
-    args = build_parser().parse_args(argv)
+    return run_command(lambda: start(words_of(argv)))
+
+
+def start(words: Sequence[str]) -> int:
+    """Parse the words of a command line, and run what they ask for."""
+    args = build_parser().parse_args(words)
     progress = False if args.quiet else None
     access = Access(args.cache_dir, args.offline, args.allow_unverified, progress, args.allow_third_party)
-    return run_command(lambda: COMMANDS[args.command][0](args, access))
+    return COMMANDS[args.command][0](args, access)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from facelandmarks._files import NotWritableError, exclusive
-from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, FaceLandmarksError, OfflineError
+from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, MissingCheckpointError, OfflineError
 from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import (
     MOST_BYTES,
+    NOWHERE,
     USUAL,
     Access,
     Pin,
@@ -45,7 +46,8 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
     advice = by_hand(record, place.folder)
     if is_offline(access.offline):
         raise OfflineError(
-            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}"
+            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}. "
+            "FACELANDMARKS_CACHE names another folder"
         )
     sources = usable(record, access, advice)
     with _locked(place):
@@ -86,10 +88,11 @@ def verify(record: FileRecord, folder: Path) -> Pin:
     return Pin(found.sha256, found.bytes, place.file.stat().st_mtime_ns, verdict.reason)
 
 
-def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
-    """Say how a person gets the file."""
+def by_hand(record: FileRecord, folder: os.PathLike[str], tried: Sequence[FileSource] = ()) -> str:
+    """Say how a person gets the file, without the addresses that have just been named."""
+    named = [source.url for source in tried]
     addresses = [source.url for source in record.sources if source.kind == "original"]
-    places = [*addresses, *(page["url"] for page in record.pages)]
+    places = [place for place in (*addresses, *(page["url"] for page in record.pages)) if place not in named]
     where = f" from {' or '.join(places)}" if places else ""
     return (
         f"Fetch {record.name} by hand{where}, then register it: facelandmarks-weights add {record.name} FILE "
@@ -100,7 +103,7 @@ def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
 def add_file(record: FileRecord, source: Path, folder: Path, check: Check, *, allow_unverified: bool = False) -> Path:
     """Copy the file `source` into the cache `folder` if it is the one that the record means, as by `add_stream`."""
     if not source.is_file():
-        raise CheckpointError(f"no such file: {source}")
+        raise MissingCheckpointError(f"no such file: {source}")
     with source.open("rb") as stream:
         return add_stream(record, stream, Place(folder, record.name), allow_unverified=allow_unverified, check=check)
 
@@ -177,9 +180,10 @@ def _locked(place: Place) -> Iterator[None]:
         with exclusive(place.lock):
             yield
     except NotWritableError as error:
+        why = f"{place.folder} cannot be written to: {error}"
+        why = "there is no home folder to keep it in" if place.folder == NOWHERE else why
         raise DownloadError(
-            f"{place.name} is not in {place.folder}, and the folder cannot be written to: {error}. Set "
-            "FACELANDMARKS_CACHE to use another folder"
+            f"{place.name} is not here, and {why}. Set FACELANDMARKS_CACHE to a folder that can be written to"
         ) from error
 
 
@@ -187,7 +191,7 @@ def _fetch(
     sources: Sequence[FileSource], record: FileRecord, place: Place, access: Access, limits: "Limits | None"
 ) -> Path:
     """Try the sources in turn."""
-    from facelandmarks.weights.download import Limits, SourceError
+    from facelandmarks.weights.download import NO_HOST, Limits, SourceError
 
     problems: list[DownloadError] = []
     for source in sources:
@@ -202,11 +206,12 @@ def _fetch(
                 if not isinstance(error, SourceError) and not source.url.startswith(HUB):
                     raise  # of the disk: another source does not help
                 problems.append(error)
-            _LOG.warning("%s", problems[-1])
+            _LOG.info("%s", problems[-1])
             if last or not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
+    listed += "\nIs this machine online?" if all(NO_HOST in str(problem) for problem in problems) else ""
     left_out = len(sources_of(record)) - len(sources)
-    more = f" {left_out} third-party copies were not tried: allow_third_party=True (--third-party)." if left_out else ""
-    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder)}.{more}")
+    more = f". {left_out} third-party copies were not tried: allow_third_party=True (--third-party)" if left_out else ""
+    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder, tried=sources)}{more}")
