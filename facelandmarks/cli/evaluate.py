@@ -31,8 +31,8 @@ STDOUT = Path("-")
 # fmt: off
 OPTIONS = (  # of the command that go to `evaluate` as they are
     "dataset", "data_root", "models", "predictions", "subsets", "protocol", "form", "limit", "allow_partial", "boxes",
-    "detector", "device", "engine", "dtype", "threads", "cache_dir", "weights", "fetch", "batch_size", "workers",
-    "resume",
+    "detector", "device", "engine", "dtype", "threads", "cache_dir", "weights", "scheme", "fetch", "batch_size",
+    "workers", "resume",
 )
 # fmt: on
 EPILOG = """\
@@ -91,7 +91,9 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
         help="may be repeated; without: all with published rows",
     )
     what.add_argument("--fetch", action="store_true", help="fetch published weights that are not in the cache")
-    what.add_argument("--weights", type=Path, metavar="FILE", help="your own checkpoint for one --model")
+    what.add_argument("--weights", metavar="FILE", help="your own checkpoint for one --model")
+    points = "the points of --weights, if they are others than the model's: a JSON file, or the name of a scheme"
+    what.add_argument("--scheme", metavar="FILE.json|NAME", help=points)
     what.add_argument(
         "--predictions", type=Path, metavar="FILE", help="score points of another program, in place of models"
     )

@@ -41,7 +41,8 @@ class Settings:
     dtype: str = "float32"
     threads: int | None = None
     cache_dir: Path | None = None
-    weights: Path | None = None
+    weights: str | None = None
+    scheme: str | None = None
     fetch: bool = False
     batch_size: int = 32
     workers: int = 4

@@ -50,6 +50,7 @@ def evaluate(
     threads: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
+    scheme: str | os.PathLike[str] | None = None,
     fetch: bool = False,
     batch_size: int = 32,
     workers: int = 4,
@@ -65,7 +66,8 @@ def evaluate(
     dataset, data_root
         A key of `facelandmarks.evaluation.datasets.RELEASES`, and its folder.
     models
-        One or several names; None: all that have a published row and whose weights are at hand.
+        One or several names, or folders, repositories or records of your own as for `facelandmarks.load_model`; None:
+        all that have a published row and whose weights are at hand.
     predictions
         JSON file with the points of another program, scored in place of models (`facelandmarks-predict --json`).
     subsets, limit
@@ -80,8 +82,9 @@ def evaluate(
         `"gt"`: annotated regions; `"detector"`: boxes of the detector, which runs in the model's engine; `"both"`.
     device, engine, dtype, threads, cache_dir
         As for `facelandmarks.load_model`.
-    weights, fetch
-        Your own checkpoint for the one model; whether to fetch published weights that are not in the cache.
+    weights, scheme, fetch
+        Your own checkpoint for the one model, and its points if they are others than the model's, as for
+        `facelandmarks.load_model`; whether to fetch published weights that are not in the cache.
     batch_size, workers
         Faces in one call of the network, and threads that read images.
     resume
@@ -106,7 +109,7 @@ def evaluate(
         raise InvalidOptionError(f"weights belong to one model, got {len(names)} models: name one")
     if boxes not in BOXES:
         raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
-    paths = {"predictions": predictions, "cache_dir": cache_dir, "weights": weights, "resume": resume}
+    paths = {"predictions": predictions, "cache_dir": cache_dir, "resume": resume}
     settings = Settings(
         dataset,
         Path(data_root),
@@ -122,6 +125,8 @@ def evaluate(
         engine=engine,
         dtype=dtype,
         threads=threads,
+        weights=None if weights is None else os.fspath(weights),
+        scheme=None if scheme is None else os.fspath(scheme),
         fetch=fetch,
         batch_size=batch_size,
         workers=workers,
@@ -151,12 +156,13 @@ def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
     An error of one row, of its weights or its data, does not stop the others; the first is raised if none is measured.
     """
     given = settings.fetch or settings.weights is not None
-    plan = plan_rows(settings.dataset, settings.models, settings.protocol, settings.subsets, given, settings.cache_dir)
+    choices = (settings.protocol, settings.subsets, given, settings.cache_dir, settings.scheme)
+    plan = plan_rows(settings.dataset, settings.models, *choices)
     rows, errors = [], []
     for row in plan.rows:
         try:
             if subsets_of(row, settings):
-                rows.append(_measure_model(row, settings))
+                rows.append(_measure_model(row, plan.names.get(row.model, row.model), settings))
         except (DownloadError, DatasetError) as error:
             errors.append((row, error))
     if errors and not rows:
@@ -167,12 +173,12 @@ def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
     return rows, [*absent, *failed]
 
 
-def _measure_model(row: Row, settings: Settings) -> Card:
+def _measure_model(row: Row, name: str, settings: Settings) -> Card:
     """Load the model of a row, and measure it with each kind of boxes."""
     from facelandmarks.api import load_model
 
     model = load_model(
-        row.model,
+        name,
         device=settings.device,
         engine=settings.engine,
         dtype=settings.dtype,
@@ -181,6 +187,7 @@ def _measure_model(row: Row, settings: Settings) -> Card:
         variant=row.protocol.variant,
         decode=row.protocol.decode,
         weights=settings.weights,
+        scheme=settings.scheme,
         offline=None if settings.fetch else True,
     )
     finder = DetectedBoxes(model, settings.detector) if "detector" in settings.boxes else None
