@@ -1,0 +1,86 @@
+"""Whether one model is better than another on the same faces, from the cards of two runs; cards put together."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.evaluation.card import SCHEMA, Card
+from facelandmarks.evaluation.statistics import compare_errors, from_json
+from facelandmarks.evaluation.tables import label_of_row
+
+_SAME_SIZE = 0.15  # px: sizes of faces are kept with one decimal
+Pair = tuple[Card, Card]
+
+
+def merge_cards(cards: Sequence[Card]) -> Card:
+    """Return the rows of several runs as one card."""
+    parts = {name: [entry for card in cards for entry in card[name]] for name in ("runs", "rows", "not_run")}
+    return {"schema": SCHEMA, **parts, "comparisons": [pair for card in cards for pair in card["comparisons"]]}
+
+
+def compare_cards(first: Card, second: Card) -> Card:
+    """Return both cards as one, with the comparison of every row of the second with those of the first.
+
+    Rows are compared where they share data set, subset, boxes and normaliser; of rows of several protocols, those of
+    the same one. `InvalidOptionError` if there are none, fewer than two common faces, or if the annotations differ.
+    """
+    card = merge_cards([first, second])
+    for one, two in _pairs(first["rows"], second["rows"]):
+        for subset, boxes in _common(one, two):
+            card["comparisons"].append(_compare(one, two, subset, boxes))
+    if not card["comparisons"]:
+        held = [sorted({_held(row) for row in rows}) for rows in (first["rows"], second["rows"])]
+        raise InvalidOptionError(f"nothing can be compared: the first holds {held[0]}, the second {held[1]}")
+    return card
+
+
+def _pairs(first: Sequence[Card], second: Sequence[Card]) -> Iterator[Pair]:
+    for one in first:
+        partners = [row for row in second if _held(row) == _held(one)]
+        same = [row for row in partners if row["protocol"]["name"] == one["protocol"]["name"]]
+        yield from ((one, two) for two in same or partners)
+
+
+def _held(row: Card) -> str:
+    return f"{row['protocol']['dataset']} in % of {row['protocol']['normaliser']}"
+
+
+def _common(one: Card, two: Card) -> Iterator[tuple[str, str]]:
+    for subset in one["subsets"]:
+        for boxes in ("measured", "detector"):
+            if all(row["subsets"].get(subset, {}).get(boxes) for row in (one, two)):
+                yield subset, boxes
+
+
+def _compare(one: Card, two: Card, subset: str, boxes: str) -> Card:
+    """Return what the card says of one comparison."""
+    parts = [row["subsets"][subset] for row in (one, two)]
+    places = _places(*(part["names"] for part in parts))
+    labels = [label_of_row(row, boxes) for row in (one, two)]
+    if len(places[0]) < 2:
+        raise InvalidOptionError(f"{' and '.join(labels)} have fewer than two faces of {subset} in common")
+    if all(part["sizes"] for part in parts):
+        sizes = [np.array(part["sizes"])[place] for part, place in zip(parts, places, strict=True)]
+        if (np.abs(sizes[0] - sizes[1]) > _SAME_SIZE).any():
+            raise InvalidOptionError(
+                f"{' and '.join(labels)} were measured on other annotations of {subset}: use one --form for both"
+            )
+    errors = [from_json(part[boxes]["errors"])[place] for part, place in zip(parts, places, strict=True)]
+    return {
+        "labels": labels,
+        "subset": subset,
+        "boxes": boxes,
+        "normaliser": one["protocol"]["normaliser"],
+        "faces_of": [len(part["names"]) for part in parts],
+        "errors": [[None if np.isnan(error) else float(error) for error in faces] for faces in errors],
+        **compare_errors(*errors),
+    }
+
+
+def _places(first: Sequence[str], second: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the faces that both have are in each list, in the order of the first."""
+    found = {name: place for place, name in enumerate(second)}
+    pairs = [(place, found[name]) for place, name in enumerate(first) if name in found]
+    return np.array([one for one, _ in pairs], np.intp), np.array([two for _, two in pairs], np.intp)
