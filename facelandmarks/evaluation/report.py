@@ -58,12 +58,12 @@ class Report:
         return cls(merged._made(lambda _: merge_cards([report.card for report in reports])), merged.source)
 
     def to_pandas(self) -> Any:
-        """Return `rows` as a `pandas.DataFrame`; `MissingDependencyError` without pandas (extra `report`)."""
+        """Return `rows` as a `pandas.DataFrame`; `MissingDependencyError` without pandas (extra `pandas`)."""
         try:
             import pandas as pd
         except ImportError as error:
             raise MissingDependencyError(
-                "tables need pandas: pip install 'facelandmarks-zoo[report]', or use `rows`"
+                'pandas is not installed: pip install "facelandmarks-zoo[pandas]", or use `rows`'
             ) from error
         return pd.DataFrame(self.rows)
 

@@ -1,4 +1,4 @@
-"""The page: needs nothing else, says what the card says, is the same each time; charts and faces show what they should."""
+"""The page: needs nothing else, says what the card says, is the same each time; charts show what they should."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Statistics of faces against independent computations and the goldens; comparisons of models whose difference is known."""
+"""Statistics of faces against independent computations and goldens; models whose difference is known."""
 
 import json
 
@@ -77,7 +77,7 @@ def test_few_faces_and_none():
 
 
 def simulate(rng, count=60):
-    """Errors of two models of the same faces: hard faces are hard for both, the second is better by 0.004 on average."""
+    """Errors of two models on the same faces: hard ones are hard for both, the second is better by 0.004 on average."""
     hard = rng.lognormal(-3, 0.5, count)
     return hard + rng.normal(0, 0.006, count), hard - 0.004 + rng.normal(0, 0.006, count)
 
