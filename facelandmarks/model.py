@@ -257,7 +257,7 @@ class Model:
 
     def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        return self._placed(*self._pipeline.decode(outputs), crops)
+        return self._placed(self._pipeline.decode(outputs), crops)
 
     def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
@@ -273,11 +273,11 @@ class Model:
         back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
         return back.astype(np.float32)
 
-    def _placed(self, points: Floats, scores: Floats, depth: Floats | None, crops: Crops) -> Decoded:
+    def _placed(self, decoded: Decoded, crops: Crops) -> Decoded:
         """Bring what the decoder gives from pixels of the crops to pixels of the image."""
-        if depth is not None:
-            depth = depth * (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
-        return Decoded(self.to_image(points, crops), scores, depth)
+        zoom = (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
+        depth, error = (None if part is None else part * zoom for part in (decoded.depth, decoded.expected_error))
+        return Decoded(self.to_image(decoded.points, crops), decoded.scores, depth, error)
 
     def regions_after(self, points: Floats) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
@@ -308,7 +308,7 @@ class Model:
 
     def _infer_batch(self, crops: Crops) -> Decoded:
         if self._to_points is not None:
-            return self._placed(*self._to_points(crops.pixels), crops)
+            return self._placed(self._to_points(crops.pixels), crops)
         outputs = self.forward(crops)
         if self.spec.flip_test:
             mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))

@@ -1,6 +1,6 @@
 """From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from facelandmarks.geometry import Geometry
 from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
+from facelandmarks.results import Decoded
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
@@ -25,7 +26,11 @@ class Step:
     function: Callable[..., Any]  # on arrays; its twin on tensors has the same name in `facelandmarks.decode.on_device`
     takes: tuple[str, ...]  # which of `input_size`, `variant` and `exchange` it takes besides the outputs
     options: Mapping[str, Any] = field(default_factory=dict)
-    gives: tuple[str, ...] = ("points", "scores")  # names of a decoder's results
+    gives: tuple[str, ...] = ("points", "scores")  # a decoder's results: fields of `results.Decoded`
+
+    def result(self, arrays: Iterable[NDArray[np.float32]]) -> Decoded:
+        """Return what a decoder gave under its names."""
+        return Decoded(**dict(zip(self.gives, arrays, strict=True)))
 
 
 GEOMETRIES: Mapping[str, Callable[..., Geometry]] = MappingProxyType(
@@ -37,7 +42,7 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
         "dark": Step(heatmaps.decode_dark, ("input_size", "variant")),
         "udp": Step(udp.decode_udp, ("input_size", "variant")),
         "regression": Step(vectors.decode_regression, ("input_size",)),
-        "points": Step(vectors.decode_points, ("input_size",)),
+        "points": Step(vectors.decode_points, ("input_size",), gives=("points", "scores", "expected_error")),
         "simcc": Step(vectors.decode_simcc, ("input_size",)),
         "mesh": Step(vectors.decode_mesh, (), gives=("points", "scores", "depth")),
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
@@ -71,12 +76,10 @@ class Pipeline:
         average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
         return average(outputs, mirrored, **average_options(self.spec))
 
-    def decode(
-        self, outputs: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return points (N, K, 2) in pixels of the crop, scores (N, K), and depth (N, K) for models that have it."""
-        points, scores, *depth = DECODERS[self.spec.decode].function(outputs, **self.decode_options)
-        return points, scores, depth[0] if depth else None
+    def decode(self, outputs: NDArray[np.float32]) -> Decoded:
+        """Return points and what else the decoder gives, in pixels of the crop."""
+        step = DECODERS[self.spec.decode]
+        return step.result(step.function(outputs, **self.decode_options))
 
 
 def bind(spec: ModelSpec) -> Pipeline:

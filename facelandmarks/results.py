@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import supervision
 
 MOST_PIXELS = 2**31 - 1  # of a side: what Parquet's column holds
+DOUBTFUL = 0.04  # of a box's longer side: points of a larger expected error are doubtful
 _FIELDS = ("points", "scores", "boxes", "box_scores", *CARRIED)
 
 
@@ -145,6 +146,15 @@ class Landmarks:
     detector_points: NDArray[np.float32] | None = None
     depth: NDArray[np.float32] | None = None  # (N, K): z of the points
     expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
+
+    @property
+    def doubtful(self) -> NDArray[np.bool_] | None:
+        """Mask (N, K) of points whose expected error is over `DOUBTFUL` of the box's longer side; None if unknown."""
+        if self.expected_error is None:
+            return None
+        sides: NDArray[np.float32] = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        doubtful: NDArray[np.bool_] = self.expected_error > DOUBTFUL * sides[:, None]
+        return doubtful
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
@@ -280,11 +290,14 @@ class Landmarks:
         )
 
     def draw(self, image: Any) -> NDArray[np.uint8]:
-        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`."""
+        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`.
+
+        Doubtful points are hollow.
+        """
         from facelandmarks.draw import draw_landmarks  # they load OpenCV, which results do without
         from facelandmarks.images import load_image
 
-        return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme)
+        return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme, doubtful=self.doubtful)
 
 
 NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}

@@ -56,6 +56,7 @@ def trace(module: nn.Module, height: int, width: int, dynamic: bool) -> onnx.Mod
             file,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
+            do_constant_folding=False,  # it would rename tensors that PyTorch looks for by name
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes=axes,

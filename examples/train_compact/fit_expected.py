@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from nets.compact import CompactLandmarkNet
-from nets.integral import ExpectedError, integrate
 from networks import NETWORKS
 from torch import Tensor
 from train_landmarks import Faces, held_out
 from training import normalise
+
+from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.integral import ExpectedError, integrate
 
 WEIGHTS = {"plain": 1.0, "hard": 0.3}
 RIDGE = 0.02  # keeps the landmarks' levels near their mean

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from augment import augment, plain
-from nets.compact import CompactLandmarkNet
 from networks import NETWORKS
 from torch import Tensor
 from train_landmarks import SCHEME, Faces, errors_of
 from training import normalise
 
+from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.integral import normalised_shape
 
 Views = list[tuple[np.ndarray, np.ndarray]]

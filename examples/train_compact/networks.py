@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from nets.compact import CompactLandmarkNet
 from torch import nn
+
+from facelandmarks.nn.compact import CompactLandmarkNet
 
 LANDMARKS = 68
 

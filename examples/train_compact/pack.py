@@ -1,13 +1,14 @@
 """Pack face pictures and their points into one file that training reads at once.
 
-    python pack.py DATA OUT.npz [--labels labels.npz] [--side 256]
+    python pack.py DATA OUT.npz [--labels labels.npz] [--faceless faceless.npz] [--side 256]
 
 `DATA` holds `300w/` (`index.csv` with a column `val`, and `{afw,helen,lfpw}/train/*.{jpg,pts}`, points one-based),
 `300w_test/{lfpw,helen}/test` and, optionally, `ytf68/` (`ytf68.csv`, zero-based).
 Each face becomes a `--side` px square that covers 1.9 times the longer side of the tight box of its points,
 which is all that the augmentation ever reads. Near-duplicates of validation and test faces are left out of training.
 `labels.npz` of `pseudo_label.py` adds the split "pseudo": where its views disagree a point counts little, and a face
-whose points disagree in the mean is left out.
+whose points disagree in the mean is left out. `faceless.npz` of `faceless.py` adds the split "faceless": parts of
+photos that show no face, whose trust is `NO_FACE`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ log = logging.getLogger("pack")
 COVER = 1.9  # side of a packed square / longer side of the tight box
 HASH_DISTANCE = 6  # of 64 bits: two faces this near are taken as the same photo
 DOUBT = 0.03  # spread of a point in tight sides at which its weight is exp(-1)
+NO_FACE = -1.0  # in place of the weight of a point
 WORST = 0.03  # mean spread of the points from which a face is left out
 
 
@@ -89,6 +91,21 @@ def list_labels(data: Path, labels: Path | None) -> list[tuple[str, Path, np.nda
     return [("pseudo", data / str(names[row]), points[row].astype(np.float64), trust[row]) for row in kept]
 
 
+def list_faceless(data: Path, boxes: Path | None) -> list[tuple[str, Path, np.ndarray, np.ndarray]]:
+    """Return (split "faceless", picture, an ellipse in the box in place of points, `NO_FACE` (68,))."""
+    if boxes is None:
+        return []
+    with np.load(boxes) as file:
+        names, places = file["names"], file["boxes"].astype(np.float64)
+    angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle)], 1) / 2
+    nothing = np.full(68, NO_FACE, np.float32)
+    return [
+        ("faceless", data / str(name), (box[:2] + box[2:]) / 2 + circle * (box[2:] - box[:2]), nothing)
+        for name, box in zip(names, places, strict=True)
+    ]
+
+
 def looks_like_held_out(splits: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Mask of the faces whose hash is near that of a validation or test face."""
     held = hashes[np.isin(splits, ["val", "test"])]
@@ -110,6 +127,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--faceless", type=Path)
     parser.add_argument("--side", type=int, default=256)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -118,6 +136,7 @@ def main() -> None:
     faces = [(*face, sure) for face in list_300w(args.data)]
     # The frames' own points are rough: a network's labels, where there are any, replace them.
     faces += list_labels(args.data, args.labels) or [(*face, sure) for face in list_ytf68(args.data)]
+    faces += list_faceless(args.data, args.faceless)
     packed = [pack_face(cv2.imread(str(path)), points, args.side) for _, path, points, _ in faces]
     images = np.stack([image for image, _ in packed])[..., ::-1]
     points = np.stack([points for _, points in packed]).astype(np.float32)

@@ -43,7 +43,7 @@ POINT_KNEE = 0.05  # of the face's side: errors below are squared
 WARM_STEPS = 200
 FOLDED_DECAY = 0.003  # without norms, shrinking a weight shrinks what follows
 APART = 20  # steps between a canvas and its mirror image
-FIRED = 8.0  # how much more often a faceless photo is drawn whose score reaches 1
+FIRED = 14.0  # how much more often a faceless photo is drawn whose score reaches 1
 
 
 @dataclass

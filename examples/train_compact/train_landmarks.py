@@ -6,7 +6,8 @@
 `RUN/log.csv` has a row an evaluation.
 The learning rate's cosine runs over the minutes spent in training, stops not counted, so that a run ends in time on a
 busy machine. The convolutions run in bfloat16 (`--exact`: float32); weights, softmax and losses are float32.
-A share of the views is of faces whose points other networks gave, if `pack.py` was given any.
+A share of the views is of faces whose points other networks gave, and one of things that are no faces, if `pack.py` was
+given any: there every map is to be flat, so that its score is low.
 """
 
 import argparse
@@ -23,18 +24,19 @@ import numpy as np
 import torch
 from augment import augment, hard_views, plain
 from interim import load_weights
-from nets.compact import CompactLandmarkNet
-from nets.integral import integrate
 from networks import NETWORKS, inherit
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
+from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.integral import integrate
 from facelandmarks.schemes import get_scheme
 
 SCHEME = get_scheme("ibug68")
 WARM_STEPS = 200
+BLANK = 0.5  # weight of a flat map where there is no face, beside that of a peak where there is one
 WING_SIDE, WING_WIDTH, WING_CURVE = 128, 5.0, 1.0  # pixels: the side of the crop in which the others count
 
 
@@ -42,7 +44,7 @@ WING_SIDE, WING_WIDTH, WING_CURVE = 128, 5.0, 1.0  # pixels: the side of the cro
 class Faces:
     images: np.ndarray  # (N, S, S, 3) uint8 RGB
     points: np.ndarray  # (N, 68, 2) float32
-    splits: np.ndarray  # (N,) "train", "extra", "val", "test", "pseudo"
+    splits: np.ndarray  # (N,) "train", "extra", "val", "test", "pseudo", "faceless"
     trust: np.ndarray  # (N, 68) float32, 0 to 1: weight of each point in the loss
 
     @classmethod
@@ -69,9 +71,9 @@ class Views(Dataset):
 
     def __init__(self, faces: Faces, args: argparse.Namespace) -> None:
         self.faces, self.seed, self.side = faces, args.seed, NETWORKS[args.network].side
-        self.shares, self.pseudo = (args.easy, args.hard), args.pseudo
+        self.shares, self.limits = (args.easy, args.hard), (args.faceless, args.faceless + args.pseudo)
         self.rows, self.cumulative = [], []
-        for split in ("train", "pseudo"):
+        for split in ("faceless", "pseudo", "train"):
             rows = faces.rows(split)
             weight = profile_weight(faces.points[rows]) ** args.profiles
             self.rows.append(rows)
@@ -79,9 +81,10 @@ class Views(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, index))
-        pool = int(len(self.rows[1]) > 0 and rng.random() < self.pseudo)
+        pool = int(np.searchsorted(self.limits, rng.random(), side="right"))
+        pool = pool if len(self.rows[pool]) else -1
         row = self.rows[pool][np.searchsorted(self.cumulative[pool], rng.random())]
-        other = self.faces.images[rng.choice(self.rows[0])]
+        other = self.faces.images[rng.choice(self.rows[-1])]
         image, points = self.faces.images[row], self.faces.points[row]
         crop, points, mirrored = augment(rng, image, points, other, self.side, SCHEME.mirror, self.shares)
         trust = self.faces.trust[row][SCHEME.mirror] if mirrored else self.faces.trust[row]
@@ -107,13 +110,15 @@ class MapLoss(torch.autograd.Function):
     """Loss of maps of logits (N, K, H, W) against points (N, K, 2), with its gradient in closed form.
 
     It is the Wing loss of the maps' expectations plus the cross entropy with a Gaussian of `sigma` cells around each
-    point inside the crop, each point weighed by `trust` (N, K). The value is that of the Wing loss alone: the other
+    point inside the crop, each point weighed by `trust` (N, K). Where this is negative there is no face, and the cross
+    entropy is with a flat map, `BLANK` times. The value is that of the Wing loss alone: the other
     costs more than its gradient. Autograd would go over the maps three times as often, which a small network notices.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, trust: Tensor, sigma: float) -> Tensor:
         n, k, h, w = logits.shape
+        blank, trust = (trust < 0).float() * BLANK, trust.clamp(min=0)
         p = logits.float().flatten(2).softmax(-1).view(n, k, h, w)
         xs = (torch.arange(w, device=p.device) + 0.5) / w
         ys = (torch.arange(h, device=p.device) + 0.5) / h
@@ -121,12 +126,13 @@ class MapLoss(torch.autograd.Function):
         error = (torch.stack([x, y], -1) - target) * WING_SIDE
         inside = trust * ((target > 0) & (target < 1)).all(-1)
         pull = wing_slope(error) * (WING_SIDE / 2) * trust[..., None]
-        across = inside[..., None] + pull[..., :1] * (xs - x[..., None])
+        across = (inside + blank)[..., None] + pull[..., :1] * (xs - x[..., None])
         down = pull[..., 1:] * (ys - y[..., None])
         gx = F.softmax(-0.5 * ((xs - target[..., :1]) * w / sigma) ** 2, -1)
         gy = F.softmax(-0.5 * ((ys - target[..., 1:]) * h / sigma) ** 2, -1) * inside[..., None]
         gradient = (across[:, :, None, :] + down[..., None]).mul_(p)
-        gradient.addcmul_(gy[..., None], gx[:, :, None, :], value=-1).div_(n * k)
+        gradient.addcmul_(gy[..., None], gx[:, :, None, :], value=-1)
+        gradient.sub_(blank[..., None, None] / (h * w)).div_(n * k)
         ctx.save_for_backward(gradient.to(logits.dtype))
         return (wing(error.abs()).mean(-1) * trust).mean()
 
@@ -180,6 +186,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("run", type=Path)
     parser.add_argument("--network", choices=sorted(NETWORKS), default="compact")
     parser.add_argument("--pseudo", type=float, default=0.4, help="share of views of faces labelled by networks")
+    parser.add_argument("--faceless", type=float, default=0.0, help="share of views of things that are no faces")
     parser.add_argument("--minutes", type=float, default=60, help="length of the run, stops not counted")
     parser.add_argument("--easy", type=float, default=0.3, help="share of views that are moved and mirrored only")
     parser.add_argument("--hard", type=float, default=0.3, help="share of views that are turned, worn over, dark ...")

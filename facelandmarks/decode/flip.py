@@ -73,10 +73,10 @@ def average_simcc(
 def average_points(
     direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], input_size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Return the mean of points with scores, (N, K, 3)."""
+    """Return the mean of points with scores and expected errors, (N, K, 4)."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
-    scores = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
-    return np.concatenate([points, scores], axis=-1)
+    others = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
+    return np.concatenate([points, others], axis=-1)
 
 
 def average_mesh(

@@ -18,7 +18,7 @@ from facelandmarks.decode.blur import Beyond
 from facelandmarks.pipeline import AVERAGES, DECODERS, average_options, decode_options
 from facelandmarks.zoo.spec import ModelSpec, Variant
 
-Decoded = tuple[Tensor, ...]  # points, scores, and depth for decoders that have it
+Decoded = tuple[Tensor, ...]  # in the order of `pipeline.Step.gives`
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def decode_regression(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
 
 def decode_points(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
     """See `decode.vectors.decode_points`."""
-    return _scaled(outputs, *input_size) - 0.5, outputs[..., 2]
+    return _scaled(outputs[..., :2], *input_size) - 0.5, outputs[..., 2], outputs[..., 3] * input_size[0]
 
 
 def decode_mesh(outputs: Tensor) -> Decoded:
@@ -166,8 +166,8 @@ def average_simcc(direct: Tensor, mirrored: Tensor, exchange: Tensor) -> Tensor:
 def average_points(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
     """See `decode.flip.average_points`."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
-    scores = (direct[..., 2:] + mirrored.index_select(1, exchange)[..., 2:]) * 0.5
-    return torch.cat([points, scores], dim=-1)
+    others = (direct[..., 2:] + mirrored.index_select(1, exchange)[..., 2:]) * 0.5
+    return torch.cat([points, others], dim=-1)
 
 
 def average_mesh(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:

@@ -21,13 +21,16 @@ def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int])
     return points.astype(np.float32, copy=False), np.ones(outputs.shape[:2], np.float32)
 
 
-def decode_points(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
-    """Scale points with scores (N, K, 3): x and y as fractions of the crop's width and height, score in 0..1.
+def decode_points(
+    outputs: NDArray[np.float32], input_size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Scale what our own networks say (N, K, 4): x and y in crop sides, score in 0..1, expected error in crop widths.
 
-    (0, 0) of the result is the centre of the crop's first pixel. Nothing is clipped.
+    Returns points, scores and expected errors (N, K). Nothing is clipped.
     """
     # Half a pixel: the fraction 0 is the edge of the first pixel, not its centre.
-    return outputs[..., :2] * np.array(input_size, np.float32) - np.float32(0.5), outputs[..., 2]
+    points = outputs[..., :2] * np.array(input_size, np.float32) - np.float32(0.5)
+    return points, outputs[..., 2], outputs[..., 3] * np.float32(input_size[0])
 
 
 def decode_mesh(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facelandmarks.decode.on_device import bind
-from facelandmarks.engines.base import Floats
+from facelandmarks.pipeline import DECODERS
+from facelandmarks.results import Decoded
 from facelandmarks.zoo.spec import ModelSpec
 
 WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and allocate memory
@@ -30,8 +31,8 @@ class PointsOnDevice:
         self._spec, self._after = spec, bind(spec, device)
         self._graphs = _Graphs(self._packed, device) if cuda_graphs else None
 
-    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats | None]:
-        """Return points, scores and depth of crops, see `ToPoints`."""
+    def __call__(self, pixels: NDArray[np.uint8]) -> Decoded:
+        """Return what the decoder gives for crops, see `ToPoints`."""
         crops = torch.from_numpy(np.ascontiguousarray(pixels))
         if self._device.type == "cuda":
             crops = crops.pin_memory()  # copies from other memory wait for the device
@@ -41,10 +42,10 @@ class PointsOnDevice:
             else:
                 packed = self._packed(crops.to(self._device, non_blocking=True)).cpu()  # the one wait
         array = packed.numpy()
-        return array[..., :2], array[..., 2], array[..., 3] if array.shape[-1] > 3 else None
+        return DECODERS[self._spec.decode].result((array[..., :2], *np.moveaxis(array[..., 2:], -1, 0)))
 
     def _packed(self, crops: Tensor) -> Tensor:
-        """Return points, scores and depth, if any, in one tensor (N, K, 3 or 4), so that one copy fetches all."""
+        """Return points and all else in one tensor (N, K, 3 or 4), so that one copy fetches all."""
         if self._spec.flip_test:
             outputs = self._after.average(*self._forward(torch.cat([crops, crops.flip(2)])).chunk(2))
         else:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facelandmarks.nn.integral import ShapeCorrection, integrate
+from facelandmarks.nn.integral import ExpectedError, ShapeCorrection, integrate
 
 
 def conv_bn(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -88,7 +88,7 @@ class PyramidTrunk(nn.Module):
 
 
 class CompactLandmarkNet(PyramidTrunk):
-    """Crop to points with scores, by way of one map of logits per landmark.
+    """Crop to points with scores and expected errors, by way of one map of logits per landmark.
 
     Parameters
     ----------
@@ -99,8 +99,9 @@ class CompactLandmarkNet(PyramidTrunk):
 
     Notes
     -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, 3): x and y as fractions of the crop's
-    sides, and a score in 0..1. `maps` gives the logits (N, K, H / 4, W / 4), from which training learns.
+    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, 4): x and y as fractions of the crop's
+    sides, a score in 0..1, and the error to be expected as a fraction of the side of a square crop. `maps` gives the
+    logits (N, K, H / 4, W / 4), from which training learns.
     """
 
     def __init__(
@@ -116,11 +117,12 @@ class CompactLandmarkNet(PyramidTrunk):
         nn.init.normal_(output.weight, std=0.01)
         self.head = nn.Sequential(conv_bn(neck, neck), nn.ReLU(), output)
         self.shape = ShapeCorrection(landmarks)
+        self.expected = ExpectedError(landmarks)
 
     def maps(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.pyramid(x)[0])
         return logits
 
     def forward(self, x: Tensor) -> Tensor:
-        points, scores = integrate(self.maps(x))
-        return torch.cat([self.shape(points), scores[..., None]], -1)
+        points, scores, spreads = integrate(self.maps(x))
+        return torch.cat([self.shape(points), torch.stack([scores, self.expected(spreads)], -1)], -1)

@@ -31,6 +31,7 @@ class Smoothing:
     pose: Cutoffs = Cutoffs(0.4, 40.0, 1.5)  # of its size and turn
     shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)  # of the points relative to these
     gap: float = 0.25  # seconds without the face after which the filters start anew
+    sure: float = 0.02  # face sizes: points of a larger expected error follow more slowly
 
 
 class OneEuro:
@@ -67,18 +68,22 @@ class FaceSmoother:
         self._parts: _Parts | None = None
 
     def smooth(
-        self, points: NDArray[np.floating], time: float, trust: float | NDArray[np.float64] = 1.0
+        self, points: NDArray[np.floating], time: float, expected_error: NDArray[np.floating] | None = None
     ) -> NDArray[np.float32]:
         """Smooth the points of the next frame; the first ones, and those after a gap, stay as they are.
 
-        `points` (K, 2) in pixels are not all on one level or upright line; `time` is in seconds; `trust`, one number or
-        (K,), says how much the new points count within the face, 0 to 1: 1 is the plain filter.
+        `points` (K, 2) in pixels are not all on one level or upright line; `time` is in seconds;
+        `expected_error` (K,) in pixels, if known, makes doubtful points count less within the face.
         """
         step, self._time = time - self._time, time
         plane = points[:, 0].astype(np.float64) + 1j * points[:, 1]
         if self._parts is None or not 0 < step <= self._smoothing.gap:
             self._parts = _Parts(self._smoothing, plane)
             return points.astype(np.float32)
+        trust = np.ones(len(points))
+        if expected_error is not None:
+            sure = self._smoothing.sure * np.sqrt(np.ptp(plane.real) * np.ptp(plane.imag))
+            trust = np.minimum(1.0, np.square(sure / np.maximum(expected_error, 1e-9)))
         smoothed = self._parts.update(plane, step, trust)
         return np.stack([smoothed.real, smoothed.imag], axis=-1).astype(np.float32)
 
@@ -99,9 +104,7 @@ class _Parts:
         self._pose_filter = OneEuro(smoothing.pose, np.array(self._pose))
         self._shape_filter = OneEuro(smoothing.shape, self._reference)
 
-    def update(
-        self, points: NDArray[np.complex128], step: float, trust: float | NDArray[np.float64]
-    ) -> NDArray[np.complex128]:
+    def update(self, points: NDArray[np.complex128], step: float, trust: NDArray[np.float64]) -> NDArray[np.complex128]:
         place = np.array(points.mean())
         # The pose of the reference that fits the points best (least squares).
         factor = np.vdot(self._reference, points - place) / np.vdot(self._reference, self._reference)

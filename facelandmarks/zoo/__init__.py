@@ -1,13 +1,14 @@
 """Every model, one frozen record each. No code and no torch here: to add a model is to add a record."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from facelandmarks.errors import lookup
 from facelandmarks.zoo import mediapipe, mmpose, official, rtmpose
 from facelandmarks.zoo.spec import ModelSpec
 
-# The model that ships in the wheel.
+# The models that ship in the wheel.
 COMPACT_300W = ModelSpec(
     name="compact_300w",
     title="Compact 68-point model in the wheel",
@@ -24,8 +25,16 @@ COMPACT_300W = ModelSpec(
     mean=(127.5, 127.5, 127.5),
     std=(127.5, 127.5, 127.5),
 )
+TINY_300W = replace(
+    COMPACT_300W,
+    name="tiny_300w",
+    title="Tiny 68-point model in the wheel, for video and weak machines",
+    network_options={"stem": (16, 32), "widths": (32, 64, 96, 112), "blocks": (1, 2, 2, 1), "neck": 32},
+    weights="tiny_300w.onnx",
+)
+BUILT_IN = (COMPACT_300W, TINY_300W)
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (COMPACT_300W, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+    {spec.name: spec for spec in (*BUILT_IN, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
 )
 DEFAULT_MODEL = COMPACT_300W.name
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -71,7 +72,7 @@ def test_the_stages_make_up_predict(model, photo):
     assert crops.pixels.shape == (1, 128, 128, 3)
     assert crops.pixels.dtype == np.uint8
     outputs = model.forward(crops)
-    assert outputs.shape == (1, 68, 3)
+    assert outputs.shape == (1, 68, 4)
     decoded = model.decode(outputs, crops)
     points, scores = decoded.points, decoded.scores
     faces = model.predict(photo, FACE)
@@ -80,6 +81,21 @@ def test_the_stages_make_up_predict(model, photo):
     assert points.dtype == scores.dtype == np.float32
     assert (scores > 0).all()
     assert (scores <= 1).all()
+
+
+@pytest.mark.parametrize("name", ["compact_300w", "tiny_300w"])
+def test_expected_errors_are_in_pixels_and_large_where_nothing_is_seen(name, photo):
+    model = fl.load_model(name)
+    faces, larger = model.predict(photo, FACE), model.predict(photo.repeat(2, 0).repeat(2, 1), 2 * np.array(FACE))
+    assert faces.expected_error.shape == (1, 68)
+    np.testing.assert_allclose(larger.expected_error.mean(), 2 * faces.expected_error.mean(), rtol=0.1)
+    assert not faces.doubtful.any()
+    covered = photo.copy()
+    covered[135:] = 90  # nose, mouth and chin
+    hidden = model.predict(covered, FACE)
+    assert hidden.expected_error[0, 48:].mean() > 2 * faces.expected_error[0, 48:].mean()
+    assert hidden.doubtful[0, 48:].mean() > 0.3
+    assert (hidden.draw(covered) != replace(hidden, expected_error=None).draw(covered)).any()
 
 
 def test_center_and_scale_stand_for_boxes(model, photo):

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelandmarks.decode.vectors import decode_points
-from facelandmarks.nn.integral import ShapeCorrection, integrate, normalised_shape
+from facelandmarks.nn.integral import LARGEST_ERROR, ExpectedError, ShapeCorrection, integrate, normalised_shape
 
 
 def decoded(logits: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Points in pixels of a crop, and scores, by the network's last step and the decoder."""
-    found, scores = integrate(torch.from_numpy(logits.copy()))
-    return decode_points(torch.cat([found, scores[..., None]], -1).numpy(), size)
+    found, *others = integrate(torch.from_numpy(logits.copy()))
+    return decode_points(torch.cat([found, torch.stack(others, -1)], -1).numpy(), size)[:2]
 
 
 def logits_of(centers: np.ndarray, height: int = 32, width: int = 32, sigma: float = 0.8) -> np.ndarray:
@@ -110,8 +110,31 @@ def test_broken_maps_give_nan_and_leave_the_others_alone() -> None:
 
 def test_half_precision_maps_give_single_precision_points() -> None:
     logits = torch.from_numpy(logits_of(np.full((1, 2, 2), 12.25))).bfloat16()
-    found, scores = integrate(logits)
-    assert found.dtype == scores.dtype == torch.float32
+    assert {part.dtype for part in integrate(logits)} == {torch.float32}
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.5, 3.0])
+def test_the_spread_is_that_of_the_map(sigma: float) -> None:
+    """A Gaussian of so many cells on both axes is spread by sqrt(2) of them."""
+    spreads = integrate(torch.from_numpy(logits_of(np.array([[[15.3, 16.1]]]), sigma=sigma)))[2]
+    np.testing.assert_allclose(spreads, sigma * np.sqrt(2) / 32, rtol=0.02)
+
+
+def test_expected_errors_rise_with_the_spreads_up_to_a_limit() -> None:
+    expected = ExpectedError(3)
+    with torch.no_grad():
+        expected.slopes.copy_(torch.tensor([1.0, 0.5]))
+        errors = expected(torch.tensor([[0.0, 0.01, 0.02], [0.1, 0.2, 0.4]]))
+    assert (errors.diff(dim=1) > 0).all()
+    assert (errors[1] > errors[0]).all()
+    assert (errors < LARGEST_ERROR).all()
+
+
+def test_the_decoder_gives_expected_errors_in_pixels_of_the_crop() -> None:
+    outputs = np.array([[[0.5, 0.25, 0.9, 0.02]]], np.float32)
+    points, scores, errors = decode_points(outputs, (128, 64))
+    np.testing.assert_allclose(points, [[[63.5, 15.5]]])
+    np.testing.assert_allclose([scores[0, 0], errors[0, 0]], [0.9, 2.56], rtol=1e-6)
 
 
 def shapes(count: int, seed: int = 0) -> torch.Tensor:

@@ -66,7 +66,7 @@ def test_other_types_and_shapes_are_refused(tensors, tmp_path):
 
 
 def test_the_built_in_files_hold_int8():
-    for name in ("compact_300w.onnx", "compact.onnx"):
+    for name in ("compact_300w.onnx", "tiny_300w.onnx", "compact.onnx"):
         path = load.verified_asset(get_record(name))
         floats = sum(array.nbytes for array in load_packed(path).values())
         assert path.stat().st_size < 0.3 * floats
