@@ -158,10 +158,26 @@ def document() -> str:
         parts += [f"## {faces.title}\n\n{faces.about}\n", table(results(reports))]
         compared = [row for other in reports[1:] for row in comparison(reports[0], other)]
         if compared:
-            parts.append(table([("first", "second", "second - first", "second nearer on", "better"), *compared]))
-        parts += [table(rows) for rows in by_attribute(reports)]
-        parts.append("\n".join(f"- {line}" for report in reports for line in tables.runs_of_card(report.card)) + "\n")
+            heads = ("first", "second", "second - first", "second nearer on", "better")
+            parts += ["On the same faces, by a paired bootstrap:\n", table([heads, *compared])]
+        for rows in by_attribute(reports):
+            parts += ["Mean error by attribute (faces):\n", table(rows)]
+        parts.append("\n".join(sources(reports)) + "\n")
     return "\n".join([*parts, "## Notes\n", NOTES])
+
+
+def sources(reports: Sequence[Report]) -> Iterator[str]:
+    """Give the command of each report, and what ran it."""
+    runs = [run for report in reports for run in report.card["runs"]]
+    yield "Measured by:\n"
+    yield from (f"- `{tables.command_of_run(run)}`" for run in runs)
+    about = {
+        ", ".join(
+            [run["date"][:10], run["processor"], *(f"{name} {number}" for name, number in run["versions"].items())]
+        )
+        for run in runs
+    }
+    yield f"\n{'; '.join(sorted(about))}."
 
 
 def results(reports: Sequence[Report]) -> Iterator[Sequence[str]]:
@@ -181,7 +197,7 @@ def comparison(first: Report, second: Report) -> Iterator[Sequence[str]]:
     """Give what is known of the difference of two models on the same faces."""
     for pair in first.compare(second).comparisons:
         difference, wins = pair["difference"], pair["wins"]
-        names = [f"`{label}`" for label in pair["labels"]]
+        names = [f"`{label.partition(' (')[0]}`" for label in pair["labels"]]
         yield (
             *names,
             f"{100 * difference['value']:+.2f} [{tables.format_interval(difference['interval'], sign='+')}]",

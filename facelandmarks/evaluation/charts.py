@@ -101,6 +101,8 @@ def dot_chart(groups: Sequence[tuple[str, Sequence[Dot]]], label: str, zero: boo
     parts = [_ticks_below(x, bottom, _TOP, label)]
     for row, (name, dots) in enumerate(groups):
         top = _TOP + tall * row
+        if row:
+            parts.append(f'<path class="grid" d="M{x.start:.1f} {top:.1f}H{x.end:.1f}"/>')
         parts.append(f'<text class="name" x="{left - 10:.1f}" y="{top + tall / 2 + 4:.1f}">{escape(name)}</text>')
         for number, dot in enumerate(dots):
             if dot:

@@ -138,7 +138,7 @@ def _curves(number: int, subset: str, normaliser: str, series: Sequence[Series])
         choices += f"<input type=radio name=c{number} class={name} id={name}{number}{checked}>"
         choices += f"<label for={name}{number}>{name}</label>"
         shown += f"<div class={name}>{charts.ced_chart(errors, normaliser, log)}</div>"
-    return _figure(subset, f"{choices}{shown}{_legend(series)}")
+    return _figure(f"{subset}: share of faces with at most an error", f"{choices}{shown}{_legend(series)}")
 
 
 def _legend(series: Sequence[Series], line: bool = True) -> str:
@@ -164,7 +164,10 @@ def _parts(subset: str, normaliser: str, series: Sequence[Series]) -> str:
         (name.replace("_", " "), [None if error is None else (error, error, error) for error in errors])
         for name, errors in zip(names, values, strict=True)
     ]
-    return _figure(subset, charts.dot_chart(groups, f"mean error, % of {normaliser}") + _legend(series, line=False))
+    return _figure(
+        f"{subset}: parts of the face",
+        charts.dot_chart(groups, f"mean error, % of {normaliser}") + _legend(series, line=False),
+    )
 
 
 def _groups(subset: str, normaliser: str, series: Sequence[Series]) -> Iterator[str]:
