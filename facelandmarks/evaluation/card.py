@@ -73,7 +73,11 @@ def card_of_cell(cell: Cell, row: Row, annotated: Measured | None, detected: Mea
     value = _values(cell, protocol, annotated, skip=not row.values)
     shown = np.nan if value["measured"] is None else value["measured"]
     part = annotated or detected
-    verdict = judge(reference, shown, cell.digits, _comparable(cell, annotated), protocol.reference)
+    verdict = "-"
+    if annotated:
+        # On the faces of the reference: for a published one, all of the subset.
+        own = annotated.whole and len(annotated.faces.names) in cell.faces
+        verdict = judge(reference, shown, cell.digits, own if cell.faces else annotated.complete, protocol.reference)
     return {
         "subset": cell.subset,
         "metric": cell.metric,
@@ -85,18 +89,11 @@ def card_of_cell(cell: Cell, row: Row, annotated: Measured | None, detected: Mea
         "reference_faces": list(cell.faces or (part.expected if part else ())),
         **value,
         "difference": None if reference is None else json_number(shown - reference),
-        "verdict": verdict if annotated else "-",
+        "verdict": verdict,
         "faces_expected": list(part.expected) if part else [],
         "faces_found": len(part.faces.names) if part else 0,
         "detector": _values(cell, protocol, detected, skip=True) if detected else None,
     }
-
-
-def _comparable(cell: Cell, part: Measured | None) -> bool:
-    """Say whether the faces are those of the reference: for a published one, all of the subset."""
-    if part is None:
-        return False
-    return part.whole and len(part.faces.names) in cell.faces if cell.faces else part.complete
 
 
 def _values(cell: Cell, protocol: Protocol, part: Measured | None, skip: bool) -> Card:
@@ -223,17 +220,14 @@ def _upgrade_row(row: Card) -> Card:
         known = {"reference": old["published"], "reference_kind": None if old["published"] is None else kind}
         counts = {"reference_faces": cell["faces_expected"], "faces_expected": list(faces)}
         cells.append(cell | known | counts | {"verdict": words.get(cell["verdict"], cell["verdict"])})
-    subsets = {
-        subset: part
-        | dict.fromkeys(("sizes", "yaws", "attributes"))
-        | {boxes: _upgrade_errors(part[boxes]) for boxes in ("measured", "detector")}
-        for subset, part in row["subsets"].items()
-    }
+    subsets = {}
+    for subset, part in row["subsets"].items():
+        subsets[subset] = part | dict.fromkeys(("sizes", "yaws", "attributes"))
+        for boxes in ("measured", "detector"):
+            if part[boxes]:
+                known = {"scores": None, "statistics": summarize(from_json(part[boxes]["errors"]))}
+                subsets[subset][boxes] = part[boxes] | known
     return row | {"cells": cells, "subsets": subsets}
-
-
-def _upgrade_errors(part: Card | None) -> Card | None:
-    return part and {**part, "scores": None, "statistics": summarize(from_json(part["errors"]))}
 
 
 def _plain(value: Any) -> Any:

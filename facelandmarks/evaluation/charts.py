@@ -90,8 +90,7 @@ def _steps(faces: Floats, x: Axis, y: Axis) -> str:
 
 def dot_chart(groups: Sequence[tuple[str, Sequence[Dot]]], label: str, zero: bool = True) -> str:
     """Return a value with its interval for each group and series, one below the other; `zero` starts the axis at 0."""
-    series = max((len(dots) for _, dots in groups), default=1)
-    tall = _ROW * series + 8
+    tall = 8 + _ROW * max((len(dots) for _, dots in groups), default=1)
     numbers = [100 * number for _, dots in groups for dot in dots if dot for number in dot]
     low, high = min([0.0, *numbers]), max([0.0, *numbers])
     pad = (high - low) * 0.04 or 1
@@ -105,18 +104,16 @@ def dot_chart(groups: Sequence[tuple[str, Sequence[Dot]]], label: str, zero: boo
             parts.append(f'<path class="grid" d="M{x.start:.1f} {top:.1f}H{x.end:.1f}"/>')
         parts.append(f'<text class="name" x="{left - 10:.1f}" y="{top + tall / 2 + 4:.1f}">{escape(name)}</text>')
         for number, dot in enumerate(dots):
-            if dot:
-                parts.append(_dot(x, top + 4 + _ROW * (number + 0.5), dot, number % SERIES))
+            if not dot:
+                continue
+            y, series = top + 4 + _ROW * (number + 0.5), number % SERIES
+            value, start, end = (x.at(100 * part) for part in dot)
+            title = f"<title>{100 * dot[0]:.2f} ({100 * dot[1]:.2f} to {100 * dot[2]:.2f})</title>"
+            whisker = f'<path class="whisker s{series}" d="M{start:.1f} {y:.1f}H{end:.1f}"/>'
+            parts.append(f"<g>{title}{whisker}{marker(value, y, series)}</g>")
     if not zero:
         parts.append(f'<path class="limit" d="M{x.at(0):.1f} {_TOP}V{bottom:.1f}"/>')
     return _svg(parts, label, height=bottom + _BOTTOM)
-
-
-def _dot(x: Axis, y: float, dot: tuple[float, float, float], series: int) -> str:
-    value, low, high = (x.at(100 * number) for number in dot)
-    title = f"<title>{100 * dot[0]:.2f} ({100 * dot[1]:.2f} to {100 * dot[2]:.2f})</title>"
-    whisker = f'<path class="whisker s{series}" d="M{low:.1f} {y:.1f}H{high:.1f}"/>'
-    return f"<g>{title}{whisker}{marker(value, y, series)}</g>"
 
 
 def marker(x: float, y: float, series: int) -> str:

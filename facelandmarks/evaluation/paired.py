@@ -1,9 +1,9 @@
 """Whether one model is better than another on the same faces, from the cards of two runs; cards put together."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.card import SCHEMA, Card
@@ -28,8 +28,9 @@ def compare_cards(first: Card, second: Card) -> Card:
     """
     card = merge_cards([first, second])
     for one, two in _pairs(first["rows"], second["rows"]):
-        for subset, boxes in _common(one, two):
-            card["comparisons"].append(_compare(one, two, subset, boxes))
+        for subset, boxes in product(one["subsets"], ("measured", "detector")):
+            if all(row["subsets"].get(subset, {}).get(boxes) for row in (one, two)):
+                card["comparisons"].append(_compare(one, two, subset, boxes))
     if not card["comparisons"]:
         held = [sorted({_held(row) for row in rows}) for rows in (first["rows"], second["rows"])]
         raise InvalidOptionError(f"nothing can be compared: the first holds {held[0]}, the second {held[1]}")
@@ -47,17 +48,12 @@ def _held(row: Card) -> str:
     return f"{row['protocol']['dataset']} in % of {row['protocol']['normaliser']}"
 
 
-def _common(one: Card, two: Card) -> Iterator[tuple[str, str]]:
-    for subset in one["subsets"]:
-        for boxes in ("measured", "detector"):
-            if all(row["subsets"].get(subset, {}).get(boxes) for row in (one, two)):
-                yield subset, boxes
-
-
 def _compare(one: Card, two: Card, subset: str, boxes: str) -> Card:
     """Return what the card says of one comparison."""
     parts = [row["subsets"][subset] for row in (one, two)]
-    places = _places(*(part["names"] for part in parts))
+    found = {name: place for place, name in enumerate(parts[1]["names"])}
+    common = [place for place, name in enumerate(parts[0]["names"]) if name in found]
+    places = common, [found[parts[0]["names"][place]] for place in common]
     labels = [label_of_row(row, boxes) for row in (one, two)]
     if len(places[0]) < 2:
         raise InvalidOptionError(f"{' and '.join(labels)} have fewer than two faces of {subset} in common")
@@ -77,10 +73,3 @@ def _compare(one: Card, two: Card, subset: str, boxes: str) -> Card:
         "errors": [[None if np.isnan(error) else float(error) for error in faces] for faces in errors],
         **compare_errors(*errors),
     }
-
-
-def _places(first: Sequence[str], second: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the faces that both have are in each list, in the order of the first."""
-    found = {name: place for place, name in enumerate(second)}
-    pairs = [(place, found[name]) for place, name in enumerate(first) if name in found]
-    return np.array([one for one, _ in pairs], np.intp), np.array([two for _, two in pairs], np.intp)

@@ -19,8 +19,8 @@ from facelandmarks.evaluation.protocols import Protocol
 from facelandmarks.evaluation.regions import Region, face_size, place
 from facelandmarks.images import load_image
 from facelandmarks.model import Model
-from facelandmarks.results import Crops, Decoded
-from facelandmarks.schemes import Scheme, convert, get_scheme
+from facelandmarks.results import Crops
+from facelandmarks.schemes import convert, get_scheme
 from facelandmarks.stream import stream
 
 SCHEMA = "facelandmarks-evaluation-points/2"
@@ -95,16 +95,14 @@ def predict_faces(
         return (key, sample, made), crops
 
     for batch in stream(model, samples, prepare, batch=batch_size, workers=workers, ahead=batch_size):
-        yield [
-            (key, sample, _predicted(decoded, made.size, model.scheme, scheme)) if len(decoded) else (key, sample, made)
-            for (key, sample, made), decoded in batch
-        ]
-
-
-def _predicted(decoded: Decoded, size: float, given: Scheme, wanted: Scheme) -> Prediction:
-    """Return the one face of a network's output, converted."""
-    score = float(decoded.scores.mean())
-    return Prediction(convert(decoded.points[0], given, wanted), size, score if math.isfinite(score) else None)
+        predicted = []
+        for (key, sample, missing), decoded in batch:
+            made = missing
+            if len(decoded):
+                points, score = convert(decoded.points[0], model.scheme, scheme), float(decoded.scores.mean())
+                made = Prediction(points, missing.size, score if math.isfinite(score) else None)
+            predicted.append((key, sample, made))
+        yield predicted
 
 
 def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:

@@ -186,7 +186,11 @@ def notes_of_card(card: Card) -> list[str]:
         notes += [f"{label}, {subset}: not measured: {first_sentence(e)}" for subset, e in row["missing"].items()]
         if row["protocol"]["note"]:
             notes.append(f"{label}: {row['protocol']['note']}")
-        notes += [f"{label}: {_reference_note(row, cell)}" for cell in row["cells"] if cell["reference"] is not None]
+        for cell in row["cells"]:
+            if cell["reference"] is not None:
+                faces = " or ".join(map(str, cell["reference_faces"]))
+                of = f" on {faces} faces of {cell['subset']}" if faces else ""
+                notes.append(f"{label}: {cell['reference_kind']} {cell['metric']}{of}: {row['source']}")
     cells = [cell for row in card["rows"] for cell in row["cells"]]
     verdicts = {cell["verdict"] for cell in cells}
     notes += [text for words, text in _VERDICTS.items() if verdicts & set(words)]
@@ -203,12 +207,6 @@ _VERDICTS = {
     ("PARTIAL",): "PARTIAL: not the faces of the reference, so the numbers are not compared.",
     ("SAME", "DIFFERENT"): "SAME, DIFFERENT: compared with our own earlier number, which proves no published one.",
 }
-
-
-def _reference_note(row: Card, cell: Card) -> str:
-    faces = " or ".join(map(str, cell["reference_faces"]))
-    of = f" on {faces} faces of {cell['subset']}" if faces else ""
-    return f"{cell['reference_kind']} {cell['metric']}{of}: {row['source']}"
 
 
 def first_sentence(text: str) -> str:
@@ -277,14 +275,10 @@ def to_csv(card: Card) -> str:
     """Return plain numbers, without units in the cells."""
     text = io.StringIO()
     records = numbers_of_card(card)
-    writer = csv.DictWriter(text, list(_csv_columns()), lineterminator="\n")
+    names = ["model", "source", *_NUMBERS, *(f"detector_{name}" for name in _DETECTOR_NUMBERS)]
+    names += [f"{prefix}{name}" for prefix in _BOXES.values() for name in _flat({})]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for record in records:
         writer.writerow({**record, "faces_expected": " ".join(map(str, record["faces_expected"]))})
     return text.getvalue()
-
-
-def _csv_columns() -> Iterator[str]:
-    yield from ("model", "source", *_NUMBERS, *(f"detector_{name}" for name in _DETECTOR_NUMBERS))
-    for prefix in _BOXES.values():
-        yield from (f"{prefix}{name}" for name in _flat({}))
