@@ -126,6 +126,16 @@ def subsets_of(row: Row, settings: Settings) -> list[str]:
     return [name for name in names if not settings.subsets or name in settings.subsets]
 
 
+def is_here(row: Row, subset: str, settings: Settings) -> bool:
+    """Return whether the files of a subset are there; they are not read."""
+    forms = (settings.form,) if settings.form else row.protocol.forms
+    try:
+        find(row.protocol.dataset, settings.data_root, subset, forms)
+    except DatasetError:
+        return False
+    return True
+
+
 def read_subset(row: Row, subset: str, settings: Settings) -> tuple[Found, Iterator[Sample]]:
     """Find the files of a subset, and read its faces up to the limit; without images if nothing is predicted."""
     protocol = row.protocol

@@ -11,7 +11,7 @@ from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
 from facelandmarks.evaluation.card import Card, card_of_row, make_card
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, measure_row, subsets_of
+from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, is_here, measure_row, subsets_of
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
@@ -244,9 +244,12 @@ def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, s
     """Measure a row under a progress bar; `DatasetError` if none of its subsets can be read."""
     from tqdm import tqdm
 
-    subsets = subsets_of(row, settings)
-    published = get_release(settings.dataset).faces
-    counts = [settings.limit or max(published[subset], default=0) for subset in subsets]
+    subsets = [subset for subset in subsets_of(row, settings) if is_here(row, subset, settings)]
+    faces = {
+        **get_release(settings.dataset).faces,
+        **{cell.subset: cell.faces for cell in row.protocol.cells if cell.faces},
+    }
+    counts = [settings.limit or max(faces[subset], default=0) for subset in subsets]
     total = sum(counts) if all(counts) else None
     title = f"{row.model}, {row.protocol.name}"
     with tqdm(total=total, desc=title, unit="face", disable=not settings.progress) as bar:

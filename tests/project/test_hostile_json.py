@@ -62,7 +62,7 @@ PIN = {"sha256": "0" * 64, "bytes": 3, "mtime_ns": 5, "basis": "sha256"}
 
 def kept(path):
     """The document as the second line of a file of predictions."""
-    header = {"schema": "facelandmarks-evaluation-points/1", "model": "m"}
+    header = {"schema": "facelandmarks-evaluation-points/2", "model": "m"}
     path.write_text(json.dumps(header) + "\n" + path.read_text().replace("\n", " ") + "\n")
     return PredictionStore(path, {"model": "m"})
 
