@@ -170,23 +170,18 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")  # makes the same run give the same report
+    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
     engines = [row["run"]["engine"] for row in rows if "engine" in row["run"]]
     run = {
         "command": list(command),
         "settings": chosen,
         "versions": versions | {engine["engine"]: engine["version"] for engine in engines},
-        "date": _now(),
+        "date": now.isoformat(timespec="seconds"),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
     }
     return {"schema": SCHEMA, "runs": [run], "rows": list(rows), "not_run": list(not_run), "comparisons": []}
-
-
-def _now() -> str:
-    """Return date and time, or those of `SOURCE_DATE_EPOCH`, which makes the same run give the same report."""
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
-    return now.isoformat(timespec="seconds")
 
 
 def _processor() -> str | None:

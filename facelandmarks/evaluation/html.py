@@ -12,7 +12,6 @@ from typing import Any, get_args
 from facelandmarks.evaluation import figures, tables
 from facelandmarks.evaluation.card import Card
 from facelandmarks.evaluation.scoring import Verdict
-from facelandmarks.evaluation.statistics import STATISTICS
 
 _STATISTICS = (
     "Mean and median of the errors of the faces that were found; failures and area under the curve of all, in percent. "
@@ -34,15 +33,16 @@ def to_html(card: Card) -> str:
         make for n, chart in enumerate(charted) for make in (figures.curves(n, *chart), figures.parts_of_face(*chart))
     ]
     groups = [made for chart in charted for made in figures.grouped(*chart)]
+    runs = [f"<pre>{escape(run)}</pre><p class=notes>{escape(about)}</p>" for run, about in tables.runs_of_card(card)]
     notes = "".join(f"<li>{escape(note)}" for note in tables.notes_of_card(card))
     sections = [
         ("Reference and measured", [_table(tables.table_of_card(card)), f"<ul class=notes>{notes}</ul>"]),
-        ("Errors of faces", [f"<p class=notes>{_STATISTICS}</p>", _table(_statistics(card))]),
+        ("Errors of faces", [f"<p class=notes>{_STATISTICS}</p>", _table(tables.table_of_intervals(card))]),
         *([("Compared on the same faces", list(_comparisons(card)))] if card["comparisons"] else []),
         ("Cumulative error distribution, parts of the face", [_side_by_side(curves)]),
         ("Errors by attribute, size and yaw", [_side_by_side(groups)]),
         *((tables.label_of_row(row, "measured"), list(_row(row))) for row in card["rows"]),
-        ("How it was measured", [*_runs(card), *map(_settings, card["rows"])]),
+        ("How it was measured", [*runs, *map(_settings, card["rows"])]),
     ]
     links = "".join(f'<a href="#s{n}">{escape(title)}</a>' for n, (title, _) in enumerate(sections))
     names = sorted({row["protocol"]["dataset"] for row in card["rows"]})
@@ -73,21 +73,6 @@ def _table(table: tables.Table) -> str:
         for texts in rows
     )
     return f"<div class=wide><table><tr>{names}{lines}</table></div>"
-
-
-def _statistics(card: Card) -> tables.Table:
-    """Return the table of statistics with every interval; the terminal has only that of the mean."""
-    head = (*tables.STATISTICS_HEADER[:5], *tables.STATISTICS_HEADER[6:])
-    rows = []
-    for row, name, boxes, found in tables.errors_of_card(card):
-        numbers = (found["statistics"][statistic] for statistic in STATISTICS)
-        texts = [
-            "-" if n["value"] is None else f"{100 * n['value']:.2f}\n{tables.format_interval(n['interval'])}"
-            for n in numbers
-        ]
-        about = (tables.label_of_row(row, boxes), tables.subset_of_row(row, name), str(found["statistics"]["missed"]))
-        rows.append((*about, row["protocol"]["normaliser"], *texts))
-    return [head, *rows]
 
 
 def _comparisons(card: Card) -> Iterator[str]:
@@ -121,13 +106,6 @@ def _row(row: Card) -> Iterator[str]:
                 caption = f"<b>{100 * face['error']:.2f} %</b> {escape(face['name'])}"
                 yield f"<figure tabindex=0><span>{image}</span><figcaption>{caption}</figcaption></figure>"
             yield "</div>"
-
-
-def _runs(card: Card) -> Iterator[str]:
-    for run in card["runs"]:
-        versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items() if number)
-        about = ", ".join(text for text in (run["date"], run["processor"], run["system"], versions) if text)
-        yield f"<pre>{escape(tables.command_of_run(run))}</pre><p class=notes>{escape(about)}</p>"
 
 
 def _settings(row: Card) -> str:

@@ -1,6 +1,6 @@
 """Whether one model is better than another on the same faces, from the cards of two runs; cards put together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -11,7 +11,6 @@ from facelandmarks.evaluation.statistics import compare_errors, from_json
 from facelandmarks.evaluation.tables import label_of_row
 
 _SAME_SIZE = 0.15  # px: sizes of faces are kept with one decimal
-Pair = tuple[Card, Card]
 
 
 def merge_cards(cards: Sequence[Card]) -> Card:
@@ -27,21 +26,16 @@ def compare_cards(first: Card, second: Card) -> Card:
     the same one. `InvalidOptionError` if there are none, fewer than two common faces, or if the annotations differ.
     """
     card = merge_cards([first, second])
-    for one, two in _pairs(first["rows"], second["rows"]):
-        for subset, boxes in product(one["subsets"], ("measured", "detector")):
+    for one in first["rows"]:
+        partners = [row for row in second["rows"] if _held(row) == _held(one)]
+        same = [row for row in partners if row["protocol"]["name"] == one["protocol"]["name"]]
+        for two, subset, boxes in product(same or partners, one["subsets"], ("measured", "detector")):
             if all(row["subsets"].get(subset, {}).get(boxes) for row in (one, two)):
                 card["comparisons"].append(_compare(one, two, subset, boxes))
     if not card["comparisons"]:
         held = [sorted({_held(row) for row in rows}) for rows in (first["rows"], second["rows"])]
         raise InvalidOptionError(f"nothing can be compared: the first holds {held[0]}, the second {held[1]}")
     return card
-
-
-def _pairs(first: Sequence[Card], second: Sequence[Card]) -> Iterator[Pair]:
-    for one in first:
-        partners = [row for row in second if _held(row) == _held(one)]
-        same = [row for row in partners if row["protocol"]["name"] == one["protocol"]["name"]]
-        yield from ((one, two) for two in same or partners)
 
 
 def _held(row: Card) -> str:

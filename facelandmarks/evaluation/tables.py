@@ -105,6 +105,20 @@ def table_of_statistics(card: Card) -> Table:
     return [STATISTICS_HEADER, *rows]
 
 
+def table_of_intervals(card: Card) -> Table:
+    """Return the table of statistics with the interval of each below it; headings first."""
+    head = (*STATISTICS_HEADER[:5], *STATISTICS_HEADER[6:])
+    rows = []
+    for row, name, boxes, found in errors_of_card(card):
+        numbers = (found["statistics"][statistic] for statistic in STATISTICS)
+        texts = [
+            "-" if n["value"] is None else f"{100 * n['value']:.2f}\n{format_interval(n['interval'])}" for n in numbers
+        ]
+        about = (label_of_row(row, boxes), subset_of_row(row, name), str(found["statistics"]["missed"]))
+        rows.append((*about, row["protocol"]["normaliser"], *texts))
+    return [head, *rows]
+
+
 def table_of_comparisons(card: Card) -> Table:
     """Return a row for each pair that was compared; headings first."""
     rows = []
@@ -214,12 +228,12 @@ def first_sentence(text: str) -> str:
     return re.sub(r"looked for [^:]*: not found", "its files were not found", text)
 
 
-def runs_of_card(card: Card) -> list[str]:
-    """Return a line for each run: the command, the date, the processor, the versions of what ran."""
+def runs_of_card(card: Card) -> list[tuple[str, str]]:
+    """Return the command of each run, and its date, its processor and the versions of what ran."""
     lines = []
     for run in card["runs"]:
         details = [run["date"], run["processor"], run["system"], *(f"{k} {v}" for k, v in run["versions"].items() if v)]
-        lines.append(f"`{command_of_run(run)}` ({', '.join(detail for detail in details if detail)})")
+        lines.append((command_of_run(run), ", ".join(detail for detail in details if detail)))
     return lines
 
 
@@ -235,16 +249,15 @@ def command_of_run(run: Card) -> str:
 
 def to_text(card: Card) -> str:
     """Return columns for a terminal, then the notes."""
-    tables = [table for table in (f(card) for f in TABLES.values()) if len(table) > 1]
-    blocks = [_columns(table) for table in tables]
+    blocks = []
+    for table in (make(card) for make in TABLES.values()):
+        if len(table) > 1:
+            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+            rule = tuple("-" * width for width in widths)
+            lines = [zip(row, widths, strict=True) for row in (table[0], rule, *table[1:])]
+            blocks.append("\n".join("  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines))
     notes = notes_of_card(card)
-    return "\n\n".join(["\n".join(lines) for lines in [*blocks, notes] if lines]) + "\n"
-
-
-def _columns(table: Table) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return "\n\n".join([*blocks, *(["\n".join(notes)] if notes else [])]) + "\n"
 
 
 def to_markdown(card: Card) -> str:
@@ -255,7 +268,8 @@ def to_markdown(card: Card) -> str:
             lines += [f"{title}:", "", *_markdown_table(table), ""]
     lines += [*(f"- {note}" for note in notes_of_card(card)), "", "Mean error by part of the face:", ""]
     lines += [*_markdown_table(table_of_parts(card)), "", "Measured by:", ""]
-    return "\n".join([*lines, *(f"- {line}" for line in runs_of_card(card)), ""])
+    runs = (f"- `{command}` ({details})" for command, details in runs_of_card(card))
+    return "\n".join([*lines, *runs, ""])
 
 
 def _markdown_table(table: Table) -> list[str]:
