@@ -21,7 +21,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 MADE = {
-    **{name: f"docs/{name}.md" for name in ("models", "licences", "weights")},
+    **{name: f"docs/{name}.md" for name in ("models", "licences", "weights", "accuracy")},
     "requirements": "requirements-light.txt",
 }
 
