@@ -29,6 +29,7 @@ MODULES = (
     "facelandmarks.formats",
     "facelandmarks.bulk",
     "facelandmarks.video",
+    "facelandmarks.web",
 )
 
 
