@@ -1,8 +1,9 @@
-"""Every error of the package, each also derived from a builtin; and the one way to look up a name."""
+"""Every error of the package, each also derived from a builtin; and the one way to look up a name or an import."""
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from importlib import import_module
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -70,6 +71,14 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     if name in table:
         return table[name]
     raise UnknownNameError(f"no {kind} {name!r}; {hint_at(name, table)}")
+
+
+def require(package: str, purpose: str, install: str) -> Any:
+    """Import a package, or raise `MissingDependencyError`: `purpose` needs it, `pip install INSTALL` brings it."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise MissingDependencyError(f"{purpose} needs {package}: pip install {install}") from error
 
 
 def hint_at(name: object, known: Collection[str]) -> str:

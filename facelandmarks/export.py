@@ -69,7 +69,7 @@ def export_model(
     spec = choose(get_spec(name), variant=variant, decode=decode)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
-    decode_step, outputs = None, tuple(said["outputs"])
+    network, decode_step, outputs = filled_network(source), None, tuple(said["outputs"])
     if decode_in_graph:
         import torch
 
@@ -78,7 +78,7 @@ def export_model(
         decode_step = bind(spec, torch.device("cpu")).decode
     from facelandmarks.nn.onnx_graph import build_graph
 
-    network, metadata = filled_network(source), {"facelandmarks": json.dumps(said)}
+    metadata = {"facelandmarks": json.dumps(said)}
     graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)
     beside = path.with_suffix(".json")
     write_file(path, graph)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from facelandmarks.errors import InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.formats.csv import cells, columns, rows_of
 
 if TYPE_CHECKING:
@@ -84,12 +84,7 @@ def to_arrow(rows: Iterable[Row]) -> "pa.Table":
 
 def arrow_schema() -> "pa.Schema":
     """Return the columns of Parquet files: text, whole numbers, and float32 lists for boxes, points and scores."""
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingDependencyError(
-            'pyarrow is not installed: pip install "facelandmarks-zoo[parquet]", or write .jsonl or .csv'
-        ) from error
+    pa = require("pyarrow", "a .parquet file", "'facelandmarks-zoo[parquet]', or write .jsonl or .csv")
     text, whole, number = pa.string(), pa.int32(), pa.float32()
     numbers = pa.list_(number)
     return pa.schema(

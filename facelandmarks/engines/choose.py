@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, require
 
 if TYPE_CHECKING:
     from facelandmarks.engines.base import Engine
@@ -42,18 +43,18 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """What an engine needs installed, and the number types it can run in."""
+    """The number types that an engine can run in, and its class; module and package have the engine's name."""
 
-    packages: tuple[str, ...]
     dtypes: tuple[str, ...]
+    class_name: str  # in the module of the engine's name
 
 
 # In the order of preference of "auto" on a CPU. OpenVINO is a little faster, but does not survive a fork.
 RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
     {
-        "onnxruntime": EngineRecord(("onnxruntime", "onnx"), ("float32",)),
-        "openvino": EngineRecord(("openvino", "onnx"), DTYPES),
-        "torch": EngineRecord(("torch",), DTYPES),
+        "onnxruntime": EngineRecord(("float32",), "OnnxRuntimeEngine"),
+        "openvino": EngineRecord(DTYPES, "OpenVinoEngine"),
+        "torch": EngineRecord(DTYPES, "TorchEngine"),
     }
 )
 ENGINES = ("auto", *sorted(RECORDS))
@@ -74,17 +75,14 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     from facelandmarks.engines.graph import filled_network, obtain_graph
 
     if engine == "torch":
-        from facelandmarks.engines.torch import TorchEngine
-
-        return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
-    graph = source.graph or obtain_graph(source)
-    if engine == "openvino":
-        from facelandmarks.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(graph, settings, source.digest)
-    from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine(graph, settings, source.digest)
+        require("torch", "engine 'torch'", "torch")
+    constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), RECORDS[engine].class_name)
+    made: Engine
+    if engine == "torch":
+        made = constructor(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
+    else:
+        made = constructor(source.graph or obtain_graph(source), settings, source.digest)
+    return made
 
 
 def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = False) -> str:
@@ -102,7 +100,7 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
         on_cpu = settings.device == "cpu" or (settings.device == "auto" and (built_in or not _may_have_gpu()))
         # In other number types only PyTorch runs on every machine.
         wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
-        engine = next(name for name in wanted if all(find_spec(package) for package in RECORDS[name].packages))
+        engine = next((name for name in wanted if find_spec(name)), "torch")
         _LOG.info("engine 'auto' is %s here", engine)
     if settings.dtype not in RECORDS[engine].dtypes:
         kinds = " or ".join(RECORDS[engine].dtypes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.errors import require
 from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Source:
 
 
 def filled_network(source: Source) -> "nn.Module":
-    """Return the network with its weights, in PyTorch."""
+    """Return the network with its weights, in PyTorch; raises `MissingDependencyError` without it."""
+    require("torch", f"{source.stem} is a checkpoint of PyTorch, and", "torch")
     from facelandmarks.nn.build import build_network
 
     network = build_network(source.network, source.options)
@@ -69,7 +71,8 @@ def graph_place(source: Source) -> Place | None:
 
 
 def _build(source: Source) -> bytes:
+    network = filled_network(source)
     from facelandmarks.nn.onnx_graph import build_graph
 
     metadata = {"made_from": source.stem, "weights_sha256": source.digest or "unknown"}
-    return build_graph(filled_network(source), source.mean, source.std, source.size, metadata)
+    return build_graph(network, source.mean, source.std, source.size, metadata)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import PerProcess, usable_cpus
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.errors import DeviceError, MissingDependencyError
+from facelandmarks.errors import DeviceError, require
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -73,9 +73,4 @@ class OnnxRuntimeEngine:
 def import_onnxruntime() -> Any:
     """Import ONNX Runtime without its telemetry, which resolves a host of Microsoft and writes to the home folder."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the first import; a user's own setting stands
-    try:
-        import onnxruntime
-    except ImportError as error:
-        hint = "pip install onnxruntime"
-        raise MissingDependencyError(f"engine 'onnxruntime' needs ONNX Runtime: {hint}") from error
-    return onnxruntime
+    return require("onnxruntime", "engine 'onnxruntime'", "onnxruntime")

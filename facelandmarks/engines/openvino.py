@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import PerProcess, usable_cpus
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError, hint_at
+from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, require
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -77,12 +77,7 @@ class OpenVinoEngine:
 
 
 def _make_core() -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        hint = "pip install 'facelandmarks-zoo[openvino]'"
-        raise MissingDependencyError(f"engine 'openvino' needs OpenVINO: {hint}") from error
-    return openvino.Core()
+    return require("openvino", "engine 'openvino'", "'facelandmarks-zoo[openvino]'").Core()
 
 
 # One per process, never freed. Creating a core installs an alternate signal stack in the current thread; destroying it

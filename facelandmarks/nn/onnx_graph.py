@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from facelandmarks.errors import MissingDependencyError
+from facelandmarks.errors import require
 from facelandmarks.nn.fuse import fuse_batch_norms
 
 OPSET = 17
@@ -69,11 +69,7 @@ def trace(
     module: nn.Module, size: tuple[int, int] | None, outputs: tuple[str, ...], metadata: Mapping[str, str]
 ) -> bytes:
     """Return the bytes of the ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
-    try:
-        import onnx
-    except ImportError as error:
-        hint = "pip install onnx"
-        raise MissingDependencyError(f"writing an ONNX file needs onnx: {hint}") from error
+    onnx = require("onnx", "writing an ONNX file", "onnx")
     width, height = size or (256, 256)
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()

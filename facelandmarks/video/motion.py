@@ -1,14 +1,12 @@
 """Which face is which: where a face will be, how it looks, and the cheapest assignment."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import Boxes
-from facelandmarks.errors import MissingDependencyError
 
 # Gains of an alpha-beta filter, critically damped: beta = alpha^2 / (2 - alpha). They are high because the noise of
 # landmarks is small beside the movement of a face from frame to frame.
@@ -79,12 +77,6 @@ def appearance(image: NDArray[np.uint8], box: Boxes) -> NDArray[np.float64]:
     small = cv2.warpAffine(part, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     values = small.astype(np.float64).ravel() - small.mean()
     return np.asarray(values / max(float(np.linalg.norm(values)), 1e-9), np.float64)
-
-
-def require_scipy() -> None:
-    """Raise `MissingDependencyError` if SciPy is not installed."""
-    if find_spec("scipy") is None:
-        raise MissingDependencyError("following faces needs SciPy: pip install 'facelandmarks-zoo[video]'")
 
 
 def assign(costs: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:

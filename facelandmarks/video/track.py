@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from facelandmarks._threads import in_own_thread
 from facelandmarks.boxes import CONVENTIONS
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.results import Landmarks
 from facelandmarks.video.frames import Frame, as_frames
-from facelandmarks.video.motion import require_scipy
 from facelandmarks.video.smooth import FaceSmoother, Smoothing
 from facelandmarks.video.tracker import Tracker
 
@@ -83,7 +82,7 @@ def track(
     InvalidOptionError
         If an option is out of range, times do not rise, or no detector finds the model's kind of box.
     """
-    require_scipy()
+    require("scipy.optimize", "following faces", "'facelandmarks-zoo[video]'")
     if isinstance(frames, str | os.PathLike | int):
         raise InvalidOptionError(f"track takes frames: track(read_video({frames!r}), model)")
     if detect_every < 1:

@@ -20,12 +20,15 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-@pytest.mark.parametrize("name", ["models", "licences"])
-def test_pages_made_of_records_are_up_to_date(name):
+MADE = {"models": "docs/models.md", "licences": "docs/licences.md", "requirements": "requirements-light.txt"}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_of_records_is_up_to_date(name):
     spec = importlib.util.spec_from_file_location(f"make_{name}", DOCS / f"make_{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    expected = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    expected = (ROOT / MADE[name]).read_text(encoding="utf-8")
     assert module.document() == expected, f"run python docs/make_{name}.py"
 
 
