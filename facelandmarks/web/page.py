@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.errors import FaceLandmarksError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import FaceLandmarksError, InvalidOptionError, require
 from facelandmarks.web import work
 from facelandmarks.zoo import DEFAULT_MODEL
 
@@ -24,7 +24,7 @@ removed when it stops, or after an hour. Landmarks say where parts of a face are
 NO_PHOTO = "No photo yet."
 VIDEO_HINT = f"The first {work.MOST_FRAMES} frames are used. Files that your browser cannot play are read all the same."
 HEIGHT, LEAST_WIDTH = 420, 280  # pixels, of images and of columns: a telephone shows one below the other
-WIDTHS = ["220px", "70px", "240px", "110px", "100px", "190px", "130px"]  # of the table of faces
+WIDTHS = ["200px", "60px", "220px", "95px", "85px", "180px", "110px"]  # of the table of faces
 NO_SECOND = ("no second model", "")
 # Of Gradio and what it loads: nothing is reported, fetched or kept.
 QUIET = {
@@ -45,12 +45,7 @@ footer { display: none !important; }
 def load_gradio(folder: Path) -> Any:
     """Import Gradio with its telemetry off and its files in the folder; `MissingDependencyError` without it."""
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder))
-    try:
-        import gradio
-    except ImportError as error:
-        cure = 'pip install "facelandmarks-zoo[web]"'
-        raise MissingDependencyError(f"the page needs Gradio 6, which is not installed: {cure}") from error
-    return gradio
+    return require("gradio", "the demo page", '"facelandmarks-zoo[web]"')
 
 
 def build_page(models: Sequence[str] | None = None, *, folder: Path, offline: bool | None = None) -> "gr.Blocks":
@@ -72,7 +67,7 @@ def build_page(models: Sequence[str] | None = None, *, folder: Path, offline: bo
     """
     gr = load_gradio(folder)
     names = list(models or [DEFAULT_MODEL, *(name for name in work.face_models() if name != DEFAULT_MODEL)])
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, work.KEPT)) as page:
+    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, work.KEPT)) as page:
         gr.Markdown(HEAD)
         with gr.Tab("Photo"):
             add_photo(gr, names, folder, offline)

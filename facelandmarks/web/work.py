@@ -47,7 +47,6 @@ class Answer:
     model: str
     faces: Landmarks
     drawing: NDArray[np.uint8]  # (H, W, 3) RGB
-    seconds: float  # from pixels to landmarks, detector included
 
 
 def face_models(built_in: bool = False) -> list[str]:
@@ -71,7 +70,7 @@ def model_choices(names: Sequence[str]) -> list[tuple[str, str]]:
 
 def detector_choices() -> list[tuple[str, str]]:
     """Return the same for detectors."""
-    known = {"auto": "auto · YuNet if it is here, else compact", DEFAULT_DETECTOR: f"{DEFAULT_DETECTOR} · built in"}
+    known = {"auto": "auto · YuNet if cached", DEFAULT_DETECTOR: f"{DEFAULT_DETECTOR} · built in"}
     return [(known.get(name, f"{name} · fetched at first use"), name) for name in DETECTORS]
 
 
@@ -88,11 +87,8 @@ def find_landmarks(
     pixels = load_image(photo)
     answers = []
     for name in models:
-        model = kept_model(name, offline)
-        start = time.perf_counter()
-        faces = model.predict(pixels, detector=detector)
-        seconds = time.perf_counter() - start
-        answers.append(Answer(name, faces, draw(pixels, faces, drawn), seconds))
+        faces = kept_model(name, offline).predict(pixels, detector=detector)
+        answers.append(Answer(name, faces, draw(pixels, faces, drawn)))
     return answers
 
 
@@ -104,10 +100,10 @@ def draw(pixels: NDArray[np.uint8], faces: Landmarks, drawn: Collection[str]) ->
 
 
 def summary(answer: Answer) -> str:
-    """Say in one line what was found, how fast, and how sure the model is."""
+    """Say in one line what was found, and how sure the model is."""
     faces = answer.faces
     found = counted(len(faces), "face") if len(faces) else "no face"
-    parts = [f"{answer.model}: {found} found by {faces.detector} in {answer.seconds * 1000:.0f} ms"]
+    parts = [f"{answer.model}: {found} found by {faces.detector}"]
     if faces.expected_error is None:
         parts.append("this model does not tell its expected error")
     elif len(faces):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,8 @@ import cv2
 import pytest
 import skimage.data
 
-pytest.importorskip("gradio", reason="Gradio is not installed (extra web)")
+if find_spec("gradio") is None:
+    pytest.skip("Gradio is not installed (extra web)", allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]

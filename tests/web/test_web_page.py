@@ -1,10 +1,14 @@
 """The demo page and its command: what they refuse, and what they say; in a browser it is `test_web_browser`."""
 
 import asyncio
+import runpy
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml  # comes with huggingface-hub
+from paths import EXAMPLES, ROOT
 
 import facelandmarks as fl
 from facelandmarks.cli.demo import build_parser, main
@@ -67,3 +71,26 @@ def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere():
     assert b"default-src 'self'" in page.POLICY
     assert b"http" not in page.POLICY
     assert len(sent) == 2
+
+
+def test_the_space_serves_the_models_of_the_wheel_without_fetching(monkeypatch):
+    calls = []
+    monkeypatch.setattr("facelandmarks.web.serve", lambda *models, **options: calls.append((models, options)))
+    runpy.run_path(str(EXAMPLES / "space" / "app.py"))
+    ((models,), options) = calls[0]
+    assert models == ["compact_300w", "tiny_300w"]
+    assert options == {"host": "0.0.0.0", "port": 7860, "offline": True}
+
+
+def test_the_space_has_the_header_that_the_hub_reads():
+    readme = (EXAMPLES / "space" / "README.md").read_text(encoding="utf-8")
+    header = yaml.safe_load(readme.split("---\n")[1])
+    assert header["sdk"] == "gradio"
+    assert (EXAMPLES / "space" / header["app_file"]).is_file()
+    assert len(header["short_description"]) <= 60  # the Hub's limit
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (gradio,) = [line for line in project["optional-dependencies"]["web"] if line.startswith("gradio")]
+    assert int(header["sdk_version"].split(".")[0]) >= int(gradio.partition(">=")[2].split(".")[0])
+    needed = (EXAMPLES / "space" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert f"{project['name']}[web]" in needed
+    assert next(line for line in project["dependencies"] if line.startswith("torch")) in needed

@@ -53,7 +53,7 @@ def test_a_photo_gives_the_landmarks_of_predict(photo, tmp_path):
     expected = fl.load_model().predict(photo, detector="compact")
     assert answer.faces.to_dict() == expected.to_dict()
     assert (answer.drawing == expected.draw(photo)).all()
-    assert work.summary(answer).startswith(f"{DEFAULT_MODEL}: 1 face found by compact in ")
+    assert work.summary(answer).startswith(f"{DEFAULT_MODEL}: 1 face found by compact; ")
     assert f"expected error {expected.expected_error.mean():.1f} px" in work.summary(answer)
 
     (face,) = work.table_of_faces([answer])
@@ -101,7 +101,7 @@ def test_an_image_without_faces_has_empty_tables(tmp_path):
 def test_a_model_that_does_not_tell_its_error_says_so(photo):
     faces = fl.load_model().predict(photo, detector="compact")
     silent = fl.Landmarks(**{**vars(faces), "expected_error": None})
-    answer = work.Answer("other", silent, work.draw(fl.load_image(photo), silent, EVERYTHING), 0.01)
+    answer = work.Answer("other", silent, work.draw(fl.load_image(photo), silent, EVERYTHING))
     assert "does not tell" in work.summary(answer)
     assert work.table_of_faces([answer])[0][-2:] == ["unknown", "unknown"]
     assert {row[-1] for row in work.table_of_points([answer])} == {"unknown"}
