@@ -33,6 +33,7 @@ PAGES = (
         "Images and drawings",
         "From any input to pixels, and landmarks on them.",
         {
+            TOP: "Style",
             "facelandmarks.images": "load_image",
             "facelandmarks.draw": "draw_landmarks",
             "facelandmarks.draw.schemes": "draw_scheme",
@@ -98,11 +99,12 @@ are first used; everything else is used by its module's name. What stands here c
 
 def main() -> None:
     """Write the folder beside this file."""
+    pages = documents()  # all of them, before any is removed
     folder = DOCS / "api"
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.md"):
         path.unlink()
-    for name, text in documents().items():
+    for name, text in pages.items():
         (DOCS / name).write_text(text, encoding="utf-8")
 
 
@@ -126,7 +128,7 @@ def documents() -> dict[str, str]:
         pages[f"api/{file}.md"] = "\n\n".join(parts) + "\n"
     missing = {place_of(module, name) for module, names in public.items() for name in names} - shown
     if missing:
-        raise LookupError(f"no page of PAGES has {', '.join(sorted(missing))}")
+        raise LookupError(f"add to a page of PAGES: {', '.join(sorted(missing))}")
     return pages
 
 

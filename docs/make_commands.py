@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import re
 import tomllib
 from importlib import import_module
@@ -17,11 +18,12 @@ HIDDEN = (argparse._HelpAction, argparse._VersionAction)  # the same everywhere
 
 def main() -> None:
     """Write the folder beside this file."""
+    pages = documents()  # all of them, before any is removed
     folder = DOCS / "commands"
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.md"):
         path.unlink()
-    for name, text in documents().items():
+    for name, text in pages.items():
         (DOCS / name).write_text(text, encoding="utf-8")
 
 
@@ -116,6 +118,7 @@ def linked(text: str) -> str:
 def of_help(module: ModuleType) -> str:
     """The page of a command without a parser of its own: its help."""
     printed = io.StringIO()
+    os.environ["COLUMNS"] = "100"  # not as wide as somebody's window
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         module.main(["--help"])
     program = printed.getvalue().split()[1]

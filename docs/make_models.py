@@ -49,6 +49,7 @@ The authors' own numbers, each with the program that printed it: MMPose 0.x and 
 are percent, where nothing else is said. `facelandmarks-eval` measures a model again on your copy of the data:
 [evaluation](evaluation.md).
 """
+SCORES = "What the scores of the points are; they rank points of one model, and cannot be compared between models:"
 TERMS = "Weights carry no licence of their own. What their use is bound to, as far as anything is published:"
 # Short for the terms in the manifest, the strictest first.
 STRICTNESS = ("research only", "non-commercial", "none published")
@@ -81,6 +82,7 @@ def document() -> str:
     parts += [SETTINGS, sortable(table(heads, map(settings, infos)))]
     parts += [PUBLISHED, *published(infos)]
     parts += ["### Normalisers", bullets(normalisers(infos))]
+    parts += ["## Scores", SCORES, "\n".join(scores(infos))]
     parts += ["## What to know", bullets({info["name"]: told(info) for info in infos if told(info)})]
     parts += ["## Terms of the training data", TERMS, bullets(terms(infos))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -181,6 +183,14 @@ def normalisers(infos: list[dict[str, Any]]) -> dict[str, str]:
     """What errors are divided by, by protocol."""
     rows = [row for info in infos for row in info["published"]]
     return {row["protocol"]: row["normaliser"] or "unknown" for row in rows}
+
+
+def scores(infos: list[dict[str, Any]]) -> list[str]:
+    """What scores are, and of which models."""
+    found: dict[str, list[str]] = {}
+    for info in infos:
+        found.setdefault(info["scores"], []).append(f"`{info['name']}`")
+    return [f"- {text}: {', '.join(names)}" for text, names in found.items()]
 
 
 def told(info: dict[str, Any]) -> str:

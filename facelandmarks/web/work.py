@@ -4,7 +4,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,7 +18,7 @@ from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.cli.common import counted
 from facelandmarks.cli.predict import to_json
 from facelandmarks.detection import DEFAULT_DETECTOR, DETECTORS
-from facelandmarks.draw import draw_landmarks
+from facelandmarks.draw import Style
 from facelandmarks.images import load_image
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.schemes import get_scheme
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
 
 Rows = list[list[Any]]
-BOXES, LINES, DOUBTS = "boxes", "lines", "doubtful points hollow"
-DRAWN = (BOXES, LINES, DOUBTS)
+DRAWN = {"boxes": "boxes", "lines": "contours", "numbers of points": "indices"}  # choices and what they are in `Style`
 MOST_FRAMES = 300  # of a video: ten seconds of most cameras
 KEPT = 3600  # seconds for which files can be downloaded
 FACES_HEAD = ["model", "face", "box (x1, y1, x2, y2)", "detector", "points", "expected error, px", "doubtful"]
@@ -84,19 +83,12 @@ def find_landmarks(
     photo: Path, models: Sequence[str], detector: str, drawn: Collection[str], offline: bool | None = None
 ) -> list[Answer]:
     """Find the landmarks of a photo with each of the models; errors are those of `load_model` and `Model.predict`."""
-    pixels = load_image(photo)
+    pixels, style = load_image(photo), Style(**{field: choice in drawn for choice, field in DRAWN.items()})
     answers = []
     for name in models:
         faces = kept_model(name, offline).predict(pixels, detector=detector)
-        answers.append(Answer(name, faces, draw(pixels, faces, drawn)))
+        answers.append(Answer(name, faces, faces.draw(pixels, style)))
     return answers
-
-
-def draw(pixels: NDArray[np.uint8], faces: Landmarks, drawn: Collection[str]) -> NDArray[np.uint8]:
-    """Return a copy of the photo with the chosen things on it."""
-    scheme = faces.scheme if LINES in drawn else replace(faces.scheme, contours=())
-    doubtful = faces.doubtful if DOUBTS in drawn else None
-    return draw_landmarks(pixels, faces.points, faces.boxes, scheme, doubtful=doubtful, with_boxes=BOXES in drawn)
 
 
 def summary(answer: Answer) -> str:
