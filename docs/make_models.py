@@ -190,7 +190,7 @@ def scores(infos: list[dict[str, Any]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for info in infos:
         found.setdefault(info["scores"], []).append(f"`{info['name']}`")
-    return [f"- {text}: {', '.join(names)}" for text, names in found.items()]
+    return [f"- *{text}*: {', '.join(names)}" for text, names in found.items()]
 
 
 def told(info: dict[str, Any]) -> str:

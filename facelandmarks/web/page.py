@@ -231,7 +231,8 @@ def serve(
                 app_kwargs={"middleware": [Middleware(OwnHostOnly)]},
             )
         except OSError as error:
-            raise InvalidOptionError(f"cannot serve on {host}, port {port or 'from 7860'}: {error}") from error
+            where = f"port {port} of {host}" if port else f"ports 7860 to 7959 of {host}"
+            raise InvalidOptionError(f"cannot serve on {where}: taken, or not of this machine; give another") from error
         started(address)
         try:
             threading.Event().wait()
