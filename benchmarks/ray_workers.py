@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 
 from facelandmarks.api import load_model

@@ -8,10 +8,12 @@ a cluster run it on one of its machines (or with RAY_ADDRESS set); on a single m
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home unless told not to, before it is imported
 import ray
 
 from facelandmarks.bulk import RayPredictor, find_images

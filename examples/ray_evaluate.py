@@ -7,9 +7,11 @@ is printed. An evaluation whose machine dies is done again.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports home unless told not to, before it is imported
 import ray
 
 

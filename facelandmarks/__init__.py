@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from facelandmarks.api import detect, list_models, load_model, model_info, predict
     from facelandmarks.detection.base import Detections
+    from facelandmarks.draw import Style
     from facelandmarks.errors import (
         CheckpointError,
         ChecksumError,
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
         InvalidBoxError,
         InvalidImageError,
         InvalidOptionError,
+        MissingCheckpointError,
         MissingDependencyError,
+        MissingImageError,
+        MissingVideoError,
         OfflineError,
         UnknownModelError,
         UnknownNameError,
@@ -52,10 +56,14 @@ __all__ = [
     "InvalidImageError",
     "InvalidOptionError",
     "Landmarks",
+    "MissingCheckpointError",
     "MissingDependencyError",
+    "MissingImageError",
+    "MissingVideoError",
     "Model",
     "OfflineError",
     "Scheme",
+    "Style",
     "UnknownModelError",
     "UnknownNameError",
     "VideoError",
@@ -78,6 +86,7 @@ _HOMES = {
     "list_models": "api",
     "model_info": "api",
     "Detections": "detection.base",
+    "Style": "draw",
     "Model": "model",
     "Crops": "results",
     "Face": "results",
@@ -98,4 +107,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, "__version__"])

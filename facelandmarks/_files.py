@@ -1,21 +1,46 @@
 """Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
 
+import codecs
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
 
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
+    ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".ico", ".tga", ".psd", ".qoi", ".sgi", ".pcx",
+))
+VIDEO_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv",
+))
+# fmt: on
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # images that every OpenCV can write
 _MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
+# The longer marks first: one of UTF-32 begins with one of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Decode a text as its byte order mark says (PowerShell writes UTF-16), else as UTF-8; `errors` as in `decode`."""
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    return data.decode(encoding, errors)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text holds.
+    """Return what a JSON text holds; bytes may be UTF-8, -16 or -32, and any text may have a byte order mark.
 
     `ValueError` if it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would
     raise errors of other kinds in arithmetic.
@@ -27,6 +52,7 @@ def parse_json(text: str | bytes) -> Any:
         return int(digits)
 
     try:
+        text = text.removeprefix("\ufeff") if isinstance(text, str) else text
         return json.loads(text, parse_int=whole_number)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
@@ -39,8 +65,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == os.fspath(partial):
+            error.filename, error.filename2 = os.fspath(path), None  # the name that a user knows
         raise
 
 
@@ -48,6 +77,21 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all (`whole_file`)."""
     with whole_file(path) as partial, partial.open("xb") as file:
         file.write(content)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Number names that occur twice, so that no file overwrites another: a, b, a_2."""
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        candidate = name
+        while candidate in taken:
+            counts[name] = counts.get(name, 1) + 1
+            candidate = f"{name}_{counts[name]}"
+        taken.add(candidate)
+        found.append(candidate)
+    return found
 
 
 def sha256_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,14 @@ from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.choose import EngineSettings, check_device, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
 from facelandmarks.errors import lookup
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images.files import path_of
 from facelandmarks.model import Model
-from facelandmarks.pipeline import choose
+from facelandmarks.pipeline import DECODERS, choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import get_scheme
 from facelandmarks.weights.cache import Access
@@ -105,6 +107,7 @@ def load_model(
     spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     kind = choose_engine(engine, settings, built_in=load_manifest().files[spec.weights].asset)
+    check_device(kind, settings.device)
     source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
     detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)
@@ -112,7 +115,8 @@ def load_model(
 
 def predict(image: Any, bbox: ArrayLike | None = None, **options: Any) -> Landmarks:
     """Find the landmarks of one image, as `Model.predict`, with the default model, loaded once and kept."""
-    return _default_model().predict(image, bbox, **options)
+    pixels = load_image(image, color=options.pop("color", "rgb"))  # a wrong path is told before a model is loaded
+    return replace(_default_model().predict(pixels, bbox, **options), source=path_of(image))
 
 
 def detect(
@@ -123,13 +127,14 @@ def detect(
     min_score: float | None = None,
     min_face: float | None = None,
     max_faces: int | None = None,
+    largest: bool = False,
 ) -> Detections:
     """Find the faces of one image: boxes, scores, and five points where the detector has them.
 
     Arguments are those of `Model.predict`. Detectors are loaded once, and kept; boxes are in the detector's own
     convention (`facelandmarks.boxes`).
     """
-    find = Find(detector, min_score=min_score, min_face=min_face, max_faces=max_faces)
+    find = Find(detector, min_score=min_score, min_face=min_face, max_faces=max_faces, largest=largest)
     finder = _kept_detector(detector) if isinstance(detector, str) else detector
     return detect_faces(load_image(image, color=color), finder, find)
 
@@ -152,6 +157,7 @@ def model_info(name: str) -> dict[str, Any]:
         **{key: getattr(spec, key) for key in TOLD},
         "landmarks": len(get_scheme(spec.scheme)),
         "decodes": sorted({spec.decode, *spec.decodes}),
+        "scores": DECODERS[spec.decode].scores,
         "variants": sorted(spec.variants),
         "source": dict(file.source),
         "published": [

@@ -16,7 +16,7 @@ from facelandmarks.errors import InvalidBoxError, lookup
 Boxes = NDArray[np.float64]
 
 MOST_BOXES = 10_000  # of one image: their crops need 2 GB
-LEAST_SIDE = 1e-3  # pixels: regions are held in float32, beside coordinates of an image
+LEAST_SIDE = 1.0  # pixels: there is no face in less, but there are boxes in fractions of an image
 FURTHEST = 1e9  # pixels from the image's corner: a float32 counts in steps of 64 there
 
 
@@ -75,13 +75,11 @@ def get_convention(name: str) -> BoxConvention:
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
-    `width` and `height` are those of the image in pixels. `InvalidBoxError` for a wrong shape, values that are not
-    finite numbers, boxes without area, and boxes wholly outside the image.
+    `boxes` may be a tensor, or tensors in lists: with a gradient, on a device, of any number type. `width` and `height`
+    are those of the image in pixels. `InvalidBoxError` for a wrong shape, values that are not finite numbers, boxes
+    under a pixel (as boxes in fractions of the image are), and boxes wholly outside the image.
     """
-    try:
-        array = np.array(boxes, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidBoxError(f"boxes must be numbers (x1, y1, x2, y2), got {boxes!r:.200}") from error
+    array = to_float64(boxes, "boxes must be numbers (x1, y1, x2, y2)")
     if array.size == 0:
         return array.reshape(0, 4)
     if array.ndim not in (1, 2) or array.shape[-1] != 4:
@@ -93,12 +91,33 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     sides = array[:, 2:] - array[:, :2]
     # The image reaches half a pixel beyond the centres of its outermost pixels.
     outside = (array[:, 2:] < -0.5) | (array[:, :2] > (width - 0.5, height - 0.5))
-    if sides.min() >= LEAST_SIDE and not outside.any():
+    fractions = (np.abs(array - 0.5) <= 0.5).all(1)
+    if sides.min() >= LEAST_SIDE and not outside.any() and not fractions.any():
         return array
+    hint = (
+        f"if it is in fractions of the image, multiply by its width and height, ({width}, {height}, {width}, {height})"
+    )
+    _refuse(array, fractions, f"lies within one pixel; {hint}")
     _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
-    _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px")
+    _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px; {hint}")
     _refuse(array, outside.any(1), f"lies wholly outside the image of {width} x {height} px")
     return array
+
+
+def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
+    """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
+    try:
+        return np.array(_without_tensors(values), dtype=np.float64)
+    except Exception as error:  # tensors raise errors of a dozen kinds: meta, sparse, quantized
+        raise InvalidBoxError(f"{expected}, got {values!r:.200}") from error
+
+
+def _without_tensors(values: Any) -> Any:
+    if isinstance(values, (list, tuple)):
+        return [_without_tensors(value) for value in values]
+    if not hasattr(values, "detach"):
+        return values
+    return values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
 
 
 def check_count(count: int) -> None:

@@ -1,11 +1,23 @@
 """Every error of the package, each also derived from a builtin; and the one way to look up a name or an import."""
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+# What to do where a library cannot be imported.
+CURES = {
+    "cv2": (
+        "OpenCV cannot be imported here ({error}). On a machine without a screen, install opencv-python-headless in "
+        "place of opencv-python, or two packages of the system: apt-get install libgl1 libglib2.0-0"
+    ),
+    "torch": (
+        "this needs PyTorch, which cannot be imported here ({error}): pip install torch. Built-in models run without "
+        "it, with engine='onnxruntime'"
+    ),
+}
 
 
 class FaceLandmarksError(Exception):
@@ -17,6 +29,10 @@ class FaceLandmarksError(Exception):
 
 class InvalidImageError(FaceLandmarksError, ValueError):
     """An image that cannot be read, or an array that does not hold an image."""
+
+
+class MissingImageError(InvalidImageError, FileNotFoundError):
+    """An image file that does not exist."""
 
 
 class InvalidBoxError(FaceLandmarksError, ValueError):
@@ -54,16 +70,35 @@ class CheckpointError(FaceLandmarksError, ValueError):
     """A checkpoint that cannot be read or does not fit the model."""
 
 
+class MissingCheckpointError(CheckpointError, FileNotFoundError):
+    """A checkpoint file that does not exist."""
+
+
 class MissingDependencyError(FaceLandmarksError, ImportError):
-    """An optional package that is needed but not installed; the message names the extra."""
+    """A package that is needed but not installed, or does not start here; the message says what to install."""
 
 
 class VideoError(FaceLandmarksError, OSError):
     """A video that cannot be read, or a path that no video can be written to."""
 
 
+class MissingVideoError(VideoError, FileNotFoundError):
+    """A video file that does not exist."""
+
+
 class DatasetError(FaceLandmarksError, ValueError):
     """Annotations or images of a data set that are missing or differ from the published ones."""
+
+
+@contextmanager
+def import_of(library: str) -> Iterator[None]:
+    """Turn the failed import of a library of `CURES` into a `MissingDependencyError` that says what to do."""
+    try:
+        yield
+    except ImportError as error:
+        if isinstance(error, FaceLandmarksError) or (error.name or library).partition(".")[0] != library:
+            raise
+        raise MissingDependencyError(CURES[library].format(error=error)) from error
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:

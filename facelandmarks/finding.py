@@ -25,6 +25,7 @@ class Find:
     min_score: float | None = None
     min_face: float | None = None
     max_faces: int | None = None
+    largest: bool = False
     rotations: Sequence[int] = UPRIGHT
     confirm: bool = True
 
@@ -107,4 +108,7 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
     if find.min_face is not None:
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
-    return faces if find.max_faces is None else faces[: find.max_faces]
+    if not find.largest:
+        return faces if find.max_faces is None else faces[: find.max_faces]
+    areas = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
+    return faces[np.sort(np.argsort(-areas, kind="stable")[: find.max_faces or 1])]

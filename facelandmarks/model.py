@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import Boxes, check_boxes, check_count
+from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
@@ -18,6 +18,7 @@ from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
 from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
@@ -76,6 +77,7 @@ class Model:
         min_score: float | None = None,
         min_face: float | None = None,
         max_faces: int | None = None,
+        largest: bool = False,
         rotations: Sequence[int] = UPRIGHT,
         confirm: bool = True,
         passes: int = 1,
@@ -101,6 +103,8 @@ class Model:
             Leave out detected faces with a smaller longer side: in pixels, or below 1 a share of the image's.
         max_faces
             Keep at most this many detected faces, those with the best scores.
+        largest
+            Keep the largest detected face instead, or with `max_faces` that many of the largest.
         rotations
             Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.rotations`).
         confirm
@@ -113,11 +117,11 @@ class Model:
         InvalidImageError, InvalidBoxError, InvalidOptionError
             If the image cannot be read, a box cannot hold a face, an option is out of its range.
         """
-        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
+        find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         pixels = load_image(image, color=color)
         found = self.find(pixels, bbox, find)
         crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
-        return self.landmarks(crops, found)
+        return self.landmarks(crops, found, source=image)
 
     def predict_batch(
         self,
@@ -130,6 +134,7 @@ class Model:
         min_score: float | None = None,
         min_face: float | None = None,
         max_faces: int | None = None,
+        largest: bool = False,
         rotations: Sequence[int] = UPRIGHT,
         confirm: bool = True,
         passes: int = 1,
@@ -138,18 +143,19 @@ class Model:
 
         Parameters are those of `predict`; `bboxes` has one entry an image: a box, several, or None to detect.
         """
-        find = Find(detector, box_convention, min_score, min_face, max_faces, rotations, confirm)
+        find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         given: Iterable[ArrayLike | None] = repeat(None)
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
                 raise InvalidBoxError(f"bboxes must have one entry an image: got {len(given)} for {len(images)}")
 
-        def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[Found, Crops]:
-            return self.find_and_prepare(*work, find, color=color, passes=passes)
+        def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
+            found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)
+            return (found, path_of(work[0])), crops
 
         batches = stream(self, zip(images, given, strict=False), prepare)
-        return [self.result(found, decoded) for batch in batches for found, decoded in batch]
+        return [self.result(found, decoded, path) for batch in batches for (found, path), decoded in batch]
 
     def find_and_prepare(
         self, image: Any, bbox: ArrayLike | None, find: Find, *, color: ColorOrder = "rgb", passes: int = 1
@@ -194,6 +200,7 @@ class Model:
         """
         pixels = load_image(image, color=color)
         size = (pixels.shape[1], pixels.shape[0])
+        angles = None if rotation is None else to_float64(rotation, "rotation must be numbers in radians, (N,)")
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
@@ -205,16 +212,16 @@ class Model:
         else:
             boxes, regions = None, _check_regions(center, scale)
         if isinstance(geometry, Rotated):
-            angles = np.zeros(len(regions[0])) if rotation is None else np.asarray(rotation, np.float64)
             if detector_points is not None:
                 angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
+            angles = np.zeros(len(regions[0])) if angles is None else angles
             crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
             for _ in range(passes - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
-        if rotation is None or not np.any(rotation):
+        if angles is None or not angles.any():
             return Crops(geometry.cut(pixels, *regions), *regions)
-        return self._prepare_turned(pixels, boxes, regions, np.asarray(rotation, np.float64))
+        return self._prepare_turned(pixels, boxes, regions, angles)
 
     def _prepare_turned(
         self,
@@ -315,15 +322,19 @@ class Model:
             outputs = self.average(outputs, mirrored)
         return self.decode(outputs, crops)
 
-    def landmarks(self, crops: Crops, found: Found) -> Landmarks:
-        """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces."""
-        return self.result(found, self.infer(crops))
+    def landmarks(self, crops: Crops, found: Found, source: Any = None) -> Landmarks:
+        """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces.
 
-    def result(self, found: Found, decoded: Decoded) -> Landmarks:
-        """Join what was found in an image and what the network said of it."""
+        `source` is the image as it was given: of a file the result keeps the path (`Landmarks.source`).
+        """
+        return self.result(found, self.infer(crops), source)
+
+    def result(self, found: Found, decoded: Decoded, source: Any = None) -> Landmarks:
+        """Join what was found in an image and what the network said of it; `source` as in `landmarks`."""
         points, scores, depth, expected_error = decoded.points, decoded.scores, decoded.depth, decoded.expected_error
         boxes, about = found.boxes.astype(np.float32), (self.scheme, found.size, found.detector)
-        faces = Landmarks(points, scores, boxes, found.scores, *about, found.points, depth, expected_error)
+        carried, path = (found.points, depth, expected_error), path_of(source)
+        faces = Landmarks(points, scores, boxes, found.scores, *about, *carried, source=path)
         if found.rotations > 1 and len(faces):
             rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
             faces = cast("Landmarks", faces[rows])
@@ -341,10 +352,14 @@ class Model:
 
 
 def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    centers, scales = (np.atleast_2d(np.array(value, np.float64)) for value in (center, scale))
+    what = "center and scale must be numbers in pixels, (N, 2) each"
+    centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
     check_count(len(centers))
-    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales > 0).all()):
-        raise InvalidBoxError("center and scale must be finite, and scale positive")
+    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
+        raise InvalidBoxError(
+            f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "
+            "image, multiply them by its width and height"
+        )
     return centers, scales

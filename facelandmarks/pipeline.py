@@ -1,5 +1,6 @@
 """From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -27,6 +28,8 @@ class Step:
     takes: tuple[str, ...]  # which of `input_size`, `variant` and `exchange` it takes besides the outputs
     options: Mapping[str, Any] = field(default_factory=dict)
     gives: tuple[str, ...] = ("points", "scores")  # a decoder's results: fields of `results.Decoded`
+    scores: str = ""  # what a decoder's scores are, for people
+    limits: tuple[float, float] = (-math.inf, math.inf)  # which they never pass
 
     def result(self, arrays: Iterable[NDArray[np.float32]]) -> Decoded:
         """Return what a decoder gave under its names."""
@@ -36,18 +39,33 @@ class Step:
 GEOMETRIES: Mapping[str, Callable[..., Geometry]] = MappingProxyType(
     {"classic": Classic, "udp": Udp, "hrnet_official": HRNetOfficial, "rotated": Rotated}
 )
+_PEAKS = "highest value of each heatmap: trained towards 1, and not limited to 0..1"
 DECODERS: Mapping[str, Step] = MappingProxyType(
     {
-        "argmax": Step(heatmaps.decode_argmax, ("input_size", "variant")),
-        "dark": Step(heatmaps.decode_dark, ("input_size", "variant")),
-        "udp": Step(udp.decode_udp, ("input_size", "variant")),
-        "regression": Step(vectors.decode_regression, ("input_size",)),
-        "points": Step(vectors.decode_points, ("input_size",), gives=("points", "scores", "expected_error")),
-        "simcc": Step(vectors.decode_simcc, ("input_size",)),
-        "mesh": Step(vectors.decode_mesh, (), gives=("points", "scores", "depth")),
+        "argmax": Step(heatmaps.decode_argmax, ("input_size", "variant"), scores=_PEAKS),
+        "dark": Step(heatmaps.decode_dark, ("input_size", "variant"), scores=_PEAKS),
+        "udp": Step(udp.decode_udp, ("input_size", "variant"), scores=_PEAKS),
+        "regression": Step(
+            vectors.decode_regression, ("input_size",), scores="always 1: the network gives none", limits=(1, 1)
+        ),
+        "points": Step(
+            vectors.decode_points,
+            ("input_size",),
+            gives=("points", "scores", "expected_error"),
+            scores="0 to 1, of each point",
+            limits=(0, 1),
+        ),
+        "simcc": Step(vectors.decode_simcc, ("input_size",), scores="logits, not limited to 0..1"),
+        "mesh": Step(
+            vectors.decode_mesh,
+            (),
+            gives=("points", "scores", "depth"),
+            scores="0 to 1, one for all points of a face: whether there is one",
+            limits=(0, 1),
+        ),
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
-        "hrnet_official": Step(heatmaps.decode_hrnet_official, ("input_size",)),
-        "hrnet_official_subpixel": Step(heatmaps.decode_hrnet_official, ("input_size",)),
+        "hrnet_official": Step(heatmaps.decode_hrnet_official, ("input_size",), scores=_PEAKS),
+        "hrnet_official_subpixel": Step(heatmaps.decode_hrnet_official, ("input_size",), scores=_PEAKS),
     }
 )
 AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(

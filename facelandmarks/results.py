@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,18 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
-from facelandmarks.formats.csv import from_csv, to_csv
+from facelandmarks.formats.csv import from_csv, to_csv, to_pandas
 from facelandmarks.formats.pts import from_pts, to_pts
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
+    import pandas as pd
     import supervision
+
+    from facelandmarks.draw import Style
 
 MOST_PIXELS = 2**31 - 1  # of a side: what Parquet's column holds
 DOUBTFUL = 0.04  # of a box's longer side: points of a larger expected error are doubtful
@@ -130,9 +134,10 @@ class Face:
 class Landmarks:
     """The faces of one image, in pixels of the upright image: x right, y down, (0, 0) the top-left pixel's centre.
 
-    `points` (N, K, 2) with `scores` (N, K), 0 to 1: how sure the network is of each. `boxes` (N, 4) xyxy, as given or
-    detected, in the convention of the model, with `box_scores` (N,), NaN for boxes that were given. What the detector
-    or the model does not have is None.
+    `points` (N, K, 2) with `scores` (N, K): how sure the network is of each, comparable between points of one model
+    only; `model_info(name)["scores"]` says the range. `boxes` (N, 4) xyxy, as given or detected, in the convention of
+    the model, with `box_scores` (N,), 0 to 1, NaN for boxes that were given. What the detector or the model does not
+    have is None.
     """
 
     points: NDArray[np.float32]
@@ -146,6 +151,7 @@ class Landmarks:
     detector_points: NDArray[np.float32] | None = None
     depth: NDArray[np.float32] | None = None  # (N, K): z of the points
     expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
+    source: str | None = None  # path of the image, if it was a file: what `draw`, `save` and `show` read again
 
     @property
     def doubtful(self) -> NDArray[np.bool_] | None:
@@ -289,15 +295,57 @@ class Landmarks:
             data={"box": self.boxes.copy()},
         )
 
-    def draw(self, image: Any) -> NDArray[np.uint8]:
-        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3). `image` as in `Model.predict`.
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return a `pandas` table: one row a face, with columns and numbers of `to_csv`, NaN where unknown."""
+        return to_pandas(self.to_dict(), len(self.scheme))
 
-        Doubtful points are hollow.
+    def draw(self, image: Any = None, style: "Style | None" = None) -> NDArray[np.uint8]:
+        """Return a copy of the image with these landmarks on it: uint8 RGB (H, W, 3); doubtful points are hollow.
+
+        Parameters
+        ----------
+        image
+            As in `Model.predict`. None: the file that was predicted is read again.
+        style
+            `facelandmarks.Style`: colour, size, boxes, contours, indices; None: what fits the faces.
+
+        Raises
+        ------
+        InvalidOptionError
+            If `image` is None and what was predicted was no file.
+        InvalidImageError
+            If the image cannot be read, or has not the size of the one that was predicted.
         """
-        from facelandmarks.draw import draw_landmarks  # they load OpenCV, which results do without
+        from facelandmarks.draw import STANDARD, draw_landmarks  # they load OpenCV, which results do without
         from facelandmarks.images import load_image
 
-        return draw_landmarks(load_image(image), self.points, self.boxes, self.scheme, doubtful=self.doubtful)
+        if image is None and self.source is None:
+            raise InvalidOptionError("these landmarks are not of a file that can be read again: give image=")
+        pixels = load_image(self.source if image is None else image)
+        if pixels.shape[1::-1] != tuple(self.image_size):
+            sizes = [f"{width} x {height}" for width, height in (pixels.shape[1::-1], self.image_size)]
+            raise InvalidImageError(f"the image has {sizes[0]} pixels, but the landmarks are of one with {sizes[1]}")
+        return draw_landmarks(pixels, self.points, self.boxes, self.scheme, style or STANDARD, self.doubtful)
+
+    def save(self, path: str | os.PathLike[str], image: Any = None, style: "Style | None" = None) -> None:
+        """Write `draw` to a file of the format that its suffix says: .png, .jpg, .webp, .bmp or .tif.
+
+        A file of that name is replaced. Errors are those of `draw`, `InvalidOptionError` for another suffix, and
+        `OSError` of the disk.
+        """
+        from facelandmarks.images.encode import check_suffix, write_image
+
+        check_suffix(path)
+        write_image(Path(path), self.draw(image, style))
+
+    def show(self, image: Any = None, style: "Style | None" = None) -> None:
+        """Show `draw` in a notebook, else in a window until a key is pressed or it is closed.
+
+        Errors are those of `draw` and, without a screen, of `facelandmarks.draw.window.check_windows`.
+        """
+        from facelandmarks.draw.window import show_image
+
+        show_image(self.draw(image, style))
 
 
 NOT_READ: dict[str, Any] = {"width": None, "height": None, "scheme": None, "detector": None, "faces": []}

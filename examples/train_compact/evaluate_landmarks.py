@@ -17,7 +17,7 @@ from pack import list_300w, read_pts
 
 import facelandmarks as fl
 from facelandmarks.boxes import overlaps, tight_boxes
-from facelandmarks.draw import draw_landmarks
+from facelandmarks.draw import Style, draw_landmarks
 from facelandmarks.images import load_image
 
 PARTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "mouth": (48, 68)}
@@ -87,7 +87,7 @@ def contact_sheets(
         tile = cv2.warpAffine(pictures[index], matrix, (300, 300))
         points = faces[index].points @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2].astype(np.float32)
         box = tight_boxes(points).astype(np.float32)
-        tile = draw_landmarks(tile, points, box, faces[index].scheme, with_boxes=False)
+        tile = draw_landmarks(tile, points, box, faces[index].scheme, Style(boxes=False))
         tiles.append(cv2.putText(tile, f"{error[index]:.1f}", (5, 22), 0, 0.7, (255, 255, 0), 2))
     for page in range(0, len(tiles), 5 * columns):
         part = tiles[page : page + 5 * columns]

@@ -8,7 +8,7 @@
 
 from facelandmarks.bulk.inputs import find_images
 from facelandmarks.bulk.ray import RayPredictor
-from facelandmarks.bulk.run import Counts, predict_to_file
+from facelandmarks.bulk.run import Counts, draw_images, predict_to_file
 from facelandmarks.bulk.stream import predict_batches, predict_rows
 
-__all__ = ["Counts", "RayPredictor", "find_images", "predict_batches", "predict_rows", "predict_to_file"]
+__all__ = ["Counts", "RayPredictor", "draw_images", "find_images", "predict_batches", "predict_rows", "predict_to_file"]

@@ -3,18 +3,13 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 
+from facelandmarks._files import IMAGE_SUFFIXES, decode_text
 from facelandmarks.errors import InvalidImageError
 
 LIST_SUFFIX = ".txt"
-# Of files in folders; a file that is named, listed or matched may have any name.
-# fmt: off
-IMAGE_SUFFIXES = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
-    ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".ico", ".tga", ".psd", ".qoi", ".sgi", ".pcx",
-))
-# fmt: on
 
 
 def is_many(text: str | os.PathLike[str]) -> bool:
@@ -37,7 +32,8 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
         - A folder: the files in it and in the folders below with the suffix of an image, in the order of their names,
           folder by folder. Hidden ones, whose name begins with a dot, are left out; links to folders are not followed.
         - A pattern with `*`, `?` or `[..]`, `**` for any folders: the files that match, in the order of their names.
-        - A text file `*.txt`: one path a line, relative to the current folder, in the order of the file.
+        - A text file `*.txt`: one path a line, relative to the current folder, in the order of the file; UTF-8, or as
+          its byte order mark says. Quotes and blanks around a path are no part of it, unless such a file exists.
         - Anything else: an image.
     """
     found: list[str] = []
@@ -60,10 +56,25 @@ def _expand(text: str) -> Iterator[str]:
     elif is_pattern(path):
         yield from (name for name in sorted(glob.iglob(text, recursive=True)) if Path(name).is_file())  # noqa: PTH207
     elif path.suffix.lower() == LIST_SUFFIX:
-        try:
-            with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-                yield from (line.rstrip("\r\n") for line in lines if line.strip())
-        except OSError as error:
-            raise InvalidImageError(f"cannot read the list {path}: {error.strerror}") from error
+        yield from _read_list(path)
     else:
         yield text
+
+
+def _read_list(path: Path) -> Iterator[str]:
+    try:
+        text = decode_text(path.read_bytes(), "surrogateescape")
+    except OSError as error:
+        raise InvalidImageError(f"cannot read the list {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:  # an odd number of bytes of UTF-16
+        raise InvalidImageError(f"cannot read the list {path}: {error}") from error
+    for line in StringIO(text, newline=None):
+        name = line.removesuffix("\n")
+        bare = _unquoted(name.strip())
+        if bare:
+            yield name if name != bare and os.path.isfile(name) else bare  # noqa: PTH113
+
+
+def _unquoted(text: str) -> str:
+    """Return a path without the quotes that Windows puts around it when it is copied."""
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

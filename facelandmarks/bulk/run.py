@@ -3,17 +3,24 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
 from facelandmarks._files import Journal, exclusive, whole_file
-from facelandmarks.bulk.stream import IMAGES, predict_batches
-from facelandmarks.bulk.tables import Row, check_table, status_of, to_rows, write_table
+from facelandmarks._threads import usable_cpus
+from facelandmarks.bulk.drawings import Drawings
+from facelandmarks.bulk.stream import IMAGES, Batches, predict_batches
+from facelandmarks.bulk.tables import Record, check_table, status_of, to_rows, write_openface, write_table
+from facelandmarks.detection.base import Detector
+from facelandmarks.draw import Style
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats.csv import carried_by
+from facelandmarks.measures.openface import openface_columns
 from facelandmarks.model import Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.rotations import UPRIGHT
@@ -74,9 +81,14 @@ def predict_to_file(
     *,
     detector: str = "auto",
     min_score: float | None = None,
+    max_faces: int | None = None,
+    largest: bool = False,
     rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
+    draw: Path | None = None,
+    style: Style | None = None,
+    columns: str = "all",
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int], object] | None = None,
@@ -88,10 +100,14 @@ def predict_to_file(
 
     Parameters
     ----------
-    model, images, detector, min_score, rotations, batch_size, workers
+    model, images, detector, min_score, max_faces, largest, rotations, batch_size, workers
         As in `predict_batches`.
     out
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
+    draw, style
+        Folder for a drawing of each image, as in `draw_images`; None: no drawings.
+    columns
+        `"openface"` writes CSV with the columns of OpenFace.
     resume
         Continue an interrupted run of the same settings and images if there is one, and leave a finished one alone.
     overwrite
@@ -104,27 +120,75 @@ def predict_to_file(
     Counts or None
         None if there was nothing to do.
     """
-    check_table(out)
+    check_table(out, columns)
+    if columns == "openface":
+        openface_columns(model.spec.scheme)  # refuses schemes without a head pose
     with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
             return None
-        journal = Journal(journal_path(out), _settings(model, images, detector, min_score, rotations))
-        done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
         find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
+        find |= {"max_faces": max_faces, "largest": largest}
+        journal = Journal(journal_path(out), _settings(model, images, **find))
+        done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
+        again = overwrite or step == "resume"
+        drawings = None if draw is None else Drawings(images, draw, style, overwrite=again)
         batches = predict_batches(model, images[done:], batch_size=batch_size, workers=workers, **find)
         if step == "start":
             journal.begin()
-        report = progress or (lambda _: None)
-        report(done)
-        with closing(batches):
-            for batch in batches:
-                journal.append(batch)
-                done += len(batch)
-                report(done)
-        counts = _write_rows(journal, out, len(model.scheme))
+        for records in _drawn(batches, drawings, done, progress, workers):
+            journal.append(records)
+        counts = _write_rows(journal, out, model, columns)
         journal.path.unlink()
         return counts
+
+
+def draw_images(
+    model: Model,
+    images: Sequence[str],
+    folder: Path,
+    *,
+    style: Style | None = None,
+    detector: str | Detector = "auto",
+    min_score: float | None = None,
+    max_faces: int | None = None,
+    largest: bool = False,
+    rotations: Sequence[int] = UPRIGHT,
+    batch_size: int = IMAGES,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Counts:
+    """Draw the faces of many images into a folder, which is made; what was done stays if the run is interrupted.
+
+    Drawings are NAME_landmarks.png, and lie in the folder as the images lie below the folder that holds them all.
+    Arguments are those of `predict_to_file`; `style` is that of `Landmarks.draw`.
+    """
+    drawings, counts = Drawings(images, folder, style, overwrite=overwrite), Counts()
+    find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
+    find |= {"max_faces": max_faces, "largest": largest}
+    batches = predict_batches(model, images, batch_size=batch_size, workers=workers, **find)
+    for records in _drawn(batches, drawings, 0, progress, workers):
+        for record in records:
+            counts.add(record)
+    return counts
+
+
+def _drawn(
+    batches: Batches,
+    drawings: Drawings | None,
+    done: int,
+    progress: Callable[[int], object] | None,
+    workers: int | None,
+) -> Iterator[list[Record]]:
+    """Yield the batches after the first `done` images; each is drawn first, and reported once it has been used."""
+    report = progress or (lambda _: None)
+    report(done)
+    with closing(batches), ThreadPoolExecutor(workers or usable_cpus()) as threads:
+        for batch in batches:
+            yield drawings.draw(done, batch, threads) if drawings else batch
+            done += len(batch)
+            report(done)
 
 
 def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
@@ -140,7 +204,7 @@ def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: s
 
 
 def _settings(
-    model: Model, images: Sequence[str], detector: str, min_score: float | None, rotations: Sequence[int]
+    model: Model, images: Sequence[str], *, detector: str | Detector, rotations: Sequence[int], **find: Any
 ) -> dict[str, Any]:
     """Return everything the rows depend on."""
     digest = hashlib.sha256()
@@ -156,8 +220,8 @@ def _settings(
         "decode": spec.decode,
         "flip_test": spec.flip_test,
         **engine,
-        "detector": model.detector(detector).name,
-        "min_score": min_score,
+        "detector": (model.detector(detector) if isinstance(detector, str) else detector).name,
+        **find,
         "rotations": list(rotations),
         "images": len(images),
         "inputs": digest.hexdigest(),
@@ -177,18 +241,22 @@ def _records_kept(journal: Journal, model: Model, images: Sequence[str], batch_s
     return journal.keep(len(images) if whole == len(images) else batch_size)
 
 
-def _write_rows(journal: Journal, out: Path, landmarks: int) -> Counts:
+def _write_rows(journal: Journal, out: Path, model: Model, columns: str) -> Counts:
     """Turn the records into the file of rows, under another name until it is whole."""
     counts = Counts()
 
-    def rows() -> Iterator[Row]:
+    def records() -> Iterator[Record]:
         for record in journal.records():
             counts.add(record)
-            yield from to_rows(record)
+            yield record
 
     with whole_file(out) as partial, partial.open("xb") as file:
-        carried = carried_by(journal.records()) if out.suffix == ".csv" else []
-        write_table(out, file, rows(), landmarks, carried)
+        if columns == "openface":
+            write_openface(file, records(), model.spec.scheme)
+        else:
+            carried = carried_by(journal.records()) if out.suffix == ".csv" else []
+            rows = chain.from_iterable(map(to_rows, records()))
+            write_table(out, file, rows, len(model.scheme), carried)
         file.flush()
         os.fsync(file.fileno())
     return counts

@@ -5,8 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-import cv2
-
+from facelandmarks._opencv import cv2
 from facelandmarks._threads import usable_cpus
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.bulk.tables import Record, Row, to_rows
@@ -31,6 +30,8 @@ def predict_rows(
     *,
     detector: str | Detector = "auto",
     min_score: float | None = None,
+    max_faces: int | None = None,
+    largest: bool = False,
     rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
@@ -40,6 +41,7 @@ def predict_rows(
     Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.tables.to_rows`.
     """
     find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
+    find |= {"max_faces": max_faces, "largest": largest}
     with closing(predict_batches(model, images, batch_size=batch_size, workers=workers, **find)) as batches:
         for batch in batches:
             for record in batch:
@@ -52,6 +54,8 @@ def predict_batches(
     *,
     detector: str | Detector = "auto",
     min_score: float | None = None,
+    max_faces: int | None = None,
+    largest: bool = False,
     rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
@@ -65,7 +69,7 @@ def predict_batches(
     ----------
     images
         Paths. At most three batches are taken ahead of what is given out.
-    detector, min_score, rotations
+    detector, min_score, max_faces, largest, rotations
         As in `Model.predict`.
     batch_size
         Images in a batch.
@@ -78,7 +82,7 @@ def predict_batches(
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
     finder = model.detector(detector) if isinstance(detector, str) else detector
-    find = Find(finder, min_score=min_score, rotations=rotations)
+    find = Find(finder, min_score=min_score, max_faces=max_faces, largest=largest, rotations=rotations)
     return _records(model, images, find, batch_size, threads)
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.formats.csv import cells, columns, rows_of
+from facelandmarks.measures.openface import openface_columns, openface_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HEAD = ("image", "model", "status", "error")
+COLUMNS = ("all", "openface")
 GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -37,8 +39,12 @@ def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
     return ({**{name: whole[name] for name in HEAD}, **row} for row in rows_of(record))
 
 
-def check_table(path: Path) -> None:
-    """Refuse a file of no known suffix, and Parquet without pyarrow, before there is anything to write."""
+def check_table(path: Path, form: str = "all") -> None:
+    """Refuse a suffix or form that is not known, and Parquet without pyarrow, before there is anything to write."""
+    if form not in COLUMNS:
+        raise InvalidOptionError(f"columns must be one of {', '.join(COLUMNS)}; got {form!r}")
+    if form == "openface" and path.suffix != ".csv":
+        raise InvalidOptionError(f"{path}: columns of OpenFace are written to files ending in .csv")
     if path.suffix not in WRITERS:
         raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(WRITERS)}")
     if path.suffix == ".parquet":
@@ -62,6 +68,18 @@ def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int, carried: Seq
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*HEAD, *columns(landmarks, carried)])
     writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks, carried)] for row in rows)
+    text.detach()  # flushed; the file stays open
+
+
+def write_openface(file: BinaryIO, records: Iterable[Record], scheme: str) -> None:
+    """Write records as CSV with the columns of OpenFace (`facelandmarks.measures.openface`), and `image` at the end."""
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    header = openface_columns(scheme)
+    writer.writerow([*header, "image"])
+    for number, record in enumerate(records, 1):
+        for row in openface_rows(record, number, None):
+            writer.writerow([*row, *[None] * (len(header) - len(row)), record["image"]])
     text.detach()  # flushed; the file stays open
 
 

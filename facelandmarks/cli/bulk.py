@@ -1,4 +1,4 @@
-"""facelandmarks-predict with a folder, a pattern, a list, or --out: rows of many images in one file."""
+"""facelandmarks-predict with a folder, a pattern, a list, or --out: rows of many images, or drawings."""
 
 import argparse
 import signal
@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from facelandmarks.bulk.inputs import find_images, is_many
-from facelandmarks.bulk.run import next_step, predict_to_file
+from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_file
 from facelandmarks.bulk.tables import check_table
 from facelandmarks.cli import common
+from facelandmarks.cli.drawing import chosen_style
 from facelandmarks.errors import FaceLandmarksError
 
 
@@ -34,45 +35,50 @@ class Progress:
         if self._bar is None:
             return "before the first image"
         self._bar.close()
-        return f"after {self._done} of {self._total} images; --resume continues from there"
+        return f"after {self._done} of {self._total} images"
 
 
 def check_usage(args: argparse.Namespace) -> str | None:
     """Say what is wrong with the options taken together, or None."""
-    if args.out is None:
+    if args.out is None and args.draw is None:
         many = next(image for image in args.images if is_many(image))
-        return f"{many} may be many images, which need --out FILE: --out faces.jsonl, say, or .csv or .parquet"
-    if args.bbox or args.json or args.draw:
-        return "--out goes without --bbox, --json and --draw: those are for images by name"
-    return None if args.out.parent.is_dir() else f"no such folder: {args.out.parent}"
+        files = "--out FILE (faces.jsonl, say, or .csv or .parquet)"
+        return f"{many} may be many images, which need {files} for their landmarks, --draw DIR/ for drawings, or both"
+    if args.bbox or args.json or args.show:
+        return "--bbox, --json and --show are for images by name; the landmarks of many go to --out FILE"
+    if args.draw is not None and not args.draw.folder:
+        return f"--draw {args.draw.path} is one file for many images: give a folder, such as {args.draw.path.stem}/"
+    parents = [path.parent for path in (args.out, args.draw and args.draw.path) if path is not None]
+    missing = [parent for parent in parents if not parent.is_dir()]
+    return f"no such folder: {missing[0]}" if missing else None
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict many images."""
     common.refuse(check_usage(args))
-    check_table(args.out)
-    if next_step(args.out, resume=args.resume, overwrite=args.force) == "nothing":
-        if not args.quiet:
-            print(f"{args.out} is finished: nothing to resume")
-        return common.DONE
+    if args.out is not None:
+        check_table(args.out, args.columns)
+        if next_step(args.out, resume=args.resume, overwrite=args.force) == "nothing":
+            if not args.quiet:
+                print(f"{args.out} is finished: nothing to resume")
+            return common.DONE
     with terminated_as_interrupted():
         return predict(args, find_images(args.images))
 
 
 def predict(args: argparse.Namespace, images: list[str]) -> int:
-    """Load the model, and write the rows."""
+    """Load the model, write rows and drawings, and say how it went."""
     progress = Progress(len(images), args.quiet)
+    again = "" if args.out is None else "; --resume continues from there"
     try:
-        model = common.load_chosen_model(args)
-        options = common.chosen(args, "detector", "min_score", "rotations", "batch_size", "workers", "resume")
-        counts = predict_to_file(model, images, args.out, overwrite=args.force, progress=progress, **options)
+        counts = write(args, images, progress)
     except KeyboardInterrupt:
-        common.complain(f"interrupted {progress.close()}")
+        common.complain(f"interrupted {progress.close()}{again}")
         return common.INTERRUPTED
-    except FaceLandmarksError:
-        raise  # `run_command` knows its exit code; some are an OSError, too
+    except (FaceLandmarksError, BrokenPipeError):
+        raise  # `run_command` knows their exit codes
     except OSError as error:  # the disk is full, or nothing may be written there
-        common.complain(f"{error}; stopped {progress.close()}")
+        common.complain(f"{error}; stopped {progress.close()}{again}")
         return common.NOTHING_DONE
     progress.close()
     if counts is None:  # another run has finished it meanwhile
@@ -80,11 +86,27 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
     for reason in counts.errors:
         common.complain(reason)
     if counts.failed > len(counts.errors):
-        common.complain(f"and {counts.failed - len(counts.errors)} more: the rows with status failed say why")
+        where = "" if args.out is None else ": the rows with status failed say why"
+        common.complain(f"and {counts.failed - len(counts.errors)} more{where}")
     if not args.quiet:
         found = f"{common.counted(counts.faces, 'face')}, {counts.without} without a face, {counts.failed} failed"
-        print(f"{common.counted(counts.images, 'image')}: {found} -> {args.out}")
+        written = ", ".join(str(path) for path in (args.out, args.draw and args.draw.path) if path is not None)
+        print(f"{common.counted(counts.images, 'image')}: {found} -> {written}")
     return common.exit_code(counts.failed, counts.images)
+
+
+def write(args: argparse.Namespace, images: list[str], progress: Progress) -> Counts | None:
+    """Write rows, drawings or both; None if another run has done it meanwhile."""
+    find = ("detector", "min_score", "max_faces", "largest", "rotations", "batch_size", "workers")
+    options: dict[str, Any] = {**common.chosen(args, *find), "overwrite": args.force, "progress": progress}
+    if args.draw is not None:
+        options["style"] = chosen_style(args)
+    model = common.load_chosen_model(args)
+    if args.out is None:
+        return draw_images(model, images, args.draw.path, **options)
+    folder = args.draw and args.draw.path
+    options |= {"draw": folder, "columns": args.columns, "resume": args.resume}
+    return predict_to_file(model, images, args.out, **options)
 
 
 @contextmanager

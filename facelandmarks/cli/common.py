@@ -1,18 +1,28 @@
 """What the commands share: exit codes, errors as one line on stderr, options about models and engines."""
 
 import argparse
+import os
+import re
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import facelandmarks.errors as errors
+from facelandmarks import __version__
+from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WRITTEN_SUFFIXES
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:
     from facelandmarks.model import Model
 
-DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 3, 4, 130, 141
+
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
 EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
@@ -27,15 +37,77 @@ def complain(message: object) -> None:
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run a command; an error of ours becomes a line on stderr and an exit code, Ctrl-C becomes 130."""
+    """Run a command; return its exit code.
+
+    An error of ours, or of the disk, becomes a line on stderr; Ctrl-C becomes 130; output that nobody reads, as in
+    `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            with _plain_warnings():
+                return _outcome(command)
+        finally:  # here: the interpreter would complain at its end
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED
+    except OSError as error:  # stdout is a file on a full disk
+        with suppress(OSError):
+            complain(f"cannot write to stdout: {error.strerror or error}")
+        _drop_output()
+        return NOTHING_DONE
+
+
+def _outcome(command: Callable[[], int]) -> int:
     try:
         return command()
     except errors.FaceLandmarksError as error:
         complain(error)
         return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        complain(error)
+        return NOTHING_DONE
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffers of stdout and stderr nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # in tests they are no files
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show a warning as one line, without the place in the code."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def words_of(argv: Sequence[str] | None) -> list[str]:
+    """Return the words of a command line, with `--bbox -12,20,..` as `--bbox=-12,20,..`: else argparse refuses it."""
+    words: list[str] = []
+    for word in sys.argv[1:] if argv is None else argv:
+        if words and re.match(r"-[\d.]", word) and re.fullmatch(r"--[^=]+", words[-1]):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def refuse(problem: str | None) -> None:
@@ -47,7 +119,20 @@ def refuse(problem: str | None) -> None:
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser = argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"{name} {__version__}")
+    return parser
+
+
+def find_address(paths: Iterable[Path]) -> str | None:
+    """Say that one of these inputs is an address, or None: only weights are fetched, never a user's images."""
+    for path in paths:
+        match = ADDRESS.match(str(path))
+        if match and not path.exists():
+            url = f"{match[1]}://{str(path)[match.end() :]}"  # `Path` takes a slash away
+            cure = f": curl -LO {shlex.quote(url)}" if match[1].lower() in ("http", "https") else ""
+            return f"{url} is an address; download it first, and give the file{cure}"
+    return None
 
 
 def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
@@ -64,11 +149,25 @@ def exit_code(failed: int, of: int, all_failed: int = NOTHING_DONE) -> int:
     return DONE if not failed else SOME_FAILED if failed < of else all_failed
 
 
-def encode_png(image: Any, options: Sequence[int] = ()) -> bytes:
-    """Return an RGB image as PNG, with OpenCV's options for writing."""
-    import cv2
+class Drawing(NamedTuple):
+    """Where drawings go: into one file, or into a folder."""
 
-    return cv2.imencode(".png", image[..., ::-1], options)[1].tobytes()
+    path: Path
+    folder: bool
+
+
+def parse_drawing(text: str) -> Drawing:
+    """Parse FILE or DIR: a folder ends in a separator, is there, or has no suffix of an image or a video."""
+    path = Path(text)
+    is_named = text.endswith(("/", os.sep)) or path.suffix.lower() not in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    return Drawing(path, is_named or path.is_dir())
+
+
+def check_drawing(drawing: Drawing) -> str | None:
+    """Say why this is no place for drawings of images, or None."""
+    if drawing.folder or drawing.path.suffix.lower() in WRITTEN_SUFFIXES:
+        return None
+    return f"--draw {drawing.path}: drawings of images are written as {', '.join(WRITTEN_SUFFIXES)}"
 
 
 def counted(number: int, name: str) -> str:

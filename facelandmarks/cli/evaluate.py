@@ -14,8 +14,10 @@ from facelandmarks.cli.common import (
     add_engine_options,
     check_outputs,
     complain,
+    new_parser,
     parse_count,
     run_command,
+    words_of,
 )
 from facelandmarks.detection import DETECTORS
 from facelandmarks.evaluation.compare import compare_annotations
@@ -38,18 +40,14 @@ A row is published, measured, difference, and PASS if they agree to one in the l
 FAIL; PARTIAL where other faces were used than the published ones. Models whose weights are not at hand are
 listed.
 Exit codes: 0 done, 1 a subset or weights could not be read, or a FAIL with --strict, 2 wrong usage,
-3 weights or network, 4 nothing could be done, 130 interrupted.
+3 weights or network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog="facelandmarks-eval",
-        description="Measure models on a data set by the protocols of the published tables.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    what = "Measure models on a data set by the protocols of the published tables."
+    parser = new_parser("facelandmarks-eval", what, EPILOG)
     add_choices(parser.add_argument_group("what is measured"))
     how = parser.add_argument_group("how it runs")
     add_engine_options(how)
@@ -185,9 +183,8 @@ def exit_code(report: Report, strict: bool) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(given)
-    return run_command(lambda: run(args, ["facelandmarks-eval", *given]))
+    given = words_of(argv)
+    return run_command(lambda: run(build_parser().parse_args(given), ["facelandmarks-eval", *given]))
 
 
 if __name__ == "__main__":

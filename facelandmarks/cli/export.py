@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from facelandmarks.cli import common
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facelandmarks.model import Model
     from facelandmarks.results import Crops
 
@@ -17,7 +20,7 @@ EPILOG = """\
 Beside FILE.onnx stands FILE.json: what the input is, which region of an image a crop shows, how the output becomes
 points. The same text is in the metadata of the graph.
 Exit codes: 0 done, 1 --verify found more than --tolerance, 2 wrong usage, 3 weights or network, 4 nothing could be
-done, 130 interrupted.
+done, 130 interrupted, 141 nobody read the output.
 """
 
 
@@ -42,25 +45,28 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, and verify it if asked to."""
+    common.refuse(common.find_address(args.verify or ()))
     common.refuse(common.check_outputs([args.file, args.file.with_suffix(".json")], args.force))
     from facelandmarks.export import export_model
+    from facelandmarks.images import load_image
 
+    images = [load_image(path) for path in args.verify or ()]  # before the work of minutes
     progress = False if args.quiet else None
     written = export_model(
         args.model, args.file, decode_in_graph=args.decode, progress=progress, **common.chosen(args, *LOADING)
     )
     if not args.quiet:
         print(" ".join(str(path) for path in written))
-    return verify(args) if args.verify else common.DONE
+    return verify(args, images) if images else common.DONE
 
 
-def verify(args: argparse.Namespace) -> int:
+def verify(args: argparse.Namespace, images: Sequence["NDArray[np.uint8]"]) -> int:
     """Compare the file with PyTorch on real faces; return the exit code."""
     from facelandmarks.api import load_model
     from facelandmarks.export import verify_export
 
     model = load_model(args.model, engine="torch", device="cpu", flip_test=False, **common.chosen(args, *LOADING))
-    found = verify_export(args.file, model, crops_of(model, args.verify))
+    found = verify_export(args.file, model, crops_of(model, images))
     good = found.largest <= args.tolerance
     if not (args.quiet and good):
         print(
@@ -71,15 +77,13 @@ def verify(args: argparse.Namespace) -> int:
     return common.DONE if good else common.SOME_FAILED
 
 
-def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
+def crops_of(model: "Model", images: Sequence["NDArray[np.uint8]"]) -> "Crops":
     """Return the faces of images; each whole image, where no detector finds what a model wants."""
     from facelandmarks.boxes import CONVENTIONS
-    from facelandmarks.images import load_image
     from facelandmarks.results import Crops
 
     found = []
-    for image in images:
-        pixels = load_image(image)
+    for pixels in images:
         whole = (0, 0, pixels.shape[1], pixels.shape[0])
         boxes = model.find(pixels, None if model.spec.box_convention in CONVENTIONS else whole).boxes
         found.append(model.prepare(pixels, boxes))
@@ -88,8 +92,7 @@ def crops_of(model: "Model", images: Sequence[Path]) -> "Crops":
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    args = build_parser().parse_args(argv)
-    return common.run_command(lambda: run(args))
+    return common.run_command(lambda: run(build_parser().parse_args(common.words_of(argv))))
 
 
 if __name__ == "__main__":

@@ -12,25 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import facelandmarks.errors as errors
-from facelandmarks._files import write_file
+from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
+from facelandmarks.cli.drawing import add_drawing_options, check_screen, chosen_style
 from facelandmarks.detection import DETECTORS
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from facelandmarks.model import Model
     from facelandmarks.results import Landmarks
 
 UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for --help
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv")
 SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 EPILOG = """\
-Images by name: without --json and --draw, NAME_landmarks.png and NAME_landmarks.json are written to the current
-folder. With --out, or for a folder, a pattern or a list: one row a face in one file (docs/bulk.md).
-Videos: without --out and --draw, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
+Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
+current folder. A folder, a pattern or a list: with --out, one row a face in one file, with --draw, a drawing of each
+image (docs/bulk.md).
+Videos: without --out, --draw and --show, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
-4 nothing could be done, 130 interrupted.
+4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
 
 
@@ -83,15 +87,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help=inputs)
     add = parser.add_argument_group("results").add_argument
     add("--json", type=Path, metavar="FILE", help="write all results to one JSON file; - is stdout")
-    add("--draw", type=Path, metavar="FILE|DIR", help="draw the landmarks; a folder for several images")
+    draw = "draw the landmarks, as the suffix of FILE says (.png, .jpg, ...); into a folder, DIR/, for several images"
+    add("--draw", type=common.parse_drawing, metavar="FILE|DIR/", help=draw)
     out = "write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
     add("--out", type=Path, metavar="FILE", help=out)
+    columns = "openface: CSV with the columns of OpenFace, of images or a video (default: all)"
+    add("--columns", choices=("all", "openface"), default="all", help=columns)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
     scheme = "print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images"
     add("--scheme", metavar="NAME", help=scheme)
     add = parser.add_argument_group("faces").add_argument
-    box = "box of a face in pixels, in place of detection; may be repeated; one image only"
+    box = (
+        "box of a face in pixels, in place of detection: --bbox 120,80,310,290, or --bbox=-12,20,200,220; may be "
+        "repeated; one image only"
+    )
     add("--bbox", action="append", type=parse_box, metavar="X1,Y1,X2,Y2", help=box)
     convention = (
         "what --bbox holds: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md); without it, "
@@ -105,10 +115,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--rotations", type=parse_rotations, default=UPRIGHT, metavar="DEGREES", help=turns)
     add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
+    add("--max-faces", type=common.parse_count, metavar="N", help="keep the N faces with the best scores of each image")
+    add("--largest", action="store_true", help="keep the largest face of each image, or the --max-faces largest")
     group = parser.add_argument_group("model")
     group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
     common.add_weights_options(group)
     common.add_engine_options(group)
+    add_drawing_options(parser)
     number = common.parse_count
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
@@ -129,8 +142,12 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return "give images, or --scheme NAME"
     if args.resume and args.out is None:
         return "--resume goes with --out"
+    if args.columns != "all" and args.out is None:
+        return "--columns says what --out FILE.csv holds"
     if args.box_convention is not None and not args.bbox:
         return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
+    if (address := common.find_address(args.images)) is not None:
+        return address
     if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
         return "--scheme goes with --draw, --force and --quiet only: it takes no images"
     return None
@@ -145,7 +162,7 @@ def module_for(args: argparse.Namespace) -> str:
     """Tell inputs apart: name the module of this package whose `run(args)` handles them."""
     if args.scheme is not None:
         return "schemes"
-    if any(image.suffix.lower() in VIDEOS or is_camera(image) for image in args.images):
+    if any(image.suffix.lower() in VIDEO_SUFFIXES or is_camera(image) for image in args.images):
         return "video"
     many = args.out is not None or any(
         image.is_dir() or image.suffix.lower() == ".txt" or (has_magic(str(image)) and not image.exists())
@@ -163,43 +180,35 @@ class Targets:
     json: Path | None
 
 
-def plan_targets(images: Sequence[Path], json_file: Path | None, draw: Path | None) -> list[Targets]:
+def plan_targets(
+    images: Sequence[Path], json_file: Path | None, draw: common.Drawing | None, show: bool = False
+) -> list[Targets]:
     """Decide where everything goes, before anything is read."""
-    if draw is None and json_file is not None:
+    if draw is None and (show or json_file is not None):
         return [Targets(image, None, None) for image in images]
-    if draw is not None and not draw.is_dir() and draw.suffix:
-        return [Targets(image, draw, None) for image in images]
+    if draw is not None and not draw.folder:
+        return [Targets(image, draw.path, None) for image in images]
     stems = distinct([f"{image.stem}_landmarks" for image in images])
     if draw is None:
         return [Targets(i, Path(f"{s}.png"), Path(f"{s}.json")) for i, s in zip(images, stems, strict=True)]
-    return [Targets(image, draw / f"{stem}.png", None) for image, stem in zip(images, stems, strict=True)]
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Number names that occur twice, so that no result overwrites another."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        number = 1
-        while (candidate := name if number == 1 else f"{name}_{number}") in taken:
-            number += 1
-        taken.add(candidate)
-        found.append(candidate)
-    return found
+    return [Targets(image, draw.path / f"{stem}.png", None) for image, stem in zip(images, stems, strict=True)]
 
 
 def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str | None:
     """Say what is wrong with the options taken together, or None."""
     if args.bbox and len(args.images) > 1:
         return f"--bbox goes with one image, got {len(args.images)}"
-    if args.draw and len(args.images) > 1 and not args.draw.is_dir() and args.draw.suffix:
-        return f"--draw {args.draw} is one file for {len(args.images)} images: give a folder"
+    if args.draw and (problem := common.check_drawing(args.draw)):
+        return problem
+    if args.draw and len(args.images) > 1 and not args.draw.folder:
+        path = args.draw.path
+        return f"--draw {path} is one file for {len(args.images)} images: give a folder, such as {path.stem}/"
     outputs = [t.drawing for t in targets] + [t.json for t in targets] + [args.json]
     files = [path for path in outputs if path is not None and path != STDOUT]
     same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
     if same:
         return f"{same.pop()} is an input: results must go elsewhere"
-    return common.check_outputs(files, args.force, args.draw)
+    return common.check_outputs(files, args.force, args.draw.path if args.draw and args.draw.folder else None)
 
 
 def describe(faces: "Landmarks", image: Path) -> str:
@@ -216,65 +225,92 @@ def to_json(records: Sequence[dict[str, Any]]) -> bytes:
     return (json.dumps({"schema": SCHEMA, "images": list(records)}, indent=1, allow_nan=False) + "\n").encode()
 
 
-def predict_one(model: "Model", args: argparse.Namespace, target: Targets) -> dict[str, Any]:
+def predict_one(
+    model: "Model", args: argparse.Namespace, target: Targets, pixels: "NDArray[np.uint8]"
+) -> dict[str, Any]:
     """Predict, print and write one image."""
-    from facelandmarks.images import load_image
     from facelandmarks.results import image_record
 
-    pixels = load_image(target.image)
-    options = common.chosen(args, "box_convention", "detector", "min_score", "rotations")
+    options = common.chosen(args, "box_convention", "detector", "min_score", "max_faces", "largest", "rotations")
     faces = model.predict(pixels, args.bbox, **options)
     record = image_record(target.image, args.model, faces, None)
     if target.drawing:
-        write_file(target.drawing, common.encode_png(faces.draw(pixels)))
+        faces.save(target.drawing, pixels, chosen_style(args))
     if target.json:
         write_file(target.json, to_json([record]))
     if not args.quiet:
-        written = [str(path) for path in (target.drawing, target.json) if path]
+        written = [str(path) for path in (target.drawing, target.json, args.json) if path not in (None, STDOUT)]
         arrow = f" -> {', '.join(written)}" if written else ""
         print(describe(faces, target.image) + arrow, file=sys.stderr if args.json == STDOUT else sys.stdout)
+    if args.show:
+        faces.show(pixels, chosen_style(args))
     return record
 
 
-def run(args: argparse.Namespace) -> int:
-    """Predict image by image; return the exit code."""
+def load_for(args: argparse.Namespace, pixels: "NDArray[np.uint8]") -> "Model":
+    """Load the model, after a look at what could be wrong with the boxes, and make the folder of drawings."""
+    from facelandmarks.boxes import check_boxes
+
+    if args.bbox:
+        check_boxes(args.bbox, pixels.shape[1], pixels.shape[0])
+    model = common.load_chosen_model(args)
+    if args.draw and args.draw.folder:
+        args.draw.path.mkdir(parents=True, exist_ok=True)
+    return model
+
+
+def failed(args: argparse.Namespace, image: Path, error: Exception) -> dict[str, Any]:
+    """Say on stderr what is wrong with an image; return its record."""
     from facelandmarks.results import image_record
 
-    targets = plan_targets(args.images, args.json, args.draw)
+    reason = str(error)
+    common.complain(reason if str(image) in reason else f"{image}: {reason}")
+    return image_record(image, args.model, None, reason)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict image by image; return the exit code. The model is loaded when there is an image for it."""
+    from facelandmarks.images import load_image
+
+    targets = plan_targets(args.images, args.json, args.draw, args.show)
     common.refuse(check_targets(args, targets))
-    model = common.load_chosen_model(args)
-    if args.draw and not args.draw.suffix:
-        args.draw.mkdir(parents=True, exist_ok=True)
-    records = []
+    check_screen(args)
+    model, records = None, []
     for target in targets:
         try:
-            records.append(predict_one(model, args, target))
-        except (errors.InvalidBoxError, errors.DownloadError):
+            pixels = load_image(target.image)
+        except (errors.InvalidImageError, OSError) as error:
+            records.append(failed(args, target.image, error))
+            continue
+        model = model or load_for(args, pixels)
+        try:
+            records.append(predict_one(model, args, target, pixels))
+        except (errors.InvalidBoxError, errors.DownloadError, BrokenPipeError):
             raise  # not this image's fault
         except (errors.InvalidImageError, errors.MissingDependencyError, OSError) as error:
-            reason = str(error)
-            common.complain(reason if str(target.image) in reason else f"{target.image}: {reason}")
-            records.append(image_record(target.image, args.model, None, str(error)))
-    failed = sum(record["error"] is not None for record in records)
-    if args.json and failed < len(records):
+            records.append(failed(args, target.image, error))
+    failures = sum(record["error"] is not None for record in records)
+    if args.json and failures < len(records):
         if args.json == STDOUT:
             sys.stdout.buffer.write(to_json(records))
-            sys.stdout.flush()
         else:
             write_file(args.json, to_json(records))
-    return common.exit_code(failed, len(records))
+    return common.exit_code(failures, len(records))
+
+
+def start(words: Sequence[str]) -> int:
+    """Parse the words of a command line, and run what they ask for."""
+    parser = build_parser()
+    args = parser.parse_args(words)
+    if problem := check_usage(args):
+        parser.error(problem)
+    module = module_for(args)
+    return run(args) if module == "predict" else int(import_module(f"facelandmarks.cli.{module}").run(args))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if problem := check_usage(args):
-        parser.error(problem)
-    module = module_for(args)
-    return common.run_command(
-        lambda: run(args) if module == "predict" else import_module(f"facelandmarks.cli.{module}").run(args)
-    )
+    return common.run_command(lambda: start(common.words_of(argv)))
 
 
 if __name__ == "__main__":

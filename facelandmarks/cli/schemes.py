@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from facelandmarks._files import write_file
-from facelandmarks.cli.common import DONE, NOTHING_DONE, check_outputs, complain, encode_png, refuse
+from facelandmarks.cli.common import DONE, NOTHING_DONE, check_drawing, check_outputs, complain, refuse
 from facelandmarks.schemes import Scheme, get_scheme
 
 
@@ -12,11 +11,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the table; with --draw, write the drawing to that file or, as NAME.png, into that folder."""
     scheme = get_scheme(args.scheme)
     target = None
-    if args.draw:  # a name without a suffix is a folder, as for drawings of faces
-        is_folder = args.draw.is_dir() or not args.draw.suffix
-        target = args.draw / f"{scheme.name}.png" if is_folder else args.draw
-    if target:
-        refuse(check_outputs([target], args.force, args.draw))
+    if args.draw:
+        refuse(check_drawing(args.draw))
+        target = args.draw.path / f"{scheme.name}.png" if args.draw.folder else args.draw.path
+        refuse(check_outputs([target], args.force, args.draw.path if args.draw.folder else None))
         try:
             write_drawing(scheme, target)
         except OSError as error:
@@ -28,13 +26,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_drawing(scheme: Scheme, target: Path) -> None:
-    """Draw a scheme into a PNG of the highest compression; its folder is created."""
-    import cv2
-
+    """Draw a scheme into a file, a PNG of the highest compression; its folder is created."""
+    from facelandmarks._opencv import cv2
     from facelandmarks.draw.schemes import draw_scheme
+    from facelandmarks.images.encode import write_image
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(target, encode_png(draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9)))
+    write_image(target, draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9) if target.suffix == ".png" else ())
 
 
 def table(scheme: Scheme) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facelandmarks.cli import common
+from facelandmarks.cli.drawing import check_screen, chosen_style
 from facelandmarks.cli.predict import STDOUT, UPRIGHT, is_camera
 
 if TYPE_CHECKING:
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace) -> int:
     """Run facelandmarks-predict for a video or a camera; return the exit code."""
-    source, draw, out = args.images[0], args.draw, args.out
-    if draw is None and out is None:
+    source, draw, out = args.images[0], args.draw.path if args.draw else None, args.out
+    if draw is None and out is None and not args.show:
         stem = f"camera{source}" if is_camera(source) else source.stem
         draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
     common.refuse(check_usage(args, draw, out))
+    check_screen(args)
     from facelandmarks.video import TruncatedVideoWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -47,12 +49,15 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
         return "--bbox and --json are for images; the results of a video go to --out FILE.jsonl and --draw FILE.mp4"
     if args.rotations != UPRIGHT:
         return "--rotations is for images: a video is searched as it is shown"
+    if args.max_faces or args.largest:
+        return "--max-faces and --largest are for images: the faces of a video have numbers"
     from facelandmarks.video.write import CODECS
 
     if draw is not None and draw.suffix.lower() not in CODECS:
         return f"--draw {draw}: the name of a video ends in {', '.join(CODECS)}"
-    if out is not None and out != STDOUT and out.suffix.lower() != ".jsonl":
-        return f"--out {out}: the landmarks of a video are written as .jsonl, one line a frame"
+    suffix, what = (".csv", "with --columns openface") if args.columns == "openface" else (".jsonl", "one line a frame")
+    if out is not None and out.suffix.lower() != suffix and (out != STDOUT or suffix == ".csv"):
+        return f"--out {out}: the landmarks of a video are written as {suffix}, {what}"
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
     if args.images[0].resolve() in {path.resolve() for path in files}:
         return f"{args.images[0]} is the input: results must go elsewhere"
@@ -82,7 +87,10 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             source,
             model,
             draw=draw,
+            style=chosen_style(args),
+            show=args.show,
             out=None if out == STDOUT else out,
+            columns=args.columns,
             smoothing=None if args.no_smoothing else STANDARD,
             most_frames=args.frames,
             progress=done,

@@ -5,11 +5,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from facelandmarks import detection
-from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command
+from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command, words_of
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
@@ -21,7 +22,8 @@ EPILOG = """\
 NAME is a model (facelandmarks.list_models()), a detector (yunet, blazeface_short, blazeface_full), or the name of a
 file. Files are kept in --cache-dir, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's
 cache folder.
-Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted.
+Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted,
+141 nobody read the output.
 """
 # By name of the model or detector.
 FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, **detection.FILES}
@@ -81,15 +83,23 @@ def run_list(args: argparse.Namespace, access: Access) -> int:
     rows = [("name", "MB", "here", "digest", "licence", "training data and its terms")]
     for name in [*in_wheel, *names_of_dataset(args.dataset)]:
         record, data = record_of(name), load_manifest().training_data
-        file = Place(access.folder, record.name).file
-        size = file.stat().st_size if file.is_file() else record.bytes
-        here = "wheel" if record.asset else "cached" if file.is_file() else "-"
+        cached_size = size_in(access.folder, record)
+        size = cached_size or record.bytes
+        here = "wheel" if record.asset else "cached" if cached_size else "-"
         terms = "; ".join(f"{key}: {data[key]['terms'] or 'no terms published'}" for key in record.training_data)
         rows.append((name, f"{size / 1e6:.1f}" if size else "?", here, digest_kind(record), record.licence, terms))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
     return DONE
+
+
+def size_in(folder: Path, record: FileRecord) -> int | None:
+    """Return the bytes of a file of the cache; None if it is not there, or the folder is somebody else's."""
+    with suppress(OSError):
+        file = Place(folder, record.name).file
+        return file.stat().st_size if file.is_file() else None
+    return None
 
 
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
@@ -256,9 +266,14 @@ def for_each(names: Sequence[str], action: Callable[[str], str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code."""
-    args = build_parser().parse_args(argv)
+    return run_command(lambda: start(words_of(argv)))
+
+
+def start(words: Sequence[str]) -> int:
+    """Parse the words of a command line, and run what they ask for."""
+    args = build_parser().parse_args(words)
     access = Access(args.cache_dir, args.offline, args.allow_unverified, False if args.quiet else None)
-    return run_command(lambda: COMMANDS[args.command][0](args, access))
+    return COMMANDS[args.command][0](args, access)
 
 
 if __name__ == "__main__":

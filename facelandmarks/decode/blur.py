@@ -3,10 +3,11 @@
 from functools import cache
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
+
+from facelandmarks._opencv import cv2
 
 # What lies beyond a map: zeros, or the map mirrored about its outer pixels.
 Beyond = Literal["zeros", "mirror"]

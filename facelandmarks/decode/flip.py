@@ -3,9 +3,10 @@
 `exchange` (K,) says which landmark of the mirror image stands for each landmark.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from facelandmarks._opencv import cv2
 
 
 def average_heatmaps(

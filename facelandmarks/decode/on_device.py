@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 
+from facelandmarks._opencv import cv2
 from facelandmarks.decode.blur import Beyond
 from facelandmarks.pipeline import AVERAGES, DECODERS, average_options, decode_options
 from facelandmarks.zoo.spec import ModelSpec, Variant

@@ -80,7 +80,10 @@ def load_detector(
 
 
 def _is_here(name: str, access: "Access") -> bool:
-    if not (access.folder / FILES[name]).is_file():
+    try:
+        if not (access.folder / FILES[name]).is_file():
+            return False
+    except OSError:  # a folder of somebody else: as good as empty
         return False
     from facelandmarks.weights.cache import Place
     from facelandmarks.weights.fetch import cached

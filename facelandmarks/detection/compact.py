@@ -7,10 +7,10 @@ Trained by `examples/train_compact/train_detector.py`. The picture is seen at on
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.boxes import overlaps
 from facelandmarks.detection.base import Detections
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine

@@ -4,10 +4,10 @@ import os
 import threading
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.errors import CheckpointError

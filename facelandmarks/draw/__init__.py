@@ -1,20 +1,61 @@
-"""Drawings: landmarks on an image, and the numbering of schemes (`facelandmarks.draw.schemes`)."""
+"""Drawings: landmarks on an image (here), windows to show them, the numbering of schemes."""
 
-import cv2
+import operator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
+from facelandmarks._opencv import cv2
+from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Scheme
 
 Array = NDArray[np.float32]
+Color = tuple[int, int, int]
 
-LINE = (40, 200, 255)  # RGB
 POINT = (255, 255, 255)
 POINT_EDGE = (20, 20, 20)
 DOUBT = (255, 120, 90)
 BOX = (255, 190, 60)
 FRACTION_BITS = 4  # OpenCV draws at sixteenths of a pixel
 LARGEST_SIDE = 8000.0  # pixels: OpenCV refuses lines of more than some hundred pixels
+# Sizes as shares of the face's side, so that a face looks the same at every size.
+RADIUS, LINE_WIDTH, DIGITS = 1 / 140, 1 / 250, 1 / 45
+LEAST_EDGED = 0.8  # pixels: a smaller point is its own edge
+LEAST_LINED = 64.0  # pixels of the side: lines, a pixel wide at least, would cover a smaller face
+
+
+@dataclass(frozen=True)
+class Style:
+    """How faces are drawn; `InvalidOptionError` for a colour or size that cannot be."""
+
+    # Of contours, and of points without contours: RGB, 0 to 255 each, or text such as "red" and "#ff3c3c".
+    color: Color | str = (40, 200, 255)
+    size: float | None = None  # radius of points in pixels; None fits each face
+    boxes: bool = True
+    contours: bool = True
+    indices: bool = False  # the number of each point beside it
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "color", parse_color(self.color))
+        if self.size is not None and not 0 < self.size <= LARGEST_SIDE:
+            raise InvalidOptionError(f"size is a radius in pixels, above 0; got {self.size!r}")
+
+
+def parse_color(color: Any) -> Color:
+    """Return a colour as RGB; `InvalidOptionError` for what is none."""
+    try:
+        red, green, blue = ImageColor.getrgb(color)[:3] if isinstance(color, str) else map(operator.index, color)
+    except (TypeError, ValueError) as error:
+        raise InvalidOptionError(f"a color is (red, green, blue), 0 to 255 each, or a name; got {color!r}") from error
+    if not 0 <= min(red, green, blue) <= max(red, green, blue) <= 255:
+        raise InvalidOptionError(f"a color is (red, green, blue), 0 to 255 each; got {color!r}")
+    return red, green, blue
+
+
+STANDARD = Style()
 
 
 def draw_landmarks(
@@ -22,34 +63,57 @@ def draw_landmarks(
     points: Array,
     boxes: Array,
     scheme: Scheme,
-    *,
+    style: Style = STANDARD,
     doubtful: NDArray[np.bool_] | None = None,
-    with_boxes: bool = True,
 ) -> NDArray[np.uint8]:
     """Return a copy of an image, uint8 (H, W, 3) RGB, with contours, points and boxes on it.
 
-    Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image. Line widths follow the size of each box, also
-    without `with_boxes`. Points in the mask `doubtful` (N, K) are hollow.
+    Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image; points in the mask `doubtful` (N, K) are hollow.
+    Sizes follow each box, also where it is not drawn; faces under 64 pixels have points only.
     """
+    canvas, color = image.copy(), parse_color(style.color)
     doubtful = np.zeros(points.shape[:2], bool) if doubtful is None else doubtful
-    canvas = image.copy()
-    for face, box, unsure in zip(points, boxes, doubtful, strict=True):
+    for face, box, hollow in zip(points, boxes, doubtful, strict=True):
         side = min(float(np.max(box[2:] - box[:2])), LARGEST_SIDE)
-        thickness = max(1, round(side / 250))
-        if with_boxes:
+        thickness = max(1, round(side * LINE_WIDTH))
+        if style.boxes:
             first, second = fixed_point(box.reshape(2, 2))
             cv2.rectangle(canvas, first, second, BOX, thickness, cv2.LINE_AA, FRACTION_BITS)
-        for contour in scheme.contours:
+        lined = style.contours and side >= LEAST_LINED
+        for contour in scheme.contours if lined else ():
             line = fixed_point(face[list(contour.points)])
-            cv2.polylines(canvas, [line], contour.closed, LINE, thickness, cv2.LINE_AA, FRACTION_BITS)
-        radius = max(0.8, side / 140) * (1 << FRACTION_BITS)
-        for point, hollow in zip(fixed_point(face), unsure, strict=True):
-            if hollow:
-                cv2.circle(canvas, point, round(radius * 1.8), DOUBT, thickness, cv2.LINE_AA, FRACTION_BITS)
-                continue
-            cv2.circle(canvas, point, round(radius * 1.4), POINT_EDGE, -1, cv2.LINE_AA, FRACTION_BITS)
-            cv2.circle(canvas, point, round(radius), POINT, -1, cv2.LINE_AA, FRACTION_BITS)
+            cv2.polylines(canvas, [line], contour.closed, color, thickness, cv2.LINE_AA, FRACTION_BITS)
+        radius = side * RADIUS if style.size is None else style.size
+        draw_points(canvas, face[~hollow], radius, POINT if lined else color)
+        draw_rings(canvas, face[hollow], radius)
+        if style.indices:
+            draw_indices(canvas, face, side * DIGITS, radius)
     return canvas
+
+
+def draw_points(canvas: NDArray[np.uint8], points: Array, radius: float, color: Color) -> None:
+    """Draw points (K, 2) with a dark edge, the smallest ones without."""
+    for point in fixed_point(points):
+        for share, ink in ((1.4, POINT_EDGE), (1.0, color)) if radius >= LEAST_EDGED else ((1.0, color),):
+            cv2.circle(canvas, point, round(radius * share * (1 << FRACTION_BITS)), ink, -1, cv2.LINE_AA, FRACTION_BITS)
+
+
+def draw_rings(canvas: NDArray[np.uint8], points: Array, radius: float) -> None:
+    """Draw doubtful points (K, 2), hollow."""
+    width = max(1, round(radius / 2))
+    for point in fixed_point(points):
+        cv2.circle(canvas, point, round(radius * 1.8 * (1 << FRACTION_BITS)), DOUBT, width, cv2.LINE_AA, FRACTION_BITS)
+
+
+def draw_indices(canvas: NDArray[np.uint8], points: Array, height: float, radius: float) -> None:
+    """Write the number of each of the points (K, 2) to its right; digits of about `height` pixels."""
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    scale = max(height, 6.0) / cv2.getTextSize("0", font, 1.0, 1)[0][1]
+    for number, (x, y) in enumerate(points):
+        if np.isfinite((x, y)).all() and abs(x) < LARGEST_SIDE * 4 and abs(y) < LARGEST_SIDE * 4:
+            place = (round(float(x) + 1.6 * radius + 1), round(float(y) - radius))
+            for ink, stroke in ((POINT_EDGE, 3), (POINT, 1)):
+                cv2.putText(canvas, str(number), place, font, scale, ink, stroke, cv2.LINE_AA)
 
 
 def fixed_point(points: NDArray[np.floating]) -> NDArray[np.int32]:

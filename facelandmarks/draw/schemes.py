@@ -1,9 +1,9 @@
 """Drawings of a scheme's numbering: contours, points, and each point's index beside it."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.boxes import shared_area
 from facelandmarks.draw import FRACTION_BITS, fixed_point
 from facelandmarks.errors import InvalidOptionError

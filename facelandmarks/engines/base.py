@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facelandmarks.results import Decoded
 from facelandmarks.zoo.spec import ModelSpec
 
+TORCH_DEVICES = ("cpu", "cuda", "mps")
 Floats = NDArray[np.float32]
 # Crops uint8 (N, H, W, 3) to what `pipeline.Pipeline.decode` gives, flip test included.
 ToPoints = Callable[[NDArray[np.uint8]], Decoded]

@@ -1,5 +1,6 @@
 """Which engine runs a network here."""
 
+import ctypes
 import logging
 import os
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from facelandmarks.errors import InvalidOptionError, require
+from facelandmarks.engines.base import TORCH_DEVICES
+from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, import_of
 
 if TYPE_CHECKING:
     from facelandmarks.engines.base import Engine
@@ -75,13 +77,12 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     from facelandmarks.engines.graph import filled_network, obtain_graph
 
     if engine == "torch":
-        require("torch", "engine 'torch'", "torch")
-    constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), RECORDS[engine].class_name)
-    made: Engine
-    if engine == "torch":
-        made = constructor(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
-    else:
-        made = constructor(source.graph or obtain_graph(source), settings, source.digest)
+        with import_of("torch"):
+            from facelandmarks.engines.torch import TorchEngine
+        return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
+    record = RECORDS[engine]
+    constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), record.class_name)
+    made: Engine = constructor(source.graph or obtain_graph(source), settings, source.digest)
     return made
 
 
@@ -108,6 +109,24 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
     if only_torch and engine != "torch":
         raise InvalidOptionError(f"only engine 'torch' has compile and cuda_graphs; got engine {engine!r}")
     return engine
+
+
+def check_device(engine: str, device: str) -> None:
+    """Raise `DeviceError` for a device that PyTorch cannot have here, without the seconds that its import takes."""
+    if engine != "torch":
+        return  # the others tell at once
+    if device != "auto" and device.partition(":")[0] not in TORCH_DEVICES:
+        raise DeviceError(f"device {device!r} cannot be used here: {hint_at(device, ('auto', *TORCH_DEVICES))}")
+    if device.startswith("cuda") and not (_may_have_gpu() or _loads("libcuda.so.1")):
+        raise DeviceError(f"device {device!r} cannot be used here: no driver of a GPU. Try device='cpu' or 'auto'")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _may_have_gpu() -> bool:

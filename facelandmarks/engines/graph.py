@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import NotWritableError, exclusive
-from facelandmarks.errors import require
+from facelandmarks.errors import import_of
 from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
 
 if TYPE_CHECKING:
@@ -34,10 +36,9 @@ class Source:
 
 
 def filled_network(source: Source) -> "nn.Module":
-    """Return the network with its weights, in PyTorch; raises `MissingDependencyError` without it."""
-    require("torch", f"{source.stem} is a checkpoint of PyTorch, and", "torch")
-    from facelandmarks.nn.build import build_network
-
+    """Return the network with its weights, in PyTorch."""
+    with import_of("torch"):
+        from facelandmarks.nn.build import build_network
     network = build_network(source.network, source.options)
     source.fill(network)
     return network
@@ -56,9 +57,22 @@ def obtain_graph(source: Source) -> Path | bytes:
                 return place.file
             graph = _build(source)
             keep_copy(place, lambda path: path.write_bytes(graph))
-            return place.file if is_good_copy(place) else graph
+            if is_good_copy(place):
+                return place.file
     except NotWritableError:
-        return _build(source)
+        graph = _build(source)
+    _warn_not_kept(place.folder)
+    return graph
+
+
+@cache
+def _warn_not_kept(folder: Path) -> None:
+    """Say it once for all models."""
+    warnings.warn(
+        f"{folder} cannot be written to, so graphs are built anew by PyTorch at every start, which takes seconds. Set "
+        "FACELANDMARKS_CACHE to a folder that can be written to",
+        stacklevel=4,
+    )
 
 
 def graph_place(source: Source) -> Place | None:

@@ -1,6 +1,7 @@
 """OpenVINO."""
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, requi
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
 
+TELEMETRY = "openvino_telemetry"
 # OpenVINO's names of a number type: as a hint, and among the capabilities of a device.
 HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
 
@@ -57,9 +59,7 @@ class OpenVinoEngine:
     @property
     def info(self) -> EngineInfo:
         """What really runs."""
-        import openvino
-
-        version = openvino.get_version().split("-")[0]
+        version = import_openvino().get_version().split("-")[0]
         _, settings, weights = self._arguments
         return EngineInfo("openvino", version, self._device.lower(), settings.dtype, self._threads, weights)
 
@@ -76,12 +76,21 @@ class OpenVinoEngine:
         return output
 
 
-def _make_core() -> Any:
-    return require("openvino", "engine 'openvino'", "'facelandmarks-zoo[openvino]'").Core()
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which resolves a host of Google and writes to the home folder.
+
+    There is no switch for it, but OpenVINO does without the package. A user who has imported it already keeps it.
+    """
+    without = sys.modules.setdefault(TELEMETRY, None) is None  # type: ignore[arg-type]
+    try:
+        return require("openvino", "engine 'openvino'", "'facelandmarks-zoo[openvino]'")
+    finally:
+        if without:
+            sys.modules.pop(TELEMETRY, None)
 
 
 # One per process, never freed. Creating a core installs an alternate signal stack in the current thread; destroying it
 # unmaps that stack and restores the previous one in the *destroying* thread. Destroying cores out of order, or in
 # another thread, leaves a dangling stack, and the next signal with a handler in Python (Ctrl-C; SIGCHLD, once PyTorch's
 # DataLoader had workers) ends the process by SIGSEGV (OpenVINO 2026.4).
-_CORE = PerProcess(_make_core)
+_CORE = PerProcess(lambda: import_openvino().Core())

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.engines.base import EngineInfo, ToPoints
+from facelandmarks.engines.base import TORCH_DEVICES, EngineInfo, ToPoints
 from facelandmarks.engines.on_device import PointsOnDevice
 from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.fuse import fuse_batch_norms
@@ -20,8 +20,6 @@ from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
-
-DEVICES = ("cpu", "cuda", "mps")
 
 _FORKED = threading.Event()  # set in a child that was forked
 
@@ -43,8 +41,8 @@ def pick_device(wanted: str) -> torch.device:
         return torch.device(kind)
     try:
         device = torch.device(wanted)
-        if device.type not in DEVICES:
-            raise NotImplementedError(f"expected one of {', '.join(DEVICES)}")
+        if device.type not in TORCH_DEVICES:
+            raise NotImplementedError(f"expected one of {', '.join(TORCH_DEVICES)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]

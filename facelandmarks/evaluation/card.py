@@ -195,7 +195,7 @@ def draw_face(
     image: NDArray[np.uint8], truth: NDArray[np.floating], points: NDArray[np.floating], visible: NDArray[np.bool_]
 ) -> str:
     """Return the square around a face as JPEG in base64."""
-    import cv2
+    from facelandmarks._opencv import cv2
 
     x1, y1, x2, y2 = tight_boxes(truth[None, visible])[0]
     zoom = SIDE / (_COVER * max(x2 - x1, y2 - y1, 1.0))

@@ -118,6 +118,16 @@ def expected_faces(row: Row, subset: str) -> tuple[int, ...]:
     return tuple(counts) or get_release(row.protocol.dataset).faces[subset]
 
 
+def is_here(row: Row, subset: str, settings: Settings) -> bool:
+    """Return whether the files of a subset are there; they are not read."""
+    forms = (settings.form,) if settings.form else row.protocol.forms
+    try:
+        find(row.protocol.dataset, settings.data_root, subset, forms)
+    except DatasetError:
+        return False
+    return True
+
+
 def read_subset(row: Row, subset: str, settings: Settings) -> tuple[Found, Iterator[Sample]]:
     """Find the files of a subset, and read its faces up to the limit; without images if nothing is predicted."""
     protocol = row.protocol

@@ -150,7 +150,7 @@ class GivenPredictions:
         # By the last part of their paths, then by all of it.
         self._faces: dict[str, dict[tuple[str, ...], NDArray[np.float32]]] = {}
         try:
-            for image in parse_json(path.read_text(encoding="utf-8"))["images"]:
+            for image in parse_json(path.read_bytes())["images"]:
                 parts = _parts(image["image"])
                 points = np.array([face["points"] for face in image["faces"]], np.float64)
                 faces = to_float32(points).reshape(len(image["faces"]), landmarks, 2)

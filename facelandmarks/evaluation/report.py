@@ -65,7 +65,7 @@ class Report:
         """Read a report from its JSON file; `InvalidOptionError` for other files."""
         file = Path(path)
         try:
-            card: Card = parse_json(file.read_text(encoding="utf-8"))
+            card: Card = parse_json(file.read_bytes())
             found = card["schema"]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise InvalidOptionError(f"{file} is not a report of facelandmarks-eval: {error!r}") from error

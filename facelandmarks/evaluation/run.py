@@ -10,7 +10,15 @@ from typing import Literal
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
 from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, expected_faces, measure_row, subsets_of
+from facelandmarks.evaluation.measuring import (
+    Boxes,
+    Settings,
+    Subsets,
+    expected_faces,
+    is_here,
+    measure_row,
+    subsets_of,
+)
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
@@ -241,7 +249,7 @@ def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, s
     """Measure a row under a progress bar; `DatasetError` if none of its subsets can be read."""
     from tqdm import tqdm
 
-    subsets = subsets_of(row, settings)
+    subsets = [subset for subset in subsets_of(row, settings) if is_here(row, subset, settings)]
     counts = [settings.limit or max(expected_faces(row, subset), default=0) for subset in subsets]
     total = sum(counts) if all(counts) else None
     title = f"{row.model}, {row.protocol.name}"

@@ -4,10 +4,13 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IMAGE = ("width", "height", "scheme", "detector")
 BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
@@ -66,10 +69,25 @@ def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
     return text.getvalue()
 
 
+def to_pandas(record: Mapping[str, Any], landmarks: int) -> "pd.DataFrame":
+    """Return the same table without the line that stands for no face, by the `pandas` package; NaN where unknown."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        cure = 'pip install "facelandmarks-zoo[pandas]"'
+        raise MissingDependencyError(f"pandas is not installed: {cure}") from error
+    carried = carried_by([record])
+    names = columns(landmarks, carried)
+    lines = [cells(row, landmarks, carried) for row in rows_of(record)] if record["faces"] else []
+    numbers = names[names.index("face") + 1 :]
+    kinds = {"width": int, "height": int, "face": int, **dict.fromkeys(numbers, float)}
+    return pd.DataFrame(lines, columns=names).astype(kinds)
+
+
 def from_csv(text: str) -> dict[str, Any]:
     """Return the record of the one image in a table of `to_csv`; `InvalidOptionError` for other tables."""
     try:
-        lines = list(csv.DictReader(io.StringIO(text)))
+        lines = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     except csv.Error as error:
         raise InvalidOptionError(f"this is not a table: {error}") from error
     images = {tuple(line.get(name) for name in IMAGE) for line in lines}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facelandmarks.errors import InvalidOptionError
 
 ORIGIN = 1.0  # coordinate of the centre of the first pixel in these files; here it is 0
-_HEADER = re.compile(r"version:\s*\S*|n_points:\s*(\d{1,9})(?!\S)")
+_HEADER = re.compile(r"version\s*:\s*\S*|n_points\s*:\s*(\d{1,9})(?!\S)", re.IGNORECASE)
 _PLACE = re.compile(r"0{0,9}[1-9]\d{0,2}")
 _FLAGS = {"True": True, "False": False, "1": True, "0": False}
 
@@ -30,8 +30,8 @@ def from_pts(text: str, count: int) -> NDArray[np.float64]:
 def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Parse the points of a face, in any dialect of `.pts`.
 
-    The header (`version`, `n_points`) and the braces may be missing; rows are `x y`, `x y visible` (0 or 1), or
-    `number x y visible` (True or False). `InvalidOptionError` names the line of another kind.
+    The header (`version`, `n_points`), the braces and commas may be there or not; rows are `x y`, `x y visible` (0 or
+    1), or `number x y visible` (True or False). `InvalidOptionError` names the line of another kind.
 
     Returns
     -------
@@ -43,10 +43,10 @@ def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """
     rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
     stated, count = None, 0
-    for line, content in enumerate(text.splitlines(), 1):
+    for line, content in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         for header in _HEADER.finditer(content):
             stated = int(header[1]) if header[1] else stated
-        words = _HEADER.sub(" ", content).replace("{", " ").replace("}", " ").split()
+        words = re.sub(r"[{},;]", " ", _HEADER.sub(" ", content)).split()
         if words:
             place, point, visible = _parse_row(words, line)
             rows[count if place is None else place] = point, visible

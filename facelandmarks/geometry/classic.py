@@ -9,10 +9,10 @@ crop lie on rounding ties, and other last bits of the matrix change bytes in 1 c
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.zoo.spec import Variant
 

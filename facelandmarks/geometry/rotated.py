@@ -12,9 +12,10 @@ Source: MediaPipe 0.10.21, `modules/face_landmark` and the calculators that its 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from facelandmarks._opencv import cv2
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -5,9 +5,10 @@ gives other bytes. We compute the source positions of OpenCV 4 and pass them to 
 blend alike in both versions.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from facelandmarks._opencv import cv2
 
 Ints = NDArray[np.int64]
 Terms = tuple[Ints, Ints, Ints, Ints]

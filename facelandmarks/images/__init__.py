@@ -4,10 +4,10 @@ import os
 import sys
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.images.files import check_size, decode, pil_to_array, read_file
 

@@ -12,16 +12,16 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import InvalidImageError
+from facelandmarks._opencv import cv2
+from facelandmarks.errors import InvalidImageError, MissingImageError
 from facelandmarks.images.headers import read_header
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ _PILLOW_FORMATS = (
     *("AVIF", "HEIF", "ICO", "ICNS", "TGA", "PSD", "SGI", "PCX", "QOI"),
 )
 _FASTER_WITH_OPENCV = frozenset({"WEBP", "BMP"})
+_HEIC = rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)"
 _UNREADABLE = {
     rb"....ftypavi[fs]": "an AVIF image: install Pillow 11.3 or newer, or convert it to PNG",
-    rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)": "a HEIC image: install pillow-heif and call "
-    "pillow_heif.register_heif_opener() (Pillow then reads it), or convert it to PNG",
+    _HEIC: 'a HEIC image: pip install "facelandmarks-zoo[heic]", or convert it to PNG',
     rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "a video: pass one of its frames",
     rb"version https://git-lfs": "a git-lfs pointer, not the image itself: run `git lfs pull`",
     rb"\s*(?i:<!doctype html|<html|<head|<body)": "HTML, perhaps an error page saved under the image's name",
@@ -60,7 +60,7 @@ def read_file(path: str | os.PathLike[Any]) -> bytes:
         mode = Path(name).stat().st_mode
     except FileNotFoundError as error:
         hint = " (a URL: download it first)" if "://" in name else ""
-        raise InvalidImageError(f"no such file: {name:.200}{hint}") from error
+        raise MissingImageError(f"no such file: {name:.200}{hint}") from error
     except (OSError, ValueError) as error:
         raise InvalidImageError(f"cannot read {name[:200]!r}: {error}") from error
     if stat.S_ISDIR(mode):
@@ -131,6 +131,11 @@ def _decode_with_pillow(data: bytes, name: str, max_pixels: int) -> NDArray[Any]
     from PIL import Image, UnidentifiedImageError
 
     Image.init()
+    if re.match(_HEIC, data, re.DOTALL):
+        with suppress(ImportError):  # else the error below says what to install
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()
     formats = [known for known in _PILLOW_FORMATS if known in Image.OPEN]
     try:
         with _without_warnings():
@@ -183,3 +188,8 @@ def _upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
 
 def _say_which(name: str) -> None:
     _LOG.info("%s has several frames or pages: the first is read", name)
+
+
+def path_of(image: Any) -> str | None:
+    """Return the absolute path of an image that is a file, else None: pixels are not kept for a result's sake."""
+    return os.path.abspath(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None  # noqa: PTH100

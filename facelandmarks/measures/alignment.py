@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.images import ColorOrder, load_image

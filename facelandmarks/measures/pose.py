@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Scheme, check_points
 

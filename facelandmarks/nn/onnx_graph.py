@@ -76,6 +76,8 @@ def trace(
     with warnings.catch_warnings(), torch.inference_mode():
         # The older of PyTorch's two exporters gives equal numbers in a tenth of the time, without onnxscript.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # There the size of maps becomes a constant on purpose.
+        warnings.filterwarnings("ignore", module="facelandmarks.nn.integral")
         torch.onnx.export(
             module,
             (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),

@@ -5,16 +5,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
+from facelandmarks.draw import Style
+from facelandmarks.draw.window import Window
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.measures.openface import openface_columns, openface_rows
 from facelandmarks.video.frames import Source, Video
 from facelandmarks.video.smooth import Smoothing
 from facelandmarks.video.track import STANDARD, TrackedFrame, track
@@ -47,6 +50,9 @@ def annotate(
     *,
     draw: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
+    columns: str = "all",
+    style: Style | None = None,
+    show: bool = False,
     detector: "str | Detector" = "auto",
     detect_every: int = 5,
     keep_lost: float = 3.0,
@@ -58,7 +64,8 @@ def annotate(
     """Follow the faces of a video; write them as a drawn video, as lines of JSON, or both.
 
     Both files are opened before the first frame is read, and get their names together at the end, in place of files
-    that have these names. After an error neither exists. Ctrl-C ends a camera, and the files are kept.
+    that have these names. After an error neither exists. Ctrl-C ends a camera, and the files are kept; so do q, Esc and
+    the closing of the window that `show` opens.
 
     Parameters
     ----------
@@ -66,6 +73,12 @@ def annotate(
         Path of a file, or the number of a camera, from 0.
     draw, out
         A video file to write, see `VideoWriter`; a file of JSON lines to write, one a frame: docs/video.md.
+    columns
+        `"openface"` makes `out` a CSV file with the columns of OpenFace, one row a face.
+    style
+        How faces are drawn: `facelandmarks.Style`.
+    show
+        Whether to show each frame in a window; `DeviceError` where there is no screen.
     most_frames, progress
         Stop after this many frames; called with each frame when it is done.
     detector, detect_every, keep_lost, min_score, smoothing
@@ -73,11 +86,13 @@ def annotate(
     """
     if most_frames is not None and most_frames < 1:
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
+    to_text, header = _form_of(columns, source, model)
     frames = with_faces = 0
     ids: set[int] = set()
     with (
         Video(source) as video,
-        _outputs(video, draw, out) as (drawn, lines),
+        _outputs(video, draw, out, header) as (drawn, lines),
+        Window(video.name) if show else nullcontext() as window,
         _ended_by_ctrl_c(video.live) as ended,
         # Closed before the video is: its threads read the video.
         closing(
@@ -93,10 +108,14 @@ def annotate(
         ) as tracked,
     ):
         for frame in tracked:
-            if drawn:
-                drawn.write(draw_tracked(frame), frame.time)
+            if drawn or window:
+                canvas = draw_tracked(frame, style)
+                if drawn:
+                    drawn.write(canvas, frame.time)
+                if window and not window.show(canvas):
+                    ended.set()
             if lines:
-                lines.write(to_line(frame, video.name, model.spec.name))
+                lines.write(to_text(frame))
             frames, with_faces = frames + 1, with_faces + bool(len(frame.ids))
             ids.update(frame.ids.tolist())
             if progress:
@@ -104,14 +123,30 @@ def annotate(
     return Summary(frames, with_faces, tuple(sorted(ids)))
 
 
+def _form_of(columns: str, source: Source, model: "Model") -> tuple[Callable[[TrackedFrame], str], str | None]:
+    """Return what turns a frame into text, and the line before the first one."""
+    if columns == "openface":
+        return to_openface, ",".join(openface_columns(model.spec.scheme))
+    if columns != "all":
+        raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
+    name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
+    return lambda frame: to_line(frame, name, model.spec.name), None
+
+
 def to_line(frame: TrackedFrame, video: str, model: str) -> str:
     """Return a frame as one line of JSON."""
     return json.dumps({"schema": SCHEMA, "video": video, "model": model, **frame.to_dict()}, allow_nan=False)
 
 
-def draw_tracked(frame: TrackedFrame) -> NDArray[np.uint8]:
-    """Return a copy of the frame's image with contours, points, boxes, and the number above each face."""
-    canvas = frame.faces.draw(frame.image)
+def to_openface(frame: TrackedFrame) -> str:
+    """Return a frame as lines of CSV with the columns of OpenFace; faces count from 0, their numbers minus 1."""
+    rows = openface_rows(frame.faces.to_dict(), frame.index + 1, frame.time, (frame.ids - 1).tolist())
+    return "\n".join(",".join("" if cell is None else str(cell) for cell in row) for row in rows)
+
+
+def draw_tracked(frame: TrackedFrame, style: Style | None = None) -> NDArray[np.uint8]:
+    """Return a copy of the frame's image with its faces as `style` says, and the number above each."""
+    canvas = frame.faces.draw(frame.image, style)
     font = cv2.FONT_HERSHEY_DUPLEX
     for number, face in zip(frame.ids.tolist(), frame.faces, strict=True):
         wanted = max(LEAST_HEIGHT, HEIGHT * float(face.box[3] - face.box[1]))
@@ -149,9 +184,9 @@ def _ended_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
 
 @contextmanager
 def _outputs(
-    video: Video, draw: str | os.PathLike[str] | None, out: str | os.PathLike[str] | None
+    video: Video, draw: str | os.PathLike[str] | None, out: str | os.PathLike[str] | None, header: str | None
 ) -> Iterator[tuple[VideoWriter | None, LinesWriter | None]]:
-    """Open the files; give them their names if all goes well."""
+    """Open the files, the second one with its first line; give them their names if all goes well."""
     info = video.info
     with ExitStack() as unfinished:
         drawn = None if draw is None else VideoWriter(draw, info.rate, info.width, info.height)
@@ -160,6 +195,8 @@ def _outputs(
         lines = None if out is None else LinesWriter(out)
         if lines:
             unfinished.callback(lines.discard)
+            if header is not None:
+                lines.write(header)
         yield drawn, lines
         files = [file for file in (drawn, lines) if file]
         for file in files:

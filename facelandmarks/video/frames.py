@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import InvalidOptionError, VideoError
+from facelandmarks._opencv import cv2
+from facelandmarks.errors import InvalidOptionError, MissingVideoError, VideoError
 from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.video.containers import read_container
 
 Source = str | os.PathLike[str] | int
 FALLBACK_RATE = 30.0  # frames per second, where a camera or a file does not say
@@ -22,7 +23,7 @@ NO_CAMERA = "is there a camera of that number, free to be used? Cameras count fr
 PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
 PROBED = 1 << 20  # bytes: FFmpeg looks this far for a signature, whatever comes before
 EARLIEST = -1.0  # seconds: codecs may start a little before 0; more than that is damage
-MISSED = 0.05  # share of the announced frames that may be missing: some containers only estimate their number
+MISSED = 0.05  # share of the stored frames that may be missing: decoders drop some at the ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a source says of itself: mean frames per second, size in pixels, number of frames (None: open end)."""
+    """What a source says of itself: mean frames per second, size in pixels, number of frames.
+
+    Some containers store no number of frames: then it is an estimate, or None.
+    """
 
     rate: float
     width: int
@@ -45,14 +49,14 @@ class VideoInfo:
 
 
 class TruncatedVideoWarning(UserWarning):
-    """A file announces more frames than can be read."""
+    """A file is cut or damaged: not all of its frames can be read."""
 
 
 class Video:
     """An open file (a path) or camera (a number, from 0); iterate over it once for its frames.
 
-    `VideoError` if it cannot be opened, or has no frame; `TruncatedVideoWarning` if it ends before the announced number
-    of frames.
+    `VideoError` if it cannot be opened, or has no frame; `TruncatedVideoWarning` if it ends before its container does,
+    or before the number of frames that is stored there.
     """
 
     def __init__(self, source: Source) -> None:
@@ -92,12 +96,21 @@ class Video:
             code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
             yield Frame(index, shown, np.asarray(cv2.cvtColor(image, code), np.uint8))
             last, index = shown, index + 1
+        else:
+            good = True
         if not index:
             raise VideoError(f"{self.name} has no frame that can be read")
-        announced = self.info.count
-        if announced is not None and index < announced - max(1, MISSED * announced):
-            message = f"{self.name} breaks off after {index} of {announced} frames: the file is cut or damaged"
-            warnings.warn(message, TruncatedVideoWarning, stacklevel=2)
+        if why := self._what_is_missing(index, decoded=good):
+            warnings.warn(f"{self.name} {why}: the file is cut or damaged", TruncatedVideoWarning, stacklevel=2)
+
+    def _what_is_missing(self, read: int, *, decoded: bool) -> str | None:
+        """Say what a file lacks, where its container says so or the decoder does; None for a whole one."""
+        if self.live:
+            return None
+        stored = read_container(Path(self.name))
+        if stored.frames and read < stored.frames - max(1, MISSED * stored.frames):
+            return f"breaks off after {read} of {stored.frames:.0f} frames"
+        return f"breaks off after {read} frames" if stored.cut or not decoded else None
 
     def close(self) -> None:
         """Release the file or the camera."""
@@ -112,8 +125,10 @@ class Video:
 
 def _check_file(path: Path) -> None:
     """Raise `VideoError` for a file that OpenCV must not, or cannot, open."""
+    if not path.exists():
+        raise MissingVideoError(f"no such file: {path}")
     if not path.is_file():
-        raise VideoError(f"no such file: {path}")
+        raise VideoError(f"{path} is a folder, pipe or device, not a video file")
     try:
         with path.open("rb") as file:
             head = file.read(PROBED)

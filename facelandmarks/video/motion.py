@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.boxes import Boxes
 
 # Gains of an alpha-beta filter, critically damped: beta = alpha^2 / (2 - alpha). They are high because the noise of

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._opencv import cv2
 from facelandmarks.errors import VideoError
 
 # What every build of OpenCV can write.

@@ -1,6 +1,7 @@
 """Decide which addresses may be used for weights files: https, `hf://`, and http on this machine."""
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
 
 from facelandmarks.errors import DownloadError
@@ -63,6 +64,7 @@ def resolve(url: str) -> tuple[str, dict[str, str]]:
     """Return the https address of a source, and headers for its own host only; a name no hub has is a ValueError."""
     if not url.startswith(HUB):
         return url, {}
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read at the first import
     from huggingface_hub import get_token, hf_hub_url
 
     repository, path, revision = hub_parts(url)

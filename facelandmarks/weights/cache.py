@@ -14,6 +14,7 @@ from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")  # no separators, no drives, no hidden files, no odd letters
 OWN_ENDINGS = (".part", ".lock", ".json", ".tmp")  # of what this package keeps beside the files
+NOWHERE = Path(os.devnull) / "no-home-folder"  # a folder that cannot be there: nothing is in it or goes into it
 LEFT_OVER = ("*.part", "*.part.json", ".*.tmp", "*.lock")
 MOST_BYTES = 2 << 30  # of a file whose size is not published; the largest of the zoo have some 250 MB
 YES = ("1", "true", "yes", "on")
@@ -41,16 +42,23 @@ USUAL = Access()
 
 
 def cache_folder(chosen: Folder = None) -> Path:
-    """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder."""
-    if chosen is not None:
-        return Path(chosen).expanduser()
-    if own := os.environ.get("FACELANDMARKS_CACHE"):
-        return Path(own).expanduser()
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "facelandmarks"
-    from platformdirs import user_cache_path
+    """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder.
 
-    return user_cache_path("facelandmarks", appauthor=False)
+    Without a home folder, as in a container that runs under a bare number, it is `NOWHERE`.
+    """
+    own = chosen if chosen is not None else os.environ.get("FACELANDMARKS_CACHE")
+    try:
+        if own:
+            return Path(own).expanduser()
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if base.is_absolute():  # others count as not set (XDG Base Directory Specification)
+            return base / "facelandmarks"
+        from platformdirs import user_cache_path
+
+        found = user_cache_path("facelandmarks", appauthor=False)
+    except RuntimeError:  # of `~` without a home folder
+        return NOWHERE
+    return found if found.is_absolute() and os.environ.get("HOME") != "" else NOWHERE
 
 
 def is_offline(chosen: bool | None = None) -> bool:
@@ -155,7 +163,7 @@ def is_good_copy(copy: Place) -> bool:
     """Return whether a copy is there and is as it was written; a damaged one is not an error: it is made again."""
     try:
         pin, stat = read_pin(copy), copy.file.stat()
-    except (FileNotFoundError, NotADirectoryError, ChecksumError):
+    except (OSError, ChecksumError):
         return False
     if pin is None or (pin.bytes, pin.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return pin is not None

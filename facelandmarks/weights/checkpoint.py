@@ -9,7 +9,6 @@ import os
 import pickle
 import re
 import struct
-import threading
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,42 +19,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelandmarks.errors import CheckpointError, MissingDependencyError, hint_at
+from facelandmarks.weights.inert import load_inert
 from facelandmarks.weights.manifest import DIALECTS
 from facelandmarks.weights.mediapipe_layers import read_mediapipe
+from facelandmarks.weights.wrapped import COUNTERS, find_tensors
 
 Path = str | os.PathLike[str]
 State = dict[str, NDArray[np.float32]]
 Shapes = Mapping[str, tuple[int, ...]]
 Candidates = Callable[[], Mapping[str, Shapes]]
 
-COUNTERS = "num_batches_tracked"  # of batch norms; not used to compute anything
 PREPROCESSOR = "data_preprocessor."  # mean and standard deviation, in some old MMPose 1.x files
 ENOUGH_ALIKE = 0.5  # share of equal tensors from which a file looks like a model
 
 
 SCALE = ".scale"  # of a built-in model: ends the name of the float32 scale per output channel of an int8 tensor
-
-
-class _Inert:
-    """Stand-in for whatever a pickle names; accepts everything and does nothing."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
-
-
-# Names in MMPose's files besides tensors, in the records of their training. `bytes` is called for empty arrays,
-# `getattr` by the training log. All of them become `_Inert`: none is the function of that name.
-# fmt: off
-INERT_NAMES = (
-    "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct", "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar", "numpy.ndarray", "numpy.dtype", "builtins.bytes", "builtins.getattr",
-    "mmengine.logging.history_buffer.HistoryBuffer",
-)
-# fmt: on
-_LOCK = threading.Lock()  # PyTorch keeps its list of allowed names in one place for all threads
 # What PyTorch raises depends on where a file is broken.
 BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, MemoryError)
 BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
@@ -64,14 +42,12 @@ BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeErr
 def read_torch(path: Path) -> Mapping[str, Any]:
     """Read the tensors by name of a file written by `torch.save`, in either of its formats.
 
-    It is a state dict, bare or under "state_dict". (In MMPose files with an exponential average, "state_dict" is the
-    average, and "ema_state_dict", despite its name, is not.)
+    It is a state dict, bare or inside of other dictionaries (`find_tensors`). (In MMPose files with an exponential
+    average, "state_dict" is the average, and "ema_state_dict", despite its name, is not.)
     """
-    allowed: list[Any] = [(_Inert, name) for name in INERT_NAMES]
     try:
         _check_archive(path)
-        with _LOCK, torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_inert(path)
     except CheckpointError:
         raise
     except pickle.UnpicklingError as error:
@@ -81,11 +57,7 @@ def read_torch(path: Path) -> Mapping[str, Any]:
         ) from error
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} holds no tensors by name: expected a state dict, found {type(content).__name__}")
-    return content
+    return find_tensors(content, path)
 
 
 def _check_archive(path: Path) -> None:
@@ -219,6 +191,9 @@ def load_state(
         ],
     }
     problems = [f"{len(found)} {what} (first: {found[0]})" for what, found in differences.items() if found]
+    surplus = differences["unexpected"]
+    if surplus and len(problems) == 1:
+        problems.append(f"without them they would fit: drop {', '.join(surplus[:5])}{', ...' * (len(surplus) > 5)}")
     if problems:
         names = looks_like(given, candidates()) if candidates else ()
         hint = f". The file looks like {' or '.join(names)}" if names and model not in names else ""

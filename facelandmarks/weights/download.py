@@ -31,6 +31,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 BUSY = (408, 425, 429, 500, 502, 503, 504)  # may be better in a moment
 CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)")
 CHUNK = 1 << 16  # bytes
+NO_HOST = "cannot resolve host"
 _LOG = logging.getLogger(__name__)
 
 
@@ -124,10 +125,13 @@ def on_error(error: RequestException | HTTPError) -> Step:
     if isinstance(error, SSLError):
         return Step("next", f"has no valid certificate, or speaks no TLS: {error}")
     cause = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, NameResolutionError):
-        return Step("next", "has an address that no name server knows")
+    why: object = error
+    if isinstance(cause, MaxRetryError):
+        if isinstance(cause.reason, NameResolutionError):
+            return Step("next", f"{NO_HOST} {cause.pool.host}")
+        why = str(cause.reason).rpartition("): ")[2]  # the address has been named
     if isinstance(error, (NoConnection, Timeout, HTTPError)):
-        return Step("retry", f"broke off or did not answer: {error}")
+        return Step("retry", f"broke off or did not answer: {why}")
     return Step("next", f"failed: {error}")
 
 

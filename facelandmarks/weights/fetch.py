@@ -3,17 +3,18 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from facelandmarks._files import NotWritableError, exclusive
-from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, FaceLandmarksError, OfflineError
+from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, MissingCheckpointError, OfflineError
 from facelandmarks.weights.addresses import HUB, source_problem
 from facelandmarks.weights.cache import (
     MOST_BYTES,
+    NOWHERE,
     USUAL,
     Access,
     Pin,
@@ -45,7 +46,8 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
     advice = by_hand(record, place.folder)
     if is_offline(access.offline):
         raise OfflineError(
-            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}"
+            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}. "
+            "FACELANDMARKS_CACHE names another folder"
         )
     sources = sources_of(record)
     if not sources:
@@ -101,9 +103,10 @@ def sources_of(record: FileRecord) -> list[str]:
     return sources
 
 
-def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
-    """Say how a person gets the file."""
+def by_hand(record: FileRecord, folder: os.PathLike[str], tried: Sequence[str] = ()) -> str:
+    """Say how a person gets the file, without the addresses that have just been named."""
     places = [url for url in record.urls if not url.startswith(HUB)] + [page["url"] for page in record.pages]
+    places = [place for place in places if place not in tried]
     where = f" from {' or '.join(places)}" if places else ""
     return (
         f"Fetch {record.name} by hand{where}, then register it: facelandmarks-weights add {record.name} FILE "
@@ -114,7 +117,7 @@ def by_hand(record: FileRecord, folder: os.PathLike[str]) -> str:
 def add_file(record: FileRecord, source: Path, folder: Path, check: Check, *, allow_unverified: bool = False) -> Path:
     """Copy the file `source` into the cache `folder` if it is the one that the record means, as by `add_stream`."""
     if not source.is_file():
-        raise CheckpointError(f"no such file: {source}")
+        raise MissingCheckpointError(f"no such file: {source}")
     with source.open("rb") as stream:
         return add_stream(record, stream, Place(folder, record.name), allow_unverified=allow_unverified, check=check)
 
@@ -181,15 +184,16 @@ def _locked(place: Place) -> Iterator[None]:
         with exclusive(place.lock):
             yield
     except NotWritableError as error:
+        why = f"{place.folder} cannot be written to: {error}"
+        why = "there is no home folder to keep it in" if place.folder == NOWHERE else why
         raise DownloadError(
-            f"{place.name} is not in {place.folder}, and the folder cannot be written to: {error}. Set "
-            "FACELANDMARKS_CACHE to use another folder"
+            f"{place.name} is not here, and {why}. Set FACELANDMARKS_CACHE to a folder that can be written to"
         ) from error
 
 
 def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access, limits: "Limits | None") -> Path:
     """Try the sources in turn."""
-    from facelandmarks.weights.download import Limits, SourceError, transfer
+    from facelandmarks.weights.download import NO_HOST, Limits, SourceError, transfer
 
     problems: list[DownloadError] = []
     for url in sources:
@@ -202,9 +206,10 @@ def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access,
                 problems.append(error)
             except ChecksumError as error:
                 problems.append(ChecksumError(f"{url} sent another file: {error}"))
-            _LOG.warning("%s", problems[-1])
+            _LOG.info("%s", problems[-1])
             if last or not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
-    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder)}")
+    listed += "\nIs this machine online?" if all(NO_HOST in str(problem) for problem in problems) else ""
+    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder, tried=sources)}")

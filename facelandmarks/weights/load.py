@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import sha256_of
-from facelandmarks.errors import CheckpointError, ChecksumError
+from facelandmarks.errors import ChecksumError, MissingCheckpointError, import_of
 from facelandmarks.weights.cache import USUAL, Access, Place, is_good_copy, keep_copy, read_pin
 from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, get_record
 
@@ -24,7 +24,7 @@ class Weights:
     """The weights of a network, verified or the user's own, still to be read."""
 
     state: Callable[[], "State"]  # reads the tensors: float32 arrays under the names of `facelandmarks.nn`
-    sha256: str | None = None  # of the file; None for tensors, and for a missing file, which `state` reports
+    sha256: str | None = None  # of the file; None for tensors
     folder: Path | None = None  # for what is made from them; None: nothing is
     graph: Path | None = None  # a built-in model, which engines other than PyTorch open as it is
 
@@ -32,8 +32,11 @@ class Weights:
 def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Weights:
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if given is not None:
-        own = None if isinstance(given, Mapping) else Path(given)
-        return Weights(lambda: read_given(given), sha256_of(own) if own and own.is_file() else None)
+        if isinstance(given, Mapping):
+            return Weights(lambda: read_given(given))
+        if not Path(given).is_file():
+            raise MissingCheckpointError(f"no such weights file: {os.fspath(given)}")
+        return Weights(lambda: read_given(given), sha256_of(Path(given)))
     record = get_record(name)
     if record.asset:
         path = verified_asset(record)
@@ -48,8 +51,8 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
 
 def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
     """Read a published file; of a pickle, which is slow to read, a safetensors copy is kept beside it."""
-    from facelandmarks.weights.checkpoint import read_checkpoint
-
+    with import_of("torch"):
+        from facelandmarks.weights.checkpoint import read_checkpoint
     if DIALECTS[record.dialect].format != "torch":
         return read_checkpoint(path, record.dialect)
     copy = Place(path.parent, record.name).converted(sha256, CONVERSION)
@@ -80,23 +83,23 @@ def read_given(source: Source) -> "State":
 
     `source` is the path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in
     model), or tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or
-    ours, each also with `module.` in front, and in an outer "state_dict".
+    ours, each also with what tools put around them (`facelandmarks.weights.wrapped`).
     """
-    from facelandmarks.weights.checkpoint import from_tensors, read_raw
-
+    with import_of("torch"):
+        from facelandmarks.weights.checkpoint import from_tensors, read_raw
+        from facelandmarks.weights.wrapped import find_tensors, unwrap_names
     if isinstance(source, Mapping):
-        inner = source.get("state_dict")
-        tensors: Mapping[str, Any] = inner if isinstance(inner, Mapping) else source
         where = "weights"
+        tensors: Mapping[str, Any] = find_tensors(source, where)
     else:
         path = Path(source)
         if not path.is_file():
-            raise CheckpointError(f"no such weights file: {path}")
+            raise MissingCheckpointError(f"no such weights file: {path}")
         of_suffix = {dialect.suffix: name for name, dialect in DIALECTS.items()}
         tensors, where = read_raw(path, of_suffix.get(path.suffix.lower(), "mmpose1x")), str(path)
-    names = [str(name).removeprefix("module.") for name in tensors]
-    if any(name.startswith(("backbone.", "keypoint_head.")) for name in names):
+    tensors = unwrap_names(tensors, where)
+    if any(name.startswith(("backbone.", "keypoint_head.")) for name in tensors):
         dialect = "mmpose0x"  # leaves names of 1.x, which are ours, alone
     else:
-        dialect = "hrnet_official" if any(name.startswith("stage4.") for name in names) else "mmpose1x"
+        dialect = "hrnet_official" if any(name.startswith("stage4.") for name in tensors) else "mmpose1x"
     return from_tensors(where, tensors, dialect)

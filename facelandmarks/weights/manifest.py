@@ -136,7 +136,7 @@ def manifest_path() -> Path:
 def read_document(path: Path) -> Any:
     """Read a JSON file, or raise `CheckpointError`."""
     try:
-        return parse_json(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the manifest {path}: {error}") from error
 

@@ -1,11 +1,19 @@
 """From a record and a user's choices to the functions that run."""
 
-import pytest
+import json
+import math
 
+import jsonschema
+import numpy as np
+import pytest
+from paths import DOCS
+
+from facelandmarks.api import model_info
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, bind, choose
-from facelandmarks.schemes import SCHEMES
+from facelandmarks.results import Landmarks, image_record
+from facelandmarks.schemes import SCHEMES, get_scheme
 from facelandmarks.zoo import MODELS, get_spec
 
 NO_DETECTOR = {"clothes", "anime"}
@@ -73,3 +81,41 @@ def test_official_points_whole_or_not():
 def test_impossible_choices(name, choice, message):
     with pytest.raises(InvalidOptionError, match=message):
         choose(get_spec(name), **choice)
+
+
+def raw_outputs(decode):
+    """Raw outputs of every kind of network, with values far beyond those of trained ones where it may give them."""
+    rng = np.random.default_rng(3)
+    if decode == "regression":
+        return rng.normal(0.5, 3, (4, 6, 2)).astype(np.float32)
+    if decode == "points":  # the network's own scores are 0..1: tests/nn/test_nn_integral.py
+        return rng.random((4, 6, 4), np.float32)
+    if decode == "mesh":
+        return rng.normal(0, 50, (4, 6 * 3 + 1)).astype(np.float32)
+    if decode == "simcc":
+        return rng.normal(2, 3, (4, 2, 6, 128)).astype(np.float32)
+    return rng.normal(0.5, 1, (4, 6, 64, 64)).astype(np.float32)
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+def test_scores_are_as_is_said_of_each_decoder(decode):
+    step = DECODERS[decode]
+    facts = {"input_size": (256, 256), "variant": "mmpose0x"}
+    scores = step.function(raw_outputs(decode), **{name: facts[name] for name in step.takes})[1]
+    low, high = step.limits
+    assert low <= scores.min() <= scores.max() <= high
+    assert step.scores
+    assert ("not limited to 0..1" in step.scores) == (high == math.inf) == bool(scores.max() > 1)
+
+
+def test_the_schema_of_the_json_takes_scores_of_every_decoder():
+    schema = json.loads((DOCS / "predictions.schema.json").read_text())
+    faces = Landmarks(np.zeros((1, 98, 2), np.float32), np.full((1, 98), 7.3, np.float32), np.zeros((1, 4), np.float32),
+                      np.ones(1, np.float32), get_scheme("wflw98"), (10, 10), "compact")  # fmt: skip
+    record = image_record("a.jpg", "rtmpose_m_wflw", faces, None)
+    jsonschema.validate({"schema": "facelandmarks-predictions/2", "images": [record]}, schema)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_info_says_what_scores_are(name):
+    assert model_info(name)["scores"] == DECODERS[MODELS[name].decode].scores

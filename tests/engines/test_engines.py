@@ -335,7 +335,11 @@ def test_a_damaged_graph_is_built_anew(tmp_path, published, damage):
 def test_a_folder_that_cannot_be_written_to(tmp_path, published):
     (tmp_path / "file").touch()
     expected = output_of(published(None))
-    np.testing.assert_array_equal(output_of(published(tmp_path / "file" / "cache")), expected)
+    with pytest.warns(UserWarning, match=r"file/cache cannot be written to.*FACELANDMARKS_CACHE") as caught:
+        found = [output_of(published(tmp_path / "file" / "cache")) for _ in range(3)]
+    assert len(caught) == 1
+    for output in found:
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models):
@@ -402,7 +406,7 @@ def test_a_graph_goes_when_its_weights_go(tmp_path, published):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_an_engine_that_is_not_installed_names_its_extra(cache, monkeypatch, name):
     # This process may have a core already.
-    monkeypatch.setattr(openvino_engine, "_CORE", PerProcess(openvino_engine._make_core))
+    monkeypatch.setattr(openvino_engine, "_CORE", PerProcess(lambda: openvino_engine.import_openvino().Core()))
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(fl.MissingDependencyError, match=rf"pip install .*{name}"):
         fl.load_model(engine=name, cache_dir=cache)

@@ -24,7 +24,6 @@ image = skimage.data.astronaut()
 """
 TRIED = {
     "engine": "fl.load_model(engine='torch')",
-    "device": "fl.load_model(device='cuda')",
     "number type": "fl.load_model(dtype='bfloat16')",
     "compiler": "fl.load_model(compile=True)",
     "graph": "fl.load_model('hrnetv2_w18_wflw', weights={'a': np.zeros(3)})",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._files import decode_text
 from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.formats.pts import parse_pts
 
@@ -20,9 +21,9 @@ def malformed(path: Path, line: int, reason: str) -> DatasetError:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file; `DatasetError` if it cannot be read or is not UTF-8."""
+    """Read a text file; `DatasetError` if it cannot be read, or is neither UTF-8 nor what its mark says."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return decode_text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read {path}: {error}") from error
 

@@ -1,0 +1,8 @@
+"""`python -m facelandmarks`: the command `facelandmarks`."""
+
+import sys
+
+from facelandmarks.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

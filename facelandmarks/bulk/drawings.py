@@ -1,0 +1,65 @@
+"""Drawings of many images, in a folder."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from facelandmarks._files import distinct
+from facelandmarks._opencv import cv2
+from facelandmarks.bulk.tables import Record
+from facelandmarks.draw import STANDARD, Style
+from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
+from facelandmarks.images.encode import write_image
+from facelandmarks.results import Landmarks, image_record
+
+SUFFIX = ".png"
+
+
+def drawing_paths(images: Sequence[str], folder: Path) -> list[Path]:
+    """Return where the drawing of each image goes.
+
+    Drawings lie below `folder` as the images do below the folder that holds them all; they are called
+    NAME_landmarks.png, and numbered where two would have one name.
+    """
+    folders = [Path(os.path.abspath(image)).parent for image in images]  # noqa: PTH100 (links are not followed)
+    try:
+        top = os.path.commonpath(folders)
+        below = [folder / place.relative_to(top) for place in folders]
+    except ValueError:  # on several drives of Windows
+        below = [folder] * len(folders)
+    stems = [str(place / f"{Path(image).stem}_landmarks") for place, image in zip(below, images, strict=True)]
+    return [Path(f"{name}{SUFFIX}") for name in distinct(stems)]
+
+
+class Drawings:
+    """Draws the faces of images into a folder, which is made.
+
+    `InvalidOptionError` if a drawing would replace an image, or, without `overwrite`, another file.
+    """
+
+    def __init__(self, images: Sequence[str], folder: Path, style: Style | None, *, overwrite: bool) -> None:
+        self._images, self._style = images, style or STANDARD
+        self.paths = drawing_paths(images, folder)
+        inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
+        for path in self.paths:
+            if os.path.abspath(path) in inputs:  # noqa: PTH100
+                raise InvalidOptionError(f"{path} is an input: drawings must go elsewhere")
+            if not overwrite and path.exists():
+                raise InvalidOptionError(f"{path} exists: choose another folder, or overwrite it with --force")
+
+    def draw(self, first: int, records: Sequence[Record], threads: ThreadPoolExecutor) -> list[Record]:
+        """Draw the images from number `first` on; return their records, failed where one cannot be read again."""
+        return list(threads.map(self._draw, range(first, first + len(records)), records))
+
+    def _draw(self, number: int, record: Record) -> Record:
+        if record["error"] is not None:
+            return record
+        image, path = self._images[number], self.paths[number]
+        try:
+            drawn = Landmarks.from_dict(record).draw(image, self._style)
+        except (FaceLandmarksError, cv2.error) as error:
+            return image_record(image, record["model"], None, str(error))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, drawn)
+        return record

@@ -1,0 +1,125 @@
+"""Find the tensors of a network in what tools wrap around them: other dictionaries, prefixes, counters, records.
+
+Names alone decide here. Which tensors a network must have, and of which shapes, is checked when they are loaded.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from facelandmarks.errors import CheckpointError
+
+DEEPEST = 4  # dictionaries or lists inside of each other
+# Modules that tools put around others, at any place of a name: compilers, data-parallel training, checkpointing.
+TOOLS = re.compile(
+    r"(?:^|(?<=\.))(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
+OPTIMISERS = re.compile("optim|sched|scaler")  # what these keep has names of tensors, too
+# Of batch norms, profilers (thop) and averaged models: not used to compute anything.
+COUNTERS = ("num_batches_tracked", "total_ops", "total_params", "n_averaged")
+# Parts of networks here and upstream: what names begin with once nothing is wrapped around them.
+# fmt: off
+PARTS = frozenset((
+    "backbone", "head", "keypoint_head", "data_preprocessor", "conv1", "bn1", "conv2", "bn2", "layer1", "transition1",
+    "transition2", "transition3", "stage2", "stage3", "stage4", "stem", "stages", "lateral", "smooth", "shape", "body",
+    "mesh", "flag", "near", "lips", "left_eye", "right_eye",
+))
+# fmt: on
+
+
+def find_tensors(content: Any, where: object) -> dict[str, Any]:
+    """Return the one mapping of tensors by name that a checkpoint holds, at any depth.
+
+    Records beside the tensors (numbers, texts, options) are left out. Of several mappings, it is the one called
+    "state_dict"; without one, or without any tensors, that is a `CheckpointError`. `where` names the checkpoint in
+    messages.
+    """
+    found = dict(_mappings(content, ()))
+    path = next(iter(found), None)
+    if path is None:
+        what = type(content).__name__
+        raise CheckpointError(
+            f"{where} holds no tensors by name: expected a state dict, found {what}. Save network.state_dict(), not "
+            "the network itself"
+        )
+    preferred = (*path[:-1], "state_dict")  # beside all others
+    if preferred in found and all(each[: len(path) - 1] == path[:-1] for each in found):
+        path = preferred
+    elif len(found) > 1:
+        names = ["".join(f"[{key!r}]" for key in each) for each in found]
+        raise CheckpointError(
+            f"{where} holds several state dicts, {', '.join(names)}: drop all but one, or give it, "
+            f"weights=torch.load(FILE){names[0]}"
+        )
+    return {str(key): value for key, value in found[path].items() if "." in str(key) or _is_weight(value)}
+
+
+def _mappings(content: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Mapping[Any, Any]]]:
+    if len(path) > DEEPEST:
+        return
+    if isinstance(content, Mapping):
+        if any("." in str(key) and isinstance(value, (Tensor, np.ndarray)) for key, value in content.items()):
+            yield path, content
+            return
+        inside = list(content.items())
+    else:
+        inside = list(enumerate(content)) if isinstance(content, (list, tuple)) else []
+    for key, value in inside:
+        if isinstance(value, (Mapping, list, tuple)) and not OPTIMISERS.search(str(key)):
+            yield from _mappings(value, (*path, key))
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray)) and np.ndim(value) > 0
+
+
+def unwrap_names(tensors: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """Return tensors without what tools put before or into their names, and without counters.
+
+    What all names share goes, part by part, as long as a network remains. `CheckpointError` names the keys to drop
+    where only some share it, or two tensors would have one name.
+    """
+    names = {key: TOOLS.sub("", str(key)) for key in tensors if not str(key).endswith(COUNTERS)}
+    while (first := _shared_part(names.values())) is not None:
+        names = {key: name.removeprefix(f"{first}.") for key, name in names.items()}
+    inside = _networks_inside(names.values())
+    if inside:
+        others = [str(key) for key, name in names.items() if name.partition(".")[0] != inside[0]]
+        begin = " or ".join(f"{part}." for part in inside)
+        raise CheckpointError(
+            f"{where}: the names of a network begin with {begin}, and others do not. Drop those of no use: "
+            f"{', '.join(others[:5])}{', ...' * (len(others) > 5)} ({len(others)} keys)"
+        )
+    if len(set(names.values())) < len(names):
+        twice = next(name for name in names.values() if list(names.values()).count(name) > 1)
+        keys = [str(key) for key, name in names.items() if name == twice]
+        raise CheckpointError(f"{where}: {' and '.join(keys)} both stand for {twice}: drop one of them")
+    return {name: tensors[key] for key, name in names.items()}
+
+
+def _shared_part(names: Any) -> str | None:
+    """Return the first part of the names if all share it and a network remains without it."""
+    firsts = {name.partition(".")[0] for name in names}
+    rests = [name.partition(".")[2] for name in names]
+    if len(firsts) != 1 or not all("." in rest for rest in rests):
+        return None
+    (first,) = firsts
+    return first if first not in PARTS or _begins_a_network(rests) else None
+
+
+def _networks_inside(names: Any) -> list[str]:
+    """Return the first parts under which networks are, if the names themselves are of none."""
+    if _begins_a_network(names):
+        return []
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        first, _, rest = name.partition(".")
+        groups.setdefault(first, []).append(rest)
+    return [first for first, rests in groups.items() if _begins_a_network(rests)]
+
+
+def _begins_a_network(names: Any) -> bool:
+    return any(name.partition(".")[0] in PARTS and "." in name for name in names)
