@@ -26,6 +26,7 @@ REASONS = {
     "needs Ray",
     "opens a window",
     "another program",
+    "in a clone",
     "part of a program",
 }
 KINDS = {"python", "bash", "text", "json"}
@@ -53,6 +54,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     photo = skimage.data.astronaut()[..., ::-1]
     cv2.imwrite("photo.jpg", photo)
     Path("photos").mkdir()
+    Path("images.txt").write_text("photo.jpg\nphotos/0.jpg\n")
     for number in range(2):
         cv2.imwrite(f"photos/{number}.jpg", photo[: 400 - 20 * number])
     writer = cv2.VideoWriter("clip.mp4", cv2.VideoWriter_fourcc(*"mp4v"), 25, (256, 256))
