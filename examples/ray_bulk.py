@@ -65,9 +65,7 @@ def main() -> int:
     rows = ray.data.read_parquet(args.out).select_columns(["image", "status"]).to_pandas()
     seconds = time.perf_counter() - begin
     counts = rows.drop_duplicates("image").status.value_counts().to_dict()
-    print(
-        f"{rows.image.nunique()} images, {len(rows)} rows, {counts}, {actors} actors, {seconds:.1f} s -> {args.out}"
-    )
+    print(f"{rows.image.nunique()} images, {len(rows)} rows, {counts}, {actors} actors, {seconds:.1f} s -> {args.out}")
     return 0
 
 

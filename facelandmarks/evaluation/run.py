@@ -214,7 +214,7 @@ def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None
     names = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")
     pipeline = {name: getattr(spec, name) for name in names}
     return {
-        "weights": {"file": settings.weights.name if settings.weights else spec.weights, "sha256": info.weights},
+        "weights": {"file": Path(settings.weights).name if settings.weights else spec.weights, "sha256": info.weights},
         "engine": asdict(info),
         "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
         "detector": finder.name if finder else None,

@@ -4,7 +4,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -83,7 +83,7 @@ def find_landmarks(
     photo: Path, models: Sequence[str], detector: str, drawn: Collection[str], offline: bool | None = None
 ) -> list[Answer]:
     """Find the landmarks of a photo with each of the models; errors are those of `load_model` and `Model.predict`."""
-    pixels, style = load_image(photo), Style(**{field: choice in drawn for choice, field in DRAWN.items()})
+    pixels, style = load_image(photo), replace(Style(), **{field: choice in drawn for choice, field in DRAWN.items()})
     answers = []
     for name in models:
         faces = kept_model(name, offline).predict(pixels, detector=detector)
