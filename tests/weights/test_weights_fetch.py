@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fault_server import FaultServer, whole
+from fault_server import FaultServer, hub_file, whole
 from paths import HELPERS, ROOT
 from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
 
@@ -252,12 +252,15 @@ def test_a_lock_that_another_holds_or_that_cannot_be_made(tmp_path, read_only):
 
 
 def test_a_file_on_the_hub(server, tmp_path, environment):
-    """`hf://` by the hub's own library, from an endpoint on this machine; the token is for that host only."""
-    server.routes["/owner/name/resolve/abc/folder/weights.pth"] = [whole(BODY)]
-    manifest = write_manifest(tmp_path / "manifest.json", record_of("hf://owner/name/folder/weights.pth@abc"))
+    """`hf://` by the hub's own library in a process of its own, from an endpoint on this machine, with the token."""
+    for revision in ("abc", "c" * 40):
+        server.routes[f"/owner/name/resolve/{revision}/folder/weights.pth"] = [hub_file(BODY, "c" * 40)]
+    manifest = write_manifest(tmp_path / "manifest.json", record_of("hf://owner/name@abc/folder/weights.pth"))
     settings = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_secret", "FACELANDMARKS_MANIFEST": str(manifest)}
+    settings["HF_HOME"] = str(tmp_path / "hub")
     command = [sys.executable, "-m", "facelandmarks.cli.weights", "--cache-dir", str(tmp_path), "fetch", NAME]
     result = subprocess.run(command, env={**environment, **settings}, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / NAME).read_bytes() == BODY
-    assert server.requests[0][1]["Authorization"] == "Bearer hf_secret"
+    assert {headers.get("authorization") for _, headers in server.requests} == {"Bearer hf_secret"}
+    assert list((tmp_path / "hub").rglob(NAME))
