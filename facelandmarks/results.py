@@ -215,15 +215,10 @@ class Landmarks:
         a number that float32 cannot hold, an image without pixels.
         """
         try:
-            own = {} if scheme is None else {scheme.name: scheme}
-            layout, detector, faces = (
-                get_scheme(own.get(record["scheme"], record["scheme"])),
-                record["detector"],
-                record["faces"],
-            )
+            own, detector, faces = {scheme.name: scheme} if scheme else {}, record["detector"], record["faces"]
+            count = len(layout := get_scheme(own.get(record["scheme"], record["scheme"])))
             if not isinstance(detector, str | None):
                 raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
-            count = len(layout)
             carried = {
                 name: _stack([face.get(name) for face in faces], (5, 2) if name == "detector_points" else (count,))
                 for name in CARRIED
@@ -291,8 +286,7 @@ class Landmarks:
         try:
             import supervision
         except ImportError as error:
-            cure = 'pip install "facelandmarks-zoo[supervision]"'
-            raise MissingDependencyError(f"supervision is not installed: {cure}") from error
+            raise MissingDependencyError('no supervision: pip install "facelandmarks-zoo[supervision]"') from error
         return supervision.KeyPoints(
             xy=self.points.copy(),
             class_id=np.zeros(len(self), int),
