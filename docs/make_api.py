@@ -70,6 +70,7 @@ PAGES = (
             "facelandmarks.evaluation.datasets": "",
         },
     ),
+    ("sharing", "Sharing", "Models as folders and repositories.", {"facelandmarks.share": ""}),
     (
         "geometry",
         "Geometry",

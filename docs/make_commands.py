@@ -48,9 +48,15 @@ def documents() -> dict[str, str]:
 INDEX = """\
 # Commands
 
-Written by `python docs/make_commands.py` from the commands' own parsers; `COMMAND --help` says the same. Results go
-to files or stdout, all else to stderr. Every command ends with 0 if all is done, 2 for wrong usage, 130 if it was
-interrupted.
+`facelandmarks` lists the commands and runs them; `python -m facelandmarks` is the same. `facelandmarks predict` is also
+`facelandmarks-predict`, and so on. `--version` and `--help` are everywhere. Written by `python docs/make_commands.py`
+from the commands' own parsers.
+
+Results go to stdout or files, all else to stderr. Exit codes: 0 done, 1 some inputs failed, 2 wrong usage, 3 weights or
+network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
+
+Images and videos are files. An address (`https://...`) is refused with the line that downloads it: only weights, whose
+digests are known, are ever fetched, so that a run depends on nothing that may change and needs no network.
 
 | command | what it does |
 | --- | --- |

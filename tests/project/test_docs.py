@@ -24,7 +24,10 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-MADE = {"models": "docs/models.md", "licences": "docs/licences.md", "requirements": "requirements-light.txt"}
+MADE = {
+    **{name: f"docs/{name}.md" for name in ("models", "licences", "weights", "accuracy")},
+    "requirements": "requirements-light.txt",
+}
 
 
 def maker(name):

@@ -24,6 +24,7 @@ MODULES = (
     "facelandmarks.evaluation.datasets",
     "facelandmarks.engines.base",
     "facelandmarks.export",
+    "facelandmarks.share",
     "facelandmarks.measures",
     "facelandmarks.rotations",
     "facelandmarks.formats",

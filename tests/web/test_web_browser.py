@@ -70,7 +70,7 @@ def demo(tmp_path):
 
 @pytest.fixture
 def browser_page():
-    """A page in Chromium; afterwards it has asked no other host, or the policy forbade it (Gradio 6.0 wants to)."""
+    """A page in Chromium; afterwards it has asked no other host, or was forbidden to (Gradio 6.0) by the policy."""
     with playwright.sync_playwright() as driver:
         own = Path(driver.chromium.executable_path)
         found = str(own) if own.exists() else next(filter(None, map(shutil.which, BROWSERS)), None)
