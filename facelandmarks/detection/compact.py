@@ -41,12 +41,8 @@ MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the tex
 SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
 PART_LARGER = 2.5
-HEAD = (-0.4, -0.9, 0.4, 0.2)  # how far head and hat go beyond a face's box, in its sides: ears and badges look like faces
-    -0.4,
-    -0.9,
-    0.4,
-    0.2,
-)  # how far head and hat go beyond a face's box, in sides of it: ears, badges look like faces
+# How far head and hat go beyond a face's box, in sides of it: there ears and badges look like faces.
+HEAD = (-0.4, -0.9, 0.4, 0.2)
 EAR_SMALLER = 8  # times as large a better face is of which a box on its head may be a part
 MOST_CELLS = 1000  # looked at in one image
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
