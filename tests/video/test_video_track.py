@@ -366,7 +366,7 @@ def test_a_camera_is_shown_until_its_window_is_closed(model, tmp_path, monkeypat
             shown.append("closed")
 
     monkeypatch.setattr(cv2, "VideoCapture", EndlessCamera)
-    monkeypatch.setattr("facelandmarks.video.annotate.Window", Window)
+    monkeypatch.setattr(sys.modules["facelandmarks.video.annotate"], "Window", Window)
     summary = annotate(0, model, show=True, out=tmp_path / "a.jsonl")
     assert (shown[0], shown[-1]) == ("camera 0", "closed")
     assert 3 <= summary.frames <= 7
