@@ -13,15 +13,17 @@ from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.engines.choose import EngineSettings, check_device, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
-from facelandmarks.errors import lookup
+from facelandmarks.errors import CheckpointError
 from facelandmarks.finding import Find, detect_faces
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.images.files import path_of
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, choose
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import get_scheme
+from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
+from facelandmarks.weights.folder import find_record, model_facts, read_record
+from facelandmarks.weights.load import Weights as FoundWeights
 from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
@@ -32,18 +34,19 @@ if TYPE_CHECKING:
 
     from facelandmarks.weights.checkpoint import Shapes
 
+Name = str | os.PathLike[str] | ModelSpec
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 # Of a model's record, what `model_info` repeats.
 # fmt: off
 TOLD = (
-    "name", "title", "scheme", "input_size", "geometry", "box_convention", "box_padding", "decode", "flip_test",
+    "name", "title", "input_size", "geometry", "box_convention", "box_padding", "decode", "flip_test",
     "variant", "story", "weights",
 )
 # fmt: on
 
 
 def load_model(
-    name: str = DEFAULT_MODEL,
+    name: Name = DEFAULT_MODEL,
     *,
     device: str = "auto",
     engine: str = "auto",
@@ -55,9 +58,11 @@ def load_model(
     decode: str | None = None,
     variant: str | None = None,
     weights: Weights | None = None,
+    scheme: str | os.PathLike[str] | Scheme | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     offline: bool | None = None,
     allow_unverified: bool = False,
+    allow_third_party: bool = False,
     progress: bool | None = None,
 ) -> Model:
     """Load a model with its weights.
@@ -65,7 +70,8 @@ def load_model(
     Parameters
     ----------
     name
-        One of `list_models()`.
+        One of `list_models()`; or a model of your own: a folder or repository that `facelandmarks-weights push` wrote
+        (`hf://owner/repository`, with `@COMMIT` to fix it), a record in a JSON file, or a `ModelSpec`.
     device
         `"auto"` (CUDA, then MPS, then CPU), or a device of PyTorch such as `"cuda:1"`.
     engine
@@ -87,13 +93,19 @@ def load_model(
     variant
         Upstream implementation to follow, `"mmpose0x"` or `"mmpose1x"`, where two run the same file; None as published.
     weights
-        A checkpoint file in any dialect of the model's family, or tensors by name, in place of the published file.
+        A checkpoint file in any dialect of the model's family, `hf://owner/repository@revision/file` on the Hugging
+        Face Hub, or tensors by name, in place of the published file.
+    scheme
+        Layout of the points if the weights were fine-tuned to others: a `Scheme`, a JSON file of its fields
+        (`*.json`), or the name of one here. Without mirror pairs there is no flip test.
     cache_dir
         Folder of the cache; None as the environment says (docs/weights.md).
     offline
         Whether the network must not be used; None as FACELANDMARKS_OFFLINE and HF_HUB_OFFLINE say.
     allow_unverified
         Whether to take a published file on first use that no published digest vouches for.
+    allow_third_party
+        Whether to take anybody's copy of a published file that has no digest of its authors.
     progress
         Whether to show the progress of a download on stderr; None: if that is a terminal.
 
@@ -104,11 +116,14 @@ def load_model(
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the weights cannot be fetched, are not the published ones, are not here offline, or do not fit.
     """
-    spec = choose(lookup(MODELS, name, "model"), variant=variant, decode=decode, flip_test=flip_test)
+    access = Access(cache_dir, offline, allow_unverified, progress, allow_third_party)
+    record, found = find_record(name, weights, access)
+    spec = choose(record, scheme=scheme, variant=variant, decode=decode, flip_test=flip_test)
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
-    kind = choose_engine(engine, settings, built_in=load_manifest().files[spec.weights].asset)
+    file = load_manifest().files.get(spec.weights)
+    kind = choose_engine(engine, settings, built_in=file is not None and file.asset)
     check_device(kind, settings.device)
-    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
+    source = find_source(spec, found, access)
     detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)
 
@@ -148,13 +163,17 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def model_info(name: str) -> dict[str, Any]:
-    """Return what a model is, where it comes from, under which terms, and how good it is."""
-    spec, manifest = lookup(MODELS, name, "model"), load_manifest()
-    file = manifest.files[spec.weights]
+def model_info(name: Name) -> dict[str, Any]:
+    """Return what a model is, where it comes from, under which terms, and how good it is.
+
+    `name` is as in `load_model`; what a model of your own says of itself is not verified.
+    """
+    spec, (file, manifest) = read_record(name, Access()), model_facts(name, Access())
     normalisers = {name: row["normaliser"] for name, row in manifest.protocols.items()}
     return {
         **{key: getattr(spec, key) for key in TOLD},
+        "scheme": str(spec.scheme),
+        "sources": [{"url": each.url, "kind": each.kind} for each in file.sources],
         "landmarks": len(get_scheme(spec.scheme)),
         "decodes": sorted({spec.decode, *spec.decodes}),
         "scores": DECODERS[spec.decode].scores,
@@ -171,31 +190,57 @@ def model_info(name: str) -> dict[str, Any]:
     }
 
 
-def find_source(spec: ModelSpec, weights: Weights | None, access: Access) -> Source:
+def find_source(spec: ModelSpec, weights: Weights | FoundWeights | None, access: Access) -> Source:
     """Return what an engine is made from; the published file is fetched if it is not here."""
-    found = find_weights(spec.weights, weights, access)
+    found = weights if isinstance(weights, FoundWeights) else find_weights(spec.weights, weights, access)
+    numbers = network_numbers(spec)
 
     def shapes_of_all() -> "dict[str, Shapes]":
         from facelandmarks.nn.build import network_shapes
 
         return {name: network_shapes(each.network, network_numbers(each)) for name, each in MODELS.items()}
 
+    def check(wanted: "Shapes", given: "Shapes") -> None:
+        from facelandmarks.nn.build import landmarks_of
+        from facelandmarks.weights.checkpoint import check_shapes
+
+        try:
+            check_shapes(wanted, given, spec.name, shapes_of_all)
+        except CheckpointError as error:
+            count = landmarks_of(spec.network, numbers, given)
+            if count in (None, numbers["landmarks"]):
+                raise
+            raise CheckpointError(
+                f"{error}. The weights have {count} landmarks, the scheme {spec.scheme} {numbers['landmarks']}: give "
+                f'theirs, such as scheme=Scheme("mine", size={count}) (--scheme FILE.json)'
+            ) from error
+
+    def check_file() -> None:
+        from facelandmarks.nn.build import network_shapes
+
+        check(network_shapes(spec.network, numbers), found.shapes() if found.shapes else {})
+
     def fill(network: "nn.Module") -> None:
         from facelandmarks.weights.checkpoint import load_state
 
-        load_state(network, found.state(), spec.name, candidates=shapes_of_all)
+        state = found.state()
+        shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+        check(shapes, {key: value.shape for key, value in state.items()})
+        load_state(network, state, spec.name)
 
+    published = MODELS.get(spec.name)
     return Source(
         stem=Path(spec.weights).stem[:150],
         network=spec.network,
-        options=network_numbers(spec),
+        options=numbers,
         mean=spec.mean,
         std=spec.std,
         size=spec.input_size,
         fill=fill,
         digest=found.sha256,
         folder=found.folder,
-        graph=found.graph,
+        graph=found.graph if published and published.scheme == spec.scheme else None,
+        check=check_file if found.shapes else None,
     )
 
 

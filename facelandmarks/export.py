@@ -11,17 +11,17 @@ import numpy as np
 
 from facelandmarks import __version__
 from facelandmarks._files import write_file
-from facelandmarks.api import Weights, find_source
+from facelandmarks.api import Name, Weights, find_source
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
-from facelandmarks.schemes import get_scheme
+from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
-from facelandmarks.weights.manifest import get_record
-from facelandmarks.zoo import get_spec
+from facelandmarks.weights.folder import find_record
+from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo.spec import ModelSpec
 
 SCHEMA = "facelandmarks-export/1"
@@ -37,16 +37,18 @@ class Agreement:
 
 
 def export_model(
-    name: str,
+    name: Name,
     path: str | os.PathLike[str],
     *,
     decode_in_graph: bool = False,
     weights: Weights | None = None,
+    scheme: str | os.PathLike[str] | Scheme | None = None,
     variant: str | None = None,
     decode: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     offline: bool | None = None,
     allow_unverified: bool = False,
+    allow_third_party: bool = False,
     progress: bool | None = None,
 ) -> tuple[Path, Path]:
     """Write a model as ONNX, and beside it a JSON file of the same name that says how to use it.
@@ -66,8 +68,10 @@ def export_model(
     path = Path(path)
     if path.suffix.lower() != ".onnx":
         raise InvalidOptionError(f"the file must be called *.onnx; got {os.fspath(path)!r}")
-    spec = choose(get_spec(name), variant=variant, decode=decode)
-    source = find_source(spec, weights, Access(cache_dir, offline, allow_unverified, progress))
+    access = Access(cache_dir, offline, allow_unverified, progress, allow_third_party)
+    record, found = find_record(name, weights, access)
+    spec = choose(record, scheme=scheme, variant=variant, decode=decode)
+    source = find_source(spec, found, access)
     said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
     network, decode_step, outputs = filled_network(source), None, tuple(said["outputs"])
     if decode_in_graph:
@@ -89,14 +93,14 @@ def export_model(
 def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any]:
     """Return all that a program has to know to use a model's graph, as JSON values."""
     width, height = spec.input_size
-    scheme, record = get_scheme(spec.scheme), get_record(spec.weights)
+    scheme, record = get_scheme(spec.scheme), load_manifest().files.get(spec.weights)
     return {
         "schema": SCHEMA,
         "model": spec.name,
         "title": spec.title,
         "made_by": f"facelandmarks-zoo {__version__}",
-        "licence": record.licence,
-        "training_data": list(record.training_data),
+        "licence": record.licence if record else None,  # None, and no data: of a model of your own
+        "training_data": list(record.training_data) if record else [],
         "input": {
             "name": "pixels",
             "dtype": "uint8",
@@ -127,7 +131,7 @@ def conventions(spec: ModelSpec, decode_in_graph: bool = False) -> dict[str, Any
             "exchange": scheme.mirror.tolist() if spec.flip_exchange else None,
             "in_graph": False,
         },
-        "scheme": {"name": spec.scheme, "landmarks": list(scheme.names)},
+        "scheme": {"name": scheme.name, "landmarks": list(scheme.names)},
     }
 
 

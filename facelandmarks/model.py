@@ -30,6 +30,7 @@ Regions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 BATCH = 64  # crops in one call of the network
 DEVICE_BATCH = 256  # the same where points come back instead of heatmaps
 STANDARD = Find()
+EYES = ("eye_left_outer", "eye_right_outer")  # between which a region is level
 
 
 class Model:
@@ -57,6 +58,11 @@ class Model:
     def scheme(self) -> Scheme:
         """The point layout of the output."""
         return get_scheme(self.spec.scheme)
+
+    @property
+    def _follows(self) -> bool:
+        """Whether landmarks say where to look next: for regions that follow the eyes, if the scheme names them."""
+        return isinstance(self._pipeline.geometry, Rotated) and self.scheme.named.keys() >= set(EYES)
 
     def engine_info(self) -> EngineInfo:
         """Say what really runs: engine, device, number type, threads."""
@@ -204,7 +210,7 @@ class Model:
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
-        if passes < 1 or (passes > 1 and not isinstance(geometry, Rotated)):
+        if passes < 1 or (passes > 1 and not self._follows):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
         if bboxes is not None:
             boxes = check_boxes(bboxes, *size)
@@ -289,9 +295,9 @@ class Model:
     def regions_after(self, points: Floats) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
         geometry, named = self._pipeline.geometry, self.scheme.named
-        if not isinstance(geometry, Rotated):
+        if not (isinstance(geometry, Rotated) and self._follows):
             return None
-        return geometry.regions_after(points, points[:, named["eye_left_outer"]], points[:, named["eye_right_outer"]])
+        return geometry.regions_after(points, *(points[:, named[eye]] for eye in EYES))
 
     def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
         """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is."""

@@ -1,6 +1,8 @@
 """From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
+import logging
 import math
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,8 +18,11 @@ from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.results import Decoded
-from facelandmarks.schemes import get_scheme
+from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes.own import find_scheme, reference
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,19 @@ def decode_options(spec: ModelSpec) -> dict[str, Any]:
 
 
 def choose(
-    spec: ModelSpec, *, variant: str | None = None, decode: str | None = None, flip_test: bool | None = None
+    spec: ModelSpec,
+    *,
+    scheme: str | os.PathLike[str] | Scheme | None = None,
+    variant: str | None = None,
+    decode: str | None = None,
+    flip_test: bool | None = None,
 ) -> ModelSpec:
-    """Return the record with the user's choices; None leaves it as published."""
+    """Return the record with the user's choices; None leaves it as published.
+
+    Points of one's own without mirror pairs have no flip test: asking for one is an `InvalidOptionError`.
+    """
+    if scheme is not None:
+        spec = replace(spec, scheme=reference(find_scheme(scheme)), flip_exchange=True)
     if variant is not None:
         _check("variant", variant, spec.variants, spec.name)
         known: Variant = variant  # type: ignore[assignment]
@@ -134,6 +149,12 @@ def choose(
     if decode is not None and decode != spec.decode:
         _check("decode", decode, {*spec.decodes, spec.decode}, spec.name)
         spec = replace(spec, decode=decode, decode_options={}, **spec.decodes[decode])
+    if isinstance(spec.scheme, Scheme) and not spec.scheme.pairs and spec.flip_exchange:
+        if flip_test:
+            raise InvalidOptionError(f"a flip test needs the mirror pairs of the points; scheme {spec.scheme} has none")
+        if spec.flip_test and flip_test is None:
+            _LOG.warning("scheme %s has no mirror pairs: %s runs without flip test", spec.scheme, spec.name)
+        return replace(spec, flip_test=False)
     return spec if flip_test is None else replace(spec, flip_test=flip_test)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import InvalidImageError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv, to_pandas
@@ -207,17 +207,18 @@ class Landmarks:
         return {"width": width, "height": height, "scheme": scheme, "detector": detector, "faces": faces}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> "Landmarks":
+    def from_dict(cls, record: Mapping[str, Any], scheme: Scheme | None = None) -> "Landmarks":
         """Read what `to_dict` gave, in this version or an older one; None becomes NaN, other fields are ignored.
 
+        `scheme` is that of your own points, which the record only names.
         `InvalidOptionError` if a field is missing or holds something else: an unknown scheme, another number of points,
         a number that float32 cannot hold, an image without pixels.
         """
         try:
-            scheme, detector, faces = get_scheme(record["scheme"]), record["detector"], record["faces"]
+            own, detector, faces = {scheme.name: scheme} if scheme else {}, record["detector"], record["faces"]
+            count = len(layout := get_scheme(own.get(record["scheme"], record["scheme"])))
             if not isinstance(detector, str | None):
                 raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
-            count = len(scheme)
             carried = {
                 name: _stack([face.get(name) for face in faces], (5, 2) if name == "detector_points" else (count,))
                 for name in CARRIED
@@ -228,7 +229,7 @@ class Landmarks:
                 scores=_stack([face["scores"] for face in faces], (count,)),
                 boxes=_stack([face["box"] for face in faces], (4,)),
                 box_scores=_stack([face["box_score"] for face in faces], ()),
-                scheme=scheme,
+                scheme=layout,
                 image_size=(_side(record["width"]), _side(record["height"])),
                 detector=detector,
                 **carried,
@@ -241,29 +242,29 @@ class Landmarks:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Landmarks":
-        """Read what `to_json` wrote; errors as in `from_dict`."""
+    def from_json(cls, text: str, scheme: Scheme | None = None) -> "Landmarks":
+        """Read what `to_json` wrote; scheme and errors as in `from_dict`."""
         try:
             record = parse_json(text)
         except ValueError as error:
             raise InvalidOptionError(f"this is not JSON: {error}") from error
-        return cls.from_dict(record)
+        return cls.from_dict(record, scheme)
 
     def to_csv(self) -> str:
         """Return a table: a header, then one line a face, with the numbers of `to_dict`."""
         return to_csv(self.to_dict(), len(self.scheme))
 
     @classmethod
-    def from_csv(cls, text: str) -> "Landmarks":
-        """Read what `to_csv` wrote; errors as in `from_dict`."""
-        return cls.from_dict(from_csv(text))
+    def from_csv(cls, text: str, scheme: Scheme | None = None) -> "Landmarks":
+        """Read what `to_csv` wrote; scheme and errors as in `from_dict`."""
+        return cls.from_dict(from_csv(text), scheme)
 
     def to_pts(self) -> list[str]:
         """Return one `.pts` file a face (`Face.to_pts`)."""
         return [face.to_pts() for face in self]
 
     @classmethod
-    def from_pts(cls, texts: Sequence[str], scheme: str, image_size: tuple[int, int]) -> "Landmarks":
+    def from_pts(cls, texts: Sequence[str], scheme: str | Scheme, image_size: tuple[int, int]) -> "Landmarks":
         """Read `.pts` files, one a face, which do not say scheme and size; scores are NaN, boxes bound the points."""
         layout = get_scheme(scheme)
         shape = (len(texts), len(layout))
@@ -273,27 +274,24 @@ class Landmarks:
 
     def to_coco(self, file_name: str) -> str:
         """Return a COCO keypoints document of this image; `facelandmarks.formats.coco.to_coco` takes several."""
-        return to_coco({file_name: self.to_dict()})
+        return to_coco({file_name: self.to_dict()}, self.scheme)
 
     @classmethod
-    def from_coco(cls, text: str) -> "dict[str, Landmarks]":
-        """Read the images of a COCO document by file name; errors as in `from_dict`."""
-        return {name: cls.from_dict(record) for name, record in from_coco(text).items()}
+    def from_coco(cls, text: str, scheme: Scheme | None = None) -> "dict[str, Landmarks]":
+        """Read the images of a COCO document by file name; scheme and errors as in `from_dict`."""
+        return {name: cls.from_dict(record, scheme) for name, record in from_coco(text, scheme).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
         """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
-        try:
-            import supervision
-        except ImportError as error:
-            cure = 'pip install "facelandmarks-zoo[supervision]"'
-            raise MissingDependencyError(f"supervision is not installed: {cure}") from error
-        return supervision.KeyPoints(
+        package = require("supervision", "to_supervision", "'facelandmarks-zoo[supervision]'")
+        points: supervision.KeyPoints = package.KeyPoints(
             xy=self.points.copy(),
             class_id=np.zeros(len(self), int),
             keypoint_confidence=self.scores.copy(),
             detection_confidence=self.box_scores.copy(),
             data={"box": self.boxes.copy()},
         )
+        return points
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return a `pandas` table: one row a face, with columns and numbers of `to_csv`, NaN where unknown."""

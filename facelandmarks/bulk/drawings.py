@@ -12,6 +12,7 @@ from facelandmarks.draw import STANDARD, Style
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.images.encode import write_image
 from facelandmarks.results import Landmarks, image_record
+from facelandmarks.schemes import Scheme
 
 SUFFIX = ".png"
 
@@ -38,8 +39,10 @@ class Drawings:
     `InvalidOptionError` if a drawing would replace an image, or, without `overwrite`, another file.
     """
 
-    def __init__(self, images: Sequence[str], folder: Path, style: Style | None, *, overwrite: bool) -> None:
-        self._images, self._style = images, style or STANDARD
+    def __init__(
+        self, images: Sequence[str], folder: Path, style: Style | None, scheme: Scheme, *, overwrite: bool
+    ) -> None:
+        self._images, self._style, self._scheme = images, style or STANDARD, scheme
         self.paths = drawing_paths(images, folder)
         inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
         for path in self.paths:
@@ -57,7 +60,7 @@ class Drawings:
             return record
         image, path = self._images[number], self.paths[number]
         try:
-            drawn = Landmarks.from_dict(record).draw(image, self._style)
+            drawn = Landmarks.from_dict(record, self._scheme).draw(image, self._style)
         except (FaceLandmarksError, cv2.error) as error:
             return image_record(image, record["model"], None, str(error))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ from facelandmarks.measures.openface import openface_columns
 from facelandmarks.model import Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.rotations import UPRIGHT
+from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes.own import scheme_to_dict
 
 SCHEMA = "facelandmarks-journal/2"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
@@ -122,7 +124,7 @@ def predict_to_file(
     """
     check_table(out, columns)
     if columns == "openface":
-        openface_columns(model.spec.scheme)  # refuses schemes without a head pose
+        openface_columns(str(model.spec.scheme))  # refuses schemes without a head pose
     with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
@@ -132,7 +134,7 @@ def predict_to_file(
         journal = Journal(journal_path(out), _settings(model, images, **find))
         done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
         again = overwrite or step == "resume"
-        drawings = None if draw is None else Drawings(images, draw, style, overwrite=again)
+        drawings = None if draw is None else Drawings(images, draw, style, model.scheme, overwrite=again)
         batches = predict_batches(model, images[done:], batch_size=batch_size, workers=workers, **find)
         if step == "start":
             journal.begin()
@@ -164,7 +166,7 @@ def draw_images(
     Drawings are NAME_landmarks.png, and lie in the folder as the images lie below the folder that holds them all.
     Arguments are those of `predict_to_file`; `style` is that of `Landmarks.draw`.
     """
-    drawings, counts = Drawings(images, folder, style, overwrite=overwrite), Counts()
+    drawings, counts = Drawings(images, folder, style, model.scheme, overwrite=overwrite), Counts()
     find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
     find |= {"max_faces": max_faces, "largest": largest}
     batches = predict_batches(model, images, batch_size=batch_size, workers=workers, **find)
@@ -191,14 +193,14 @@ def _drawn(
             report(done)
 
 
-def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str) -> bool:
+def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: str, scheme: str | Scheme) -> bool:
     """Tell whether this is what `image_record` makes of the image, to the last digit."""
     error = record.get("error")
     try:
-        faces = Landmarks.from_dict(record) if error is None else None
+        faces = Landmarks.from_dict(record, get_scheme(scheme)) if error is None else None
     except InvalidOptionError:
         return False
-    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != scheme):
+    if not isinstance(error, str | None) or (faces is not None and faces.scheme.name != str(scheme)):
         return False
     return record == image_record(image, model, faces, error)
 
@@ -216,6 +218,7 @@ def _settings(
         "schema": SCHEMA,
         "version": __version__,
         "model": spec.name,
+        "scheme": spec.scheme if isinstance(spec.scheme, str) else scheme_to_dict(spec.scheme),
         "variant": spec.variant,
         "decode": spec.decode,
         "flip_test": spec.flip_test,
@@ -252,7 +255,7 @@ def _write_rows(journal: Journal, out: Path, model: Model, columns: str) -> Coun
 
     with whole_file(out) as partial, partial.open("xb") as file:
         if columns == "openface":
-            write_openface(file, records(), model.spec.scheme)
+            write_openface(file, records(), str(model.spec.scheme))
         else:
             carried = carried_by(journal.records()) if out.suffix == ".csv" else []
             rows = chain.from_iterable(map(to_rows, records()))

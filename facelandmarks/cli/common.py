@@ -24,6 +24,7 @@ DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
+LOADING = ("weights", "scheme", "offline", "allow_unverified", "allow_third_party")  # of `add_weights_options`
 EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
     ((errors.InvalidOptionError, errors.InvalidBoxError, errors.DeviceError), USAGE),
@@ -58,7 +59,7 @@ def run_command(command: Callable[[], int]) -> int:
         return CLOSED
     except OSError as error:  # stdout is a file on a full disk
         with suppress(OSError):
-            complain(f"cannot write to stdout: {error.strerror or error}")
+            complain(f"cannot write the output: {error.strerror or error}")
         _drop_output()
         return NOTHING_DONE
 
@@ -72,7 +73,7 @@ def _outcome(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        complain(error)
+        complain(error if error.filename else f"cannot write the output: {error.strerror or error}")
         return NOTHING_DONE
     except KeyboardInterrupt:
         complain("interrupted")
@@ -116,10 +117,17 @@ def refuse(problem: str | None) -> None:
         raise errors.InvalidOptionError(problem)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help does not hide that nobody reads it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)
+
+
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser = Parser(name, usage, description, epilog, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
 
@@ -193,12 +201,22 @@ def parse_number(text: str, *, least: float, most: float, meaning: str) -> float
     return value
 
 
+def parse_weights(text: str) -> Path | str:
+    """Parse the path of a file, or an address of the Hub."""
+    return text if text.startswith("hf://") else Path(text)
+
+
 def add_weights_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say where weights come from."""
-    group.add_argument("--weights", type=Path, metavar="FILE", help="your own checkpoint of the model")
+    own = "your own checkpoint of the model; hf://owner/repository@revision/file for one on the Hugging Face Hub"
+    group.add_argument("--weights", type=parse_weights, metavar="FILE", help=own)
+    points = "the points of --weights, if they are others than the model's: a JSON file, or the name of a scheme"
+    group.add_argument("--scheme", metavar="FILE.json|NAME", help=points)
     group.add_argument("--offline", action="store_true", default=None, help="do not use the network")
     text = "accept published weights that have no published digest"
     group.add_argument("--allow-unverified", action="store_true", help=text)
+    text = "accept anybody's copy of published weights that have no digest of their authors"
+    group.add_argument("--third-party", dest="allow_third_party", action="store_true", help=text)
 
 
 def add_engine_options(group: argparse._ActionsContainer) -> None:
@@ -219,7 +237,5 @@ def load_chosen_model(args: argparse.Namespace) -> "Model":
     """Load the model that the options name."""
     from facelandmarks.api import load_model
 
-    options = chosen(
-        args, "device", "engine", "dtype", "threads", "weights", "cache_dir", "offline", "allow_unverified"
-    )
+    options = chosen(args, *LOADING, "device", "engine", "dtype", "threads", "cache_dir")
     return load_model(args.model, progress=False if args.quiet else None, **options)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Crops
 
-LOADING = ("variant", "weights", "offline", "allow_unverified")
+LOADING = ("variant", *common.LOADING)
 EPILOG = """\
 Beside FILE.onnx stands FILE.json: what the input is, which region of an image a crop shows, how the output becomes
 points. The same text is in the metadata of the graph.
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     what = "Write a model as an ONNX file: crops uint8 (n, H, W, 3) RGB in, raw output or points out."
     parser = common.new_parser("facelandmarks-export", what, EPILOG)
     add = parser.add_argument
-    add("model", metavar="MODEL", help="name of a model")
+    add("model", metavar="MODEL", help="name of a model, or a folder, hf:// repository or record (*.json) of your own")
     add("file", type=Path, metavar="FILE.onnx", help="the file to write")
     add("--decode", action="store_true", help="decode in the graph: points and scores come out")
     images = "run the file in ONNX Runtime on the faces of these images, and compare with PyTorch"

@@ -16,7 +16,7 @@ from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
 from facelandmarks.cli.drawing import add_drawing_options, check_screen, chosen_style
 from facelandmarks.detection import DETECTORS
-from facelandmarks.zoo import DEFAULT_MODEL
+from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ EPILOG = """\
 Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
 current folder. A folder, a pattern or a list: with --out, one row a face in one file, with --draw, a drawing of each
 image (docs/bulk.md).
+Without images, --scheme prints the numbering of a point scheme (wflw98, ibug68, FILE.json), and draws it with --draw.
 Videos: without --out, --draw and --show, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted, 141 nobody read the output.
@@ -95,8 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--columns", choices=("all", "openface"), default="all", help=columns)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")
-    scheme = "print the numbering of a point scheme (wflw98, ibug68, ...), and draw it with --draw; takes no images"
-    add("--scheme", metavar="NAME", help=scheme)
     add = parser.add_argument_group("faces").add_argument
     box = (
         "box of a face in pixels, in place of detection: --bbox 120,80,310,290, or --bbox=-12,20,200,220; may be "
@@ -118,7 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--max-faces", type=common.parse_count, metavar="N", help="keep the N faces with the best scores of each image")
     add("--largest", action="store_true", help="keep the largest face of each image, or the --max-faces largest")
     group = parser.add_argument_group("model")
-    group.add_argument("--model", default=DEFAULT_MODEL, help="name of a model (default: %(default)s)")
+    model = "name of a model, or a folder, hf:// repository or record (*.json) of your own (default: %(default)s)"
+    group.add_argument("--model", default=DEFAULT_MODEL, help=model)
     common.add_weights_options(group)
     common.add_engine_options(group)
     add_drawing_options(parser)
@@ -148,8 +148,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
     if (address := common.find_address(args.images)) is not None:
         return address
-    if args.scheme is not None and (args.images or args.bbox or args.json or args.out):
-        return "--scheme goes with --draw, --force and --quiet only: it takes no images"
+    if args.images and args.scheme is not None and args.weights is None and args.model in MODELS:
+        return "--scheme says what the points of --weights are; without images it prints the numbering of a scheme"
+    if not args.images and (args.bbox or args.json or args.out):
+        return "--scheme without images goes with --draw, --force and --quiet only"
     return None
 
 
@@ -160,7 +162,7 @@ def is_camera(path: Path) -> bool:
 
 def module_for(args: argparse.Namespace) -> str:
     """Tell inputs apart: name the module of this package whose `run(args)` handles them."""
-    if args.scheme is not None:
+    if not args.images:
         return "schemes"
     if any(image.suffix.lower() in VIDEO_SUFFIXES or is_camera(image) for image in args.images):
         return "video"
@@ -233,7 +235,7 @@ def predict_one(
 
     options = common.chosen(args, "box_convention", "detector", "min_score", "max_faces", "largest", "rotations")
     faces = model.predict(pixels, args.bbox, **options)
-    record = image_record(target.image, args.model, faces, None)
+    record = image_record(target.image, model.spec.name, faces, None)
     if target.drawing:
         faces.save(target.drawing, pixels, chosen_style(args))
     if target.json:

@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from facelandmarks.cli.common import DONE, NOTHING_DONE, check_drawing, check_outputs, complain, refuse
-from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes import Scheme
+from facelandmarks.schemes.own import find_scheme
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; with --draw, write the drawing to that file or, as NAME.png, into that folder."""
-    scheme = get_scheme(args.scheme)
+    scheme = find_scheme(args.scheme)
     target = None
     if args.draw:
         refuse(check_drawing(args.draw))

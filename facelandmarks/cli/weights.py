@@ -10,11 +10,24 @@ from functools import partial
 from pathlib import Path
 
 from facelandmarks import detection
-from facelandmarks.cli.common import DONE, WEIGHTS, complain, exit_code, new_parser, refuse, run_command, words_of
+from facelandmarks.cli.common import (
+    DONE,
+    WEIGHTS,
+    chosen,
+    complain,
+    exit_code,
+    new_parser,
+    parse_weights,
+    refuse,
+    run_command,
+    words_of,
+)
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
+from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
-from facelandmarks.weights.manifest import ASSETS, FileRecord, load_manifest
+from facelandmarks.weights.hub import pin_path
+from facelandmarks.weights.manifest import ASSETS, KINDS, FileRecord, FileSource, load_manifest
 from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 
@@ -34,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     what = "Weights files: fetch, verify, register by hand, move to machines without network."
     parser = new_parser("facelandmarks-weights", what, EPILOG)
     parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
-    parser.set_defaults(offline=None, allow_unverified=False, quiet=False)
+    parser.set_defaults(offline=None, allow_unverified=False, allow_third_party=False, quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = {}
     for name, (_, what) in COMMANDS.items():
@@ -50,8 +63,21 @@ def build_parser() -> argparse.ArgumentParser:
     add["add"]("file", type=Path, metavar="FILE")
     add["unbundle"]("file", type=Path)
     add["lock"]("manifest", type=Path, metavar="MANIFEST")
-    for name in ("fetch", "add", "bundle"):
+    for name in ("fetch", "add", "bundle", "mirror", "push"):
         add[name]("--allow-unverified", action="store_true", help="accept files without a published digest")
+    for name in ("fetch", "bundle", "mirror", "push"):
+        text = "accept anybody's copy of files that have no digest of their authors"
+        add[name]("--third-party", dest="allow_third_party", action="store_true", help=text)
+    add["mirror"]("names", nargs="*", metavar="NAME", help="models or files (default: all)")
+    add["mirror"]("--to", required=True, metavar="DIR|hf://OWNER/REPOSITORY", help="folder or repository to fill")
+    add["push"]("model", metavar="MODEL", help="name of a model, or a folder, repository or record of your own")
+    add["push"]("address", nargs="?", metavar="hf://OWNER/REPOSITORY", help="made if it is missing")
+    add["push"]("--to", type=Path, metavar="DIR", help="write into this folder, to look at it first; nothing is sent")
+    add["push"]("--weights", type=parse_weights, metavar="FILE", help="your own checkpoint of the model")
+    add["push"]("--scheme", metavar="FILE.json|NAME", help="the points of --weights, if they are others")
+    add["push"]("--name", dest="rename", metavar="NAME", help="what the model shall be called")
+    for name in ("mirror", "push"):
+        add[name]("--private", action="store_true", default=None, help="for a repository that is made")
     add["fetch"]("--all", action="store_true", help="every file that can be fetched")
     add["fetch"]("--dataset", help="every file trained on this data set")
     add["fetch"]("--offline", action="store_true", default=None, help="do not use the network")
@@ -80,18 +106,25 @@ def names_of_dataset(dataset: str | None) -> list[str]:
 def run_list(args: argparse.Namespace, access: Access) -> int:
     """Print a table of files."""
     in_wheel = [name for name in FILES if record_of(name).asset and args.dataset is None]
-    rows = [("name", "MB", "here", "digest", "licence", "training data and its terms")]
+    rows = [("name", "MB", "here", "digest", "sources", "licence", "training data and its terms")]
     for name in [*in_wheel, *names_of_dataset(args.dataset)]:
         record, data = record_of(name), load_manifest().training_data
         cached_size = size_in(access.folder, record)
         size = cached_size or record.bytes
         here = "wheel" if record.asset else "cached" if cached_size else "-"
         terms = "; ".join(f"{key}: {data[key]['terms'] or 'no terms published'}" for key in record.training_data)
-        rows.append((name, f"{size / 1e6:.1f}" if size else "?", here, digest_kind(record), record.licence, terms))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        mb, digest = f"{size / 1e6:.1f}" if size else "?", digest_kind(record)
+        rows.append((name, mb, here, digest, count_sources(record), record.licence, terms))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]))
     return DONE
+
+
+def count_sources(record: FileRecord) -> str:
+    """Return how many sources of each kind a program can use: "1 original, 1 third-party"."""
+    counts = {kind: sum(source.kind == kind for source in record.sources) for kind in KINDS}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "-"
 
 
 def size_in(folder: Path, record: FileRecord) -> int | None:
@@ -180,7 +213,7 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
         record = record_of(name)
         begins = f"begins with {record.sha256_prefix}" if record.sha256_prefix else "not published"
         trust = f" (trust: {record.prefix_trust})" if record.prefix_trust else ""
-        lines = [f"file      {record.name}", *(f"url       {url}" for url in record.urls)]
+        lines = [f"file      {record.name}", *(f"url       {describe_source(each)}" for each in record.sources)]
         lines += [f"page      {p['url']}" + (f"  ({p['note']})" if "note" in p else "") for p in record.pages]
         lines += [f"bytes     {record.bytes or 'not published'}", f"sha256    {record.sha256 or begins}{trust}"]
         if record.asset:
@@ -192,6 +225,13 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
     return for_each(args.names, describe)
 
 
+def describe_source(source: FileSource) -> str:
+    """Return an address, with what a person has to know of it."""
+    digest = source.sha256 or (f"Git's digest {source.git_blob_sha1}" if source.git_blob_sha1 else None)
+    about = [source.kind, f"member {source.member} of a tar" if source.member else None, digest, source.note]
+    return f"{source.url}  ({'; '.join(each for each in about if each)})"
+
+
 def run_bundle(args: argparse.Namespace, access: Access) -> int:
     """Write a bundle of files, which are fetched if they are not in the cache."""
     from facelandmarks.weights.bundle import write_bundle
@@ -199,6 +239,48 @@ def run_bundle(args: argparse.Namespace, access: Access) -> int:
     records = list({record.name: record for record in map(record_of, args.names) if not record.asset}.values())
     write_bundle(args.out, [(record, obtain(record, access)) for record in records])
     print(f"{args.out}: {len(records)} files, {args.out.stat().st_size / 1e6:.1f} MB")
+    return DONE
+
+
+def run_mirror(args: argparse.Namespace, access: Access) -> int:
+    """Fetch and verify files, and lay them out in a folder or a repository; one that fails does not stop the others."""
+    from facelandmarks.weights.bundle import write_mirror
+
+    names, found = args.names or names_of_dataset(None), {}
+
+    def take(name: str) -> str:
+        record = record_of(name)
+        if not record.asset:
+            found[record.name] = (record, obtain(record, access))
+        return f"{name}: {'in the wheel' if record.asset else 'verified'}"
+
+    code = for_each(names, take)
+    if not found:
+        return code
+    if not args.to.startswith(HUB):
+        records = write_mirror(Path(args.to), list(found.values()))
+        print(f"{args.to}: {len(records)} files. Serve it over https, and set FACELANDMARKS_MIRROR to its address")
+        return code
+    from facelandmarks.share import push_mirror
+
+    commit = push_mirror(list(found.values()), args.to, private=args.private)
+    print(f"{commit}\n{len(found)} files; to use them: FACELANDMARKS_MIRROR={args.to}")
+    return code
+
+
+def run_push(args: argparse.Namespace, access: Access) -> int:
+    """Write a model into a folder or a repository, from which load_model loads it."""
+    from facelandmarks.share import push_model, write_model
+
+    if args.to is None and args.address is None:
+        refuse("give hf://OWNER/REPOSITORY, or --to DIR")
+    options = {**chosen(args, "weights", "scheme", "rename"), "access": access}
+    if args.to is None:
+        print(push_model(args.model, args.address, private=args.private, **options))
+        return DONE
+    if args.to.is_dir() and any(args.to.iterdir()):
+        refuse(f"{args.to} is not empty: give another folder")
+    print("\n".join(map(str, write_model(args.model, args.to, address=args.address, **options))))
     return DONE
 
 
@@ -230,6 +312,10 @@ def run_clean(args: argparse.Namespace, access: Access) -> int:
     if not args.names and not args.all:
         print(remove(access.folder, leftovers(access.folder)))
         return DONE
+    if len(args.names) == 1 and args.names[0].startswith(HUB):
+        pin = pin_path(args.names[0], access.folder)
+        print(remove(args.names[0], [pin] if pin.exists() else []))
+        return DONE
     names = args.names or names_of_dataset(None)
     return for_each(names, lambda name: remove(name, Place(access.folder, record_of(name).name).belongings()))
 
@@ -242,6 +328,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
     "path": (run_path, "print where a cached file is"),
     "url": (run_url, "print where to fetch a file by hand, its digest, and where it goes"),
     "bundle": (run_bundle, "pack files and their digests for a machine without network"),
+    "mirror": (run_mirror, "fetch, verify and lay out files in a folder or a repository of the Hugging Face Hub"),
+    "push": (run_push, "write a model with its record and card to the Hugging Face Hub, or to a folder"),
     "unbundle": (run_unbundle, "take the files of a bundle into the cache"),
     "lock": (run_lock, "for maintainers: fill in sizes and digests of verified files in a manifest"),
     "clean": (run_clean, "remove files; without NAME, what interrupted downloads left"),
@@ -272,7 +360,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def start(words: Sequence[str]) -> int:
     """Parse the words of a command line, and run what they ask for."""
     args = build_parser().parse_args(words)
-    access = Access(args.cache_dir, args.offline, args.allow_unverified, False if args.quiet else None)
+    progress = False if args.quiet else None
+    access = Access(args.cache_dir, args.offline, args.allow_unverified, progress, args.allow_third_party)
     return COMMANDS[args.command][0](args, access)
 
 

@@ -33,12 +33,15 @@ class Source:
     digest: str | None  # SHA-256 of the file of weights; None if unknown
     folder: Path | None  # where its graph is kept; None if it is not
     graph: Path | None = None  # a file that is the graph already, as for built-in models
+    check: Callable[[], None] | None = None  # raises if the weights cannot fit: before memory is taken for a network
 
 
 def filled_network(source: Source) -> "nn.Module":
     """Return the network with its weights, in PyTorch."""
     with import_of("torch"):
         from facelandmarks.nn.build import build_network
+    if source.check:
+        source.check()
     network = build_network(source.network, source.options)
     source.fill(network)
     return network

@@ -10,8 +10,10 @@ from typing import Any
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, Release, check_subset, get_release
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
+from facelandmarks.pipeline import choose
 from facelandmarks.schemes import CONVERSIONS
-from facelandmarks.weights.cache import Place, cache_folder
+from facelandmarks.weights.cache import Access, Place, cache_folder
+from facelandmarks.weights.folder import read_record
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec
@@ -40,11 +42,13 @@ class Plan:
 
     rows: tuple[Row, ...]
     absent: tuple[Row, ...]
+    names: Mapping[str, str]  # by `Row.model`, what the user called the model
 
 
 def published_rows(spec: ModelSpec) -> Iterator[Row]:
     """Give the published rows of a model that a protocol can measure again."""
-    for row in load_manifest().files[spec.weights].published:
+    file = load_manifest().files.get(spec.weights)  # None: a model of the user's own
+    for row in file.published if file else ():
         for protocol in PROTOCOLS.values():
             if (
                 row["source"].startswith(protocol.table_source)
@@ -68,7 +72,7 @@ def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row
     scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
     if spec.scheme == scheme:
         return Row(spec.name, protocol)
-    conversion = CONVERSIONS.get((spec.scheme, scheme))
+    conversion = CONVERSIONS.get((str(spec.scheme), scheme))
     if conversion is None or "unavailable" in conversion.kinds:
         raise InvalidOptionError(f"{spec.name} gives {spec.scheme} points, {dataset} has {scheme}")
     counts = ", ".join(f"{conversion.kinds.count(kind)} {kind}" for kind in dict.fromkeys(conversion.kinds))
@@ -89,11 +93,11 @@ def plain_protocol(dataset: str, subsets: Sequence[str] = ()) -> Protocol:
         check_subset(release, subset)
     protocol = Protocol(
         name=f"{dataset}_plain",
-        source="not published",
+        source="plain rules",
         table_source="",
         table="",
         dataset=dataset,
-        cells=tuple(Cell("", next(iter(release.faces)), metric) for metric in ("NME", "FR@0.10", "AUC@0.10")),
+        cells=(Cell("", next(iter(release.faces))),),
         forms=tuple(FORMS[dataset]),
         region="tight",
         normaliser="inter-ocular",
@@ -113,6 +117,7 @@ def plan_rows(
     subsets: Sequence[str] = (),
     given: bool = False,
     cache_dir: Path | None = None,
+    scheme: str | None = None,
 ) -> Plan:
     """Choose the rows of a data set to measure: of the models, or of all that have a published row.
 
@@ -120,14 +125,16 @@ def plan_rows(
     weights, or allows fetching them. `UnknownModelError` for an unknown model, `InvalidOptionError` for one with
     another scheme than the data set, or if there is no such row.
     """
-    rows = [row for name in models for row in _rows_of_model(get_spec(name), dataset, subsets)]
+    named = {name: choose(read_record(name, Access(cache_dir)), scheme=scheme) for name in models}
+    rows = [row for spec in named.values() for row in _rows_of_model(spec, dataset, subsets)]
     rows = rows if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
     rows = [row for row in rows if protocol is None or row.protocol.name == protocol]
     if not rows:
         what = " ".join([dataset, *subsets, *([f"by the protocol {protocol!r}"] if protocol else [])])
         raise InvalidOptionError(f"no published row of {what}: see --list, or name a model to measure without one")
-    here = tuple(row for row in rows if given or at_hand(get_spec(row.model), cache_dir))
-    return Plan(here, tuple(row for row in rows if row not in here))
+    specs = {**MODELS, **{spec.name: spec for spec in named.values()}}
+    here = tuple(row for row in rows if given or at_hand(specs[row.model], cache_dir))
+    return Plan(here, tuple(row for row in rows if row not in here), {named[name].name: name for name in named})
 
 
 def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> list[Row]:
@@ -147,7 +154,8 @@ def covers(row: Row, subsets: Sequence[str]) -> bool:
 
 def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
     """Say whether a model's weights can be read without a network: from the package, or from the cache."""
-    return load_manifest().files[spec.weights].asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()
+    file = load_manifest().files.get(spec.weights)  # None: a model of the user's own
+    return file is None or file.asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()
 
 
 def list_datasets() -> str:

@@ -7,22 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
-from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
+from facelandmarks.evaluation.card import Card, card_of_row, make_card
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import (
-    Boxes,
-    Settings,
-    Subsets,
-    expected_faces,
-    is_here,
-    measure_row,
-    subsets_of,
-)
+from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, is_here, measure_row, subsets_of
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
+from facelandmarks.evaluation.worst import worst_faces
 from facelandmarks.model import Model
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
@@ -50,6 +44,7 @@ def evaluate(
     threads: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     weights: str | os.PathLike[str] | None = None,
+    scheme: str | os.PathLike[str] | None = None,
     fetch: bool = False,
     batch_size: int = 32,
     workers: int = 4,
@@ -65,7 +60,8 @@ def evaluate(
     dataset, data_root
         A key of `facelandmarks.evaluation.datasets.RELEASES`, and its folder.
     models
-        One or several names; None: all that have a published row and whose weights are at hand.
+        One or several names, or folders, repositories or records of your own as for `facelandmarks.load_model`; None:
+        all that have a published row and whose weights are at hand.
     predictions
         JSON file with the points of another program, scored in place of models (`facelandmarks-predict --json`).
     subsets, limit
@@ -80,8 +76,9 @@ def evaluate(
         `"gt"`: annotated regions; `"detector"`: boxes of the detector, which runs in the model's engine; `"both"`.
     device, engine, dtype, threads, cache_dir
         As for `facelandmarks.load_model`.
-    weights, fetch
-        Your own checkpoint for the one model; whether to fetch published weights that are not in the cache.
+    weights, scheme, fetch
+        Your own checkpoint for the one model, and its points if they are others than the model's, as for
+        `facelandmarks.load_model`; whether to fetch published weights that are not in the cache.
     batch_size, workers
         Faces in one call of the network, and threads that read images.
     resume
@@ -106,7 +103,7 @@ def evaluate(
         raise InvalidOptionError(f"weights belong to one model, got {len(names)} models: name one")
     if boxes not in BOXES:
         raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
-    paths = {"predictions": predictions, "cache_dir": cache_dir, "weights": weights, "resume": resume}
+    paths = {"predictions": predictions, "cache_dir": cache_dir, "resume": resume}
     settings = Settings(
         dataset,
         Path(data_root),
@@ -122,6 +119,8 @@ def evaluate(
         engine=engine,
         dtype=dtype,
         threads=threads,
+        weights=None if weights is None else os.fspath(weights),
+        scheme=None if scheme is None else os.fspath(scheme),
         fetch=fetch,
         batch_size=batch_size,
         workers=workers,
@@ -151,12 +150,13 @@ def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
     An error of one row, of its weights or its data, does not stop the others; the first is raised if none is measured.
     """
     given = settings.fetch or settings.weights is not None
-    plan = plan_rows(settings.dataset, settings.models, settings.protocol, settings.subsets, given, settings.cache_dir)
+    choices = (settings.protocol, settings.subsets, given, settings.cache_dir, settings.scheme)
+    plan = plan_rows(settings.dataset, settings.models, *choices)
     rows, errors = [], []
     for row in plan.rows:
         try:
             if subsets_of(row, settings):
-                rows.append(_measure_model(row, settings))
+                rows.append(_measure_model(row, plan.names.get(row.model, row.model), settings))
         except (DownloadError, DatasetError) as error:
             errors.append((row, error))
     if errors and not rows:
@@ -167,12 +167,12 @@ def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
     return rows, [*absent, *failed]
 
 
-def _measure_model(row: Row, settings: Settings) -> Card:
+def _measure_model(row: Row, name: str, settings: Settings) -> Card:
     """Load the model of a row, and measure it with each kind of boxes."""
     from facelandmarks.api import load_model
 
     model = load_model(
-        row.model,
+        name,
         device=settings.device,
         engine=settings.engine,
         dtype=settings.dtype,
@@ -181,6 +181,7 @@ def _measure_model(row: Row, settings: Settings) -> Card:
         variant=row.protocol.variant,
         decode=row.protocol.decode,
         weights=settings.weights,
+        scheme=settings.scheme,
         offline=None if settings.fetch else True,
     )
     finder = DetectedBoxes(model, settings.detector) if "detector" in settings.boxes else None
@@ -213,7 +214,7 @@ def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None
     names = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")
     pipeline = {name: getattr(spec, name) for name in names}
     return {
-        "weights": {"file": str(settings.weights or spec.weights), "sha256": info.weights},
+        "weights": {"file": Path(settings.weights).name if settings.weights else spec.weights, "sha256": info.weights},
         "engine": asdict(info),
         "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
         "detector": finder.name if finder else None,
@@ -242,7 +243,8 @@ def _score_predictions(path: Path, settings: Settings) -> Card:
     predict = GivenPredictions(path, count, protocol)
     row = Row(path.name, protocol)
     measured, missing = _measure_with_progress(row, predict, PredictionStore(None, {}), settings)
-    return card_of_row(row, {"predictions": str(path)}, measured, {}, missing)
+    run = {"predictions": path.name, "sha256": sha256_of(path)}
+    return card_of_row(row, run, measured, {}, missing)
 
 
 def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, settings: Settings) -> Subsets:
@@ -250,7 +252,11 @@ def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, s
     from tqdm import tqdm
 
     subsets = [subset for subset in subsets_of(row, settings) if is_here(row, subset, settings)]
-    counts = [settings.limit or max(expected_faces(row, subset), default=0) for subset in subsets]
+    faces = {
+        **get_release(settings.dataset).faces,
+        **{cell.subset: cell.faces for cell in row.protocol.cells if cell.faces},
+    }
+    counts = [settings.limit or max(faces[subset], default=0) for subset in subsets]
     total = sum(counts) if all(counts) else None
     title = f"{row.model}, {row.protocol.name}"
     with tqdm(total=total, desc=title, unit="face", disable=not settings.progress) as bar:

@@ -13,14 +13,17 @@ from typing import Any
 from facelandmarks._files import parse_json
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.formats import CARRIED
-from facelandmarks.schemes import SCHEMES, get_scheme
+from facelandmarks.schemes import SCHEMES, Scheme, get_scheme
 
 CATEGORY = 1
 LABELLED = 2  # COCO's flag of a point that is there and visible; 0 is one without a label
 
 
-def to_coco(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the document of images by file name; `InvalidOptionError` if their schemes differ or there is no image."""
+def to_coco(records: Mapping[str, Mapping[str, Any]], scheme: Scheme | None = None) -> str:
+    """Return the document of images by file name; `InvalidOptionError` if their schemes differ or there is no image.
+
+    `scheme` is that of your own points, which the records only name.
+    """
     schemes = {record["scheme"] for record in records.values()}
     if len(schemes) != 1:
         raise InvalidOptionError(f"one document holds the points of one scheme; got {sorted(schemes)}")
@@ -29,7 +32,7 @@ def to_coco(records: Mapping[str, Mapping[str, Any]]) -> str:
         known = {key: record[key] for key in ("width", "height", "detector")}
         images.append({"id": image, "file_name": name, **known})
         annotations += [{"id": next(number), "image_id": image, **_annotation(face)} for face in record["faces"]]
-    scheme = get_scheme(schemes.pop())
+    scheme = scheme or get_scheme(schemes.pop())
     lines = [(*contour.points, contour.points[0]) if contour.closed else contour.points for contour in scheme.contours]
     category = {
         "id": CATEGORY,
@@ -57,17 +60,18 @@ def _annotation(face: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def from_coco(text: str) -> dict[str, dict[str, Any]]:
+def from_coco(text: str, own: Scheme | None = None) -> dict[str, dict[str, Any]]:
     """Return the records of a document's images by file name; `InvalidOptionError` if it is of another kind.
 
-    Its only category must have the point names of a scheme that is known here. Points without a label, and scores that
-    the document does not have, are None.
+    Its only category must have the point names of a scheme that is known here, or of `own`. Points without a label, and
+    scores that the document does not have, are None.
     """
     try:
         document = parse_json(text)
         (category,), images = document["categories"], document["images"]
         names = tuple(category["keypoints"])
-        scheme = next((scheme.name for scheme in SCHEMES.values() if scheme.names == names), None)
+        known = [*SCHEMES.values(), *([own] if own else [])]
+        scheme = next((scheme.name for scheme in known if scheme.names == names), None)
         if scheme is None:
             raise InvalidOptionError(f"no scheme here has these {len(names)} points: {', '.join(names[:3])}, ...")
         _check_unlike([image["id"] for image in images])

@@ -1,6 +1,7 @@
 """Networks by the names that records use."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
     "blazeface_short": BlazeFaceShort,
     "blazeface_full": BlazeFaceFull,
 }
+FIXED = ("face_mesh_attention",)  # which have no other number of landmarks
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
 
 
@@ -41,6 +43,31 @@ def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's tensors by name, without allocating the tensors."""
+    return dict(_shapes(name, tuple(sorted(options.items()))))
+
+
+@lru_cache(maxsize=64)  # the zoo has several models of most networks
+def _shapes(name: str, options: tuple[tuple[str, Any], ...]) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        network = build_network(name, options)
+        network = build_network(name, dict(options))
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}
+
+
+def landmarks_of(name: str, options: Mapping[str, Any], given: Mapping[str, tuple[int, ...]]) -> int | None:
+    """Return the number of landmarks of a network whose tensors have the shapes `given`; None if they do not tell.
+
+    `options` are those of a network of the same kind; the tensors that grow with its landmarks are compared.
+    """
+    if name in FIXED:
+        return None
+    few, more = (network_shapes(name, {**options, "landmarks": count}) for count in (2, 3))
+    if {key for key in few if not key.endswith("num_batches_tracked")} != given.keys():
+        return None
+    found = set()
+    for key, shape in few.items():
+        for axis, length in enumerate(shape):
+            each = more[key][axis] - length  # what one more landmark adds
+            if each and len(given[key]) == len(shape):
+                found.add(2 + (given[key][axis] - length) / each)
+    count = found.pop() if len(found) == 1 else 0.0
+    return int(count) if count >= 1 and count == int(count) else None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.blazeface import Block, PReLU, SameConv2d
 from facelandmarks.schemes.mesh import AROUND_IRIS, IRIS, LEFT_EYE, LIPS, POINTS, RIGHT_EYE
 
@@ -160,7 +161,11 @@ class FaceMeshAttention(nn.Module):
     Input float32 (N, 3, 192, 192), RGB in 0..1. Output float32 (N, 1435) as in `FaceMesh`, for 478 points.
     """
 
-    def __init__(self, landmarks: int = POINTS + 2 * IRIS) -> None:  # noqa: ARG002  # it has no other number
+    def __init__(self, landmarks: int = POINTS + 2 * IRIS) -> None:
+        if landmarks != POINTS + 2 * IRIS:  # the regions are made of certain points
+            raise CheckpointError(
+                f"face_mesh_attention has {POINTS + 2 * IRIS} points and no other number; got {landmarks}"
+            )
         super().__init__()
         self.stem = Activated(SameConv2d(3, 16, 3, stride=2))
         self.near, self.body = _blocks(FEATURE_BLOCKS), _blocks(TRUNK_BLOCKS)

@@ -26,28 +26,55 @@ class Contour:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A point layout."""
+    """A point layout: one of `SCHEMES`, or your own, such as `Scheme("mine", size=5, pairs=((0, 1), (3, 4)))`.
 
-    name: str  # key in `SCHEMES`
-    contours: tuple[Contour, ...]  # every point belongs to at least one, unless there is a `size`
-    pairs: tuple[tuple[int, int], ...]  # points that change places in a mirrored image
+    `InvalidOptionError` if an index is out of range, a point is in two pairs, or names and points differ in number.
+    """
+
+    name: str  # key in `SCHEMES`, for those that are there
+    contours: tuple[Contour, ...] = ()  # every point belongs to at least one, unless there is a `size`
+    pairs: tuple[tuple[int, int], ...] = ()  # points that change places in a mirrored image
     # The points whose distance divides the error in the usual NME; None if a box does, or nothing is usual.
-    normaliser: tuple[int, int] | None
-    source: str = field(compare=False)  # where order and pairs are published
+    normaliser: tuple[int, int] | None = None
+    source: str = field(default="", compare=False)  # where order and pairs are published
     published_names: tuple[str, ...] = ()  # of the points in that source, if they have any
     # Indices of points by what they are (`eye_left_outer`, `nose_tip`, ...), as far as the scheme has them.
     named: Mapping[str, int] = field(default_factory=dict, compare=False)
     box_convention: str = "tight"  # of the bounding box of the points (`facelandmarks.boxes`)
     size: int | None = None  # number of points, if not all are on contours
 
+    def __post_init__(self) -> None:
+        if problem := self._problem():
+            raise InvalidOptionError(f"scheme {self.name!r}: {problem}")
+
+    def _problem(self) -> str | None:
+        """Return what is wrong with numbers and indices, or None."""
+        if self.size is None and not any(contour.points for contour in self.contours):
+            return "give size=, the number of points"
+        count, paired = len(self), [point for pair in self.pairs for point in pair]
+        used = [point for contour in self.contours for point in contour.points]
+        used += [*paired, *(self.normaliser or ()), *self.named.values()]
+        wrong = next((point for point in used if not 0 <= point < count), None)
+        if count < 1 or wrong is not None:
+            return f"it has {count} points" + ("" if wrong is None else f", and no point {wrong}")
+        if len(set(paired)) < len(paired):
+            twice = next(point for point in paired if paired.count(point) > 1)
+            return f"point {twice} is in two pairs, or paired with itself: leave out points on the axis"
+        if self.published_names and len(self.published_names) != count:
+            return f"it has {len(self.published_names)} names for {count} points"
+        return None
+
+    def __str__(self) -> str:
+        return self.name
+
     def __len__(self) -> int:
-        return self.size or 1 + max(max(contour.points) for contour in self.contours)
+        return self.size if self.size is not None else 1 + max(max(each.points, default=0) for each in self.contours)
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
         """Indices (K,) of the points' mirror images; a point on the axis is its own."""
         order = np.arange(len(self))
-        first, second = np.array(self.pairs).T
+        first, second = np.array(self.pairs, np.intp).reshape(-1, 2).T
         order[first], order[second] = second, first
         order.setflags(write=False)
         return order
@@ -271,14 +298,14 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme
 # fmt: on
 
 
-def get_scheme(name: str) -> Scheme:
-    """Return the scheme of that name; `UnknownNameError` if there is none."""
-    return lookup(SCHEMES, name, "point scheme")
+def get_scheme(name: str | Scheme) -> Scheme:
+    """Return the scheme of that name, `UnknownNameError` if there is none; a scheme is returned as it is."""
+    return name if isinstance(name, Scheme) else lookup(SCHEMES, name, "point scheme")
 
 
 def check_points(points: ArrayLike, scheme: str | Scheme) -> tuple[NDArray[np.float64], Scheme]:
     """Return points as float64 (N, K, 2), and their scheme; `InvalidOptionError` if they do not fit it."""
-    known = get_scheme(scheme) if isinstance(scheme, str) else scheme
+    known = get_scheme(scheme)
     array = np.asarray(points, np.float64)
     if array.ndim != 3 or array.shape[1:] != (len(known), 2):
         raise InvalidOptionError(f"points of {known.name} must be (N, {len(known)}, 2); got {array.shape}")

@@ -126,7 +126,7 @@ def annotate(
 def _form_of(columns: str, source: Source, model: "Model") -> tuple[Callable[[TrackedFrame], str], str | None]:
     """Return what turns a frame into text, and the line before the first one."""
     if columns == "openface":
-        return to_openface, ",".join(openface_columns(model.spec.scheme))
+        return to_openface, ",".join(openface_columns(str(model.spec.scheme)))
     if columns != "all":
         raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
     name = f"camera {source}" if isinstance(source, int) else os.fspath(source)

@@ -1,12 +1,18 @@
 """Decide which addresses may be used for weights files: https, `hf://`, and http on this machine."""
 
 import ipaddress
-import os
+import re
 from urllib.parse import urlsplit
 
 from facelandmarks.errors import DownloadError
 
 HUB = "hf://"
+# As the hub writes them; a revision with a slash only for pull requests.
+HUB_FORM = re.compile(
+    r"hf://(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)"
+    r"(@(?P<revision>refs/pr/\d+|[\w.+-]+))?(/(?P<path>[^@\\\s]+))?",
+    re.ASCII,
+)
 
 
 def url_problem(url: str, before: str | None = None) -> str | None:
@@ -51,22 +57,15 @@ def source_problem(url: str) -> str | None:
     return None
 
 
-def hub_parts(url: str) -> tuple[str, str, str | None]:
-    """Split an `hf://` address into repository (`owner/name`), path inside it, and revision."""
-    path, _, revision = url.removeprefix(HUB).partition("@")
-    parts = path.split("/")
-    if len(parts) < 3 or any(part in ("", ".", "..") for part in parts) or "\\" in url:
-        raise DownloadError(f"{url!r} does not have the form hf://owner/repository/path@revision")
-    return "/".join(parts[:2]), "/".join(parts[2:]), revision or None
+def hub_parts(url: str, *, need_path: bool = True) -> tuple[str, str, str | None]:
+    """Split an `hf://` address into repository (`owner/name`), path inside it, and revision.
 
-
-def resolve(url: str) -> tuple[str, dict[str, str]]:
-    """Return the https address of a source, and headers for its own host only; a name no hub has is a ValueError."""
-    if not url.startswith(HUB):
-        return url, {}
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read at the first import
-    from huggingface_hub import get_token, hf_hub_url
-
-    repository, path, revision = hub_parts(url)
-    token = get_token()
-    return hf_hub_url(repository, path, revision=revision), {"Authorization": f"Bearer {token}"} if token else {}
+    The path is empty if there is none; with `need_path` that is a `DownloadError`, as are all other forms.
+    """
+    match = HUB_FORM.fullmatch(url)
+    path = (match["path"] or "") if match else ""
+    if match is None or any(part in ("", ".", "..") for part in path.split("/")) != (path == ""):
+        raise DownloadError(f"{url!r} does not have the form hf://owner/repository@revision/file")
+    if need_path and not path:
+        raise DownloadError(f"{url!r} names no file: expected hf://owner/repository@revision/file")
+    return match["repository"], path, match["revision"]

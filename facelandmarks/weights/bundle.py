@@ -1,10 +1,11 @@
-"""Pack verified files into one zip for machines without network; unpacked, it serves as a mirror.
+"""Pack verified files into one zip for machines without network, or lay them out in a folder that serves as a mirror.
 
 A bundle holds files by name and a manifest of them with full digests. Where it is unpacked, the manifest in force there
 is trusted, and the bundle's digests must hold in addition.
 """
 
 import json
+import shutil
 import stat
 import struct
 import zipfile
@@ -28,12 +29,38 @@ BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, Value
 
 def write_bundle(out: Path, files: Sequence[tuple[manifest.FileRecord, Path]]) -> None:
     """Write verified files (records and paths) and their manifest to a zip, which is there whole or not at all."""
-    found = [(record, path, examine(path)) for record, path in files]
-    locked = [replace(record, bytes=facts.bytes, sha256=facts.sha256) for record, _, facts in found]
+    document = _locked_manifest(lock_records(files))
     with whole_file(out) as partial, zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
-        archive.writestr(manifest.NAME, json.dumps(document_of(locked, manifest.load_manifest()), indent=1) + "\n")
-        for record, path, _ in found:
+        archive.writestr(manifest.NAME, document)
+        for record, path in files:
             archive.write(path, record.name)
+
+
+def write_mirror(folder: Path, files: Sequence[tuple[manifest.FileRecord, Path]]) -> list[manifest.FileRecord]:
+    """Lay out verified files by name in a folder, with their manifest; return their records with full digests.
+
+    A file that is there already with the right bytes stays; each is there whole or not at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    records = lock_records(files)
+    for record, (_, path) in zip(records, files, strict=True):
+        target = folder / record.name
+        if target.is_file() and examine(target).sha256 == record.sha256:
+            continue
+        with whole_file(target) as partial:
+            shutil.copyfile(path, partial)
+    write_file(folder / manifest.NAME, _locked_manifest(records).encode())
+    return records
+
+
+def lock_records(files: Sequence[tuple[manifest.FileRecord, Path]]) -> list[manifest.FileRecord]:
+    """Return the records of verified files, with the size and the full digest of each."""
+    facts = ((record, examine(path)) for record, path in files)
+    return [replace(record, bytes=found.bytes, sha256=found.sha256) for record, found in facts]
+
+
+def _locked_manifest(records: Sequence[manifest.FileRecord]) -> str:
+    return json.dumps(document_of(records, manifest.load_manifest()), indent=1) + "\n"
 
 
 def document_of(records: Sequence[manifest.FileRecord], known: manifest.Manifest) -> dict[str, Any]:

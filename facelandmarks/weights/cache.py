@@ -31,6 +31,7 @@ class Access:
     offline: bool | None = None  # whether the network must not be used; None: as `is_offline` says
     allow_unverified: bool = False  # whether to accept, on first use, a file without a published digest
     progress: bool | None = None  # whether to show a bar on stderr; None: if stderr is a terminal
+    allow_third_party: bool = False  # whether to take anybody's copy of a file without a digest of its authors
 
     @property
     def folder(self) -> Path:

@@ -85,6 +85,18 @@ def read_safetensors(path: Path) -> Mapping[str, Any]:
     return tensors
 
 
+def read_shapes(path: Path) -> Shapes:
+    """Read names and shapes of a safetensors file under our names, without its tensors or counters of batch norms."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, *BROKEN_FILE, *BROKEN_CONTENT) as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+    return _without_counters(shapes)
+
+
 def load_packed(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read the tensors of a built-in model, by name: an ONNX file whose int8 initializers have float32 scales.
 
@@ -181,8 +193,15 @@ def load_state(
     If not, the `CheckpointError` names the first missing, unexpected and mis-shaped tensor, and those models that the
     tensors look like; `candidates` then returns, for each model that it may be, shapes by tensor name.
     """
-    wanted = _without_counters({key: tuple(value.shape) for key, value in network.state_dict().items()})
     given = {key: tuple(value.shape) for key, value in tensors.items()}
+    check_shapes({key: tuple(value.shape) for key, value in network.state_dict().items()}, given, model, candidates)
+    state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in tensors.items()}
+    network.load_state_dict(state, strict=False)  # strict was checked above, all but the counters
+
+
+def check_shapes(wanted: Shapes, given: Shapes, model: str, candidates: Candidates | None = None) -> None:
+    """Raise the `CheckpointError` of `load_state` if names and shapes of tensors are not those of a network."""
+    wanted = _without_counters(wanted)
     differences = {
         "missing": [key for key in wanted if key not in given],
         "unexpected": [key for key in given if key not in wanted],
@@ -198,8 +217,6 @@ def load_state(
         names = looks_like(given, candidates()) if candidates else ()
         hint = f". The file looks like {' or '.join(names)}" if names and model not in names else ""
         raise CheckpointError(f"these weights do not fit {model}: {'; '.join(problems)}{hint}")
-    state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in tensors.items()}
-    network.load_state_dict(state, strict=False)  # strict was checked above, all but the counters
 
 
 def looks_like(given: Shapes, candidates: Mapping[str, Shapes]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from urllib3.util import Retry
 
 from facelandmarks._files import parse_json, write_file
 from facelandmarks.errors import DownloadError
-from facelandmarks.weights.addresses import resolve, url_problem
+from facelandmarks.weights.addresses import url_problem
 from facelandmarks.weights.cache import MOST_BYTES, Place, disk_errors
 
 HEADERS = {"User-Agent": "facelandmarks", "Accept-Encoding": "identity"}
@@ -219,23 +219,20 @@ def _attempt(
 @contextmanager
 def _open(session: requests.Session, url: str, headers: dict[str, str], limits: Limits) -> Iterator[requests.Response]:
     """Open the answer at the end of all redirects, each of which is checked."""
-    try:
-        address, secrets = resolve(url)
-    except ValueError as error:  # the hub's library knows more rules for names
-        raise SourceError(f"{url}: {error}") from error
+    address = url
     seen: list[str] = []
     while True:
         problem = url_problem(address, seen[-1] if seen else None)
         if problem or address in seen or len(seen) > limits.redirects:
             raise SourceError(f"{url}: {problem or f'redirects lead in a circle or too far: {address}'}")
         seen.append(address)
-        sent, patience = {**headers, **secrets}, (limits.connect, limits.read)
-        with session.get(address, headers=sent, stream=True, allow_redirects=False, timeout=patience) as response:
+        patience = (limits.connect, limits.read)
+        with session.get(address, headers=headers, stream=True, allow_redirects=False, timeout=patience) as response:
             step = decide(response.status_code, response.headers, offset=0, origin=None, size=None, most=MOST_BYTES)
             if step.action != "redirect":
                 yield response
                 return
-        address, secrets = urljoin(address, step.reason), {}
+        address = urljoin(address, step.reason)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.parse import quote
 
 from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, MissingCheckpointError, OfflineError
-from facelandmarks.weights.addresses import HUB, source_problem
+from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import (
     MOST_BYTES,
     NOWHERE,
@@ -24,8 +23,9 @@ from facelandmarks.weights.cache import (
     read_pin,
     write_pin,
 )
-from facelandmarks.weights.manifest import ASSETS, FileRecord
-from facelandmarks.weights.trust import CHUNK, digest_kind, examine, is_unchanged, judge, no_digest
+from facelandmarks.weights.manifest import ASSETS, FileRecord, FileSource
+from facelandmarks.weights.sources import bring, sources_of, usable
+from facelandmarks.weights.trust import CHUNK, differs_from, digest_kind, examine, is_unchanged, judge
 
 if TYPE_CHECKING:
     from facelandmarks.weights.download import Limits
@@ -49,11 +49,7 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
             f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}. "
             "FACELANDMARKS_CACHE names another folder"
         )
-    sources = sources_of(record)
-    if not sources:
-        raise DownloadError(f"no program can fetch {record.name}. {advice}")
-    if not allowed and digest_kind(record) == "none" and read_pin(place) is None:
-        raise ChecksumError(no_digest(record))  # nothing is fetched only to be refused
+    sources = usable(record, access, advice)
     with _locked(place):
         found = cached(record, place, allow_unverified=allowed)  # another process may have fetched it
         return found or _fetch(sources, record, place, access, limits)
@@ -92,21 +88,11 @@ def verify(record: FileRecord, folder: Path) -> Pin:
     return Pin(found.sha256, found.bytes, place.file.stat().st_mtime_ns, verdict.reason)
 
 
-def sources_of(record: FileRecord) -> list[str]:
-    """Return the addresses to try, in order: FACELANDMARKS_MIRROR (files by name), then the manifest's."""
-    mirror = os.environ.get("FACELANDMARKS_MIRROR", "").strip()
-    first = [f"{mirror.rstrip('/')}/{quote(record.name)}"] if mirror else []
-    sources = [*first, *record.urls]
-    problem = next((found for found in map(source_problem, sources) if found), None)
-    if problem:
-        raise DownloadError(f"{problem}. Correct it in FACELANDMARKS_MIRROR or in the manifest")
-    return sources
-
-
-def by_hand(record: FileRecord, folder: os.PathLike[str], tried: Sequence[str] = ()) -> str:
+def by_hand(record: FileRecord, folder: os.PathLike[str], tried: Sequence[FileSource] = ()) -> str:
     """Say how a person gets the file, without the addresses that have just been named."""
-    places = [url for url in record.urls if not url.startswith(HUB)] + [page["url"] for page in record.pages]
-    places = [place for place in places if place not in tried]
+    named = [source.url for source in tried]
+    addresses = [source.url for source in record.sources if source.kind == "original"]
+    places = [place for place in (*addresses, *(page["url"] for page in record.pages)) if place not in named]
     where = f" from {' or '.join(places)}" if places else ""
     return (
         f"Fetch {record.name} by hand{where}, then register it: facelandmarks-weights add {record.name} FILE "
@@ -154,12 +140,22 @@ def add_stream(
         return admit(record, place, allow_unverified=trusted, check=check)
 
 
-def admit(record: FileRecord, place: Place, *, allow_unverified: bool, check: Check | None = None) -> Path:
+def admit(
+    record: FileRecord,
+    place: Place,
+    *,
+    allow_unverified: bool,
+    check: Check | None = None,
+    source: FileSource | None = None,
+) -> Path:
     """Judge `place.partial`, check and pin it, and give it its name, or remove it; the lock must be held."""
     with disk_errors(place):
         try:
             found = examine(place.partial)
-            verdict = judge(record, found, read_pin(place), allow_unverified=allow_unverified)
+            if source is not None and (problem := differs_from(record, source, found)):
+                raise ChecksumError(problem)
+            vouched = source is not None and source.has_digest
+            verdict = judge(record, found, read_pin(place), allow_unverified=allow_unverified, vouched=vouched)
             if verdict.action == "refuse":
                 raise ChecksumError(verdict.reason)
             if check:
@@ -191,25 +187,31 @@ def _locked(place: Place) -> Iterator[None]:
         ) from error
 
 
-def _fetch(sources: list[str], record: FileRecord, place: Place, access: Access, limits: "Limits | None") -> Path:
+def _fetch(
+    sources: Sequence[FileSource], record: FileRecord, place: Place, access: Access, limits: "Limits | None"
+) -> Path:
     """Try the sources in turn."""
-    from facelandmarks.weights.download import NO_HOST, Limits, SourceError, transfer
+    from facelandmarks.weights.download import NO_HOST, Limits, SourceError
 
     problems: list[DownloadError] = []
-    for url in sources:
+    for source in sources:
         for last in (False, True):
             put_together = False
             try:
-                put_together = transfer(url, place, record.bytes, limits or Limits(), progress=access.progress)
-                return admit(record, place, allow_unverified=access.allow_unverified)
-            except SourceError as error:
-                problems.append(error)
+                put_together = bring(source, place, record.bytes, access, limits or Limits())
+                return admit(record, place, allow_unverified=access.allow_unverified, source=source)
             except ChecksumError as error:
-                problems.append(ChecksumError(f"{url} sent another file: {error}"))
+                problems.append(ChecksumError(f"{source.url} sent another file: {error}"))
+            except DownloadError as error:
+                if not isinstance(error, SourceError) and not source.url.startswith(HUB):
+                    raise  # of the disk: another source does not help
+                problems.append(error)
             _LOG.info("%s", problems[-1])
             if last or not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
     listed += "\nIs this machine online?" if all(NO_HOST in str(problem) for problem in problems) else ""
-    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder, tried=sources)}")
+    left_out = len(sources_of(record)) - len(sources)
+    more = f". {left_out} third-party copies were not tried: allow_third_party=True (--third-party)" if left_out else ""
+    raise kind(f"cannot fetch {record.name}:{listed}\n{by_hand(record, place.folder, tried=sources)}{more}")

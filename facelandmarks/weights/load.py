@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import sha256_of
-from facelandmarks.errors import ChecksumError, MissingCheckpointError, import_of
+from facelandmarks.errors import CheckpointError, ChecksumError, MissingCheckpointError, import_of
+from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import USUAL, Access, Place, is_good_copy, keep_copy, read_pin
-from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, get_record
+from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, FileSource, get_record, load_manifest
 
 if TYPE_CHECKING:
-    from facelandmarks.weights.checkpoint import State
+    from facelandmarks.weights.checkpoint import Shapes, State
 
 CONVERSION = 1  # increase it when names or numbers of converted tensors change
 Source = str | os.PathLike[str] | Mapping[str, Any]
@@ -27,10 +28,13 @@ class Weights:
     sha256: str | None = None  # of the file; None for tensors
     folder: Path | None = None  # for what is made from them; None: nothing is
     graph: Path | None = None  # a built-in model, which engines other than PyTorch open as it is
+    shapes: "Callable[[], Shapes] | None" = None  # reads names and shapes alone, of what nobody vouches for
 
 
 def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Weights:
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
+    if isinstance(given, str) and given.startswith(HUB):
+        return find_on_hub(given, access)
     if given is not None:
         if isinstance(given, Mapping):
             return Weights(lambda: read_given(given))
@@ -41,12 +45,55 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
     if record.asset:
         path = verified_asset(record)
         return Weights(partial(read_verified, record, path, str(record.sha256)), record.sha256, graph=path)
+    return obtained(record, access)
+
+
+def obtained(record: FileRecord, access: Access) -> Weights:
+    """Return the weights of a published file, obtained as by `fetch.obtain`."""
     from facelandmarks.weights.fetch import obtain
 
     path = obtain(record, access)
-    pin = read_pin(Place(path.parent, name))
+    pin = read_pin(Place(path.parent, record.name))
     sha256 = pin.sha256 if pin else sha256_of(path)
     return Weights(partial(read_verified, record, path, sha256), sha256, path.parent)
+
+
+def find_on_hub(url: str, access: Access) -> Weights:
+    """Return the weights at an `hf://` address.
+
+    A file that the manifest names must be that file; of others only safetensors are read, and pinned at first use.
+    """
+    from facelandmarks.weights.addresses import hub_parts
+
+    name = hub_parts(url)[1].rpartition("/")[2]
+    record = load_manifest().files.get(name)
+    if record is not None and not record.asset:
+        return obtained(replace(record, sources=(FileSource(url, "mirror"),)), access)
+    if not name.endswith(".safetensors"):
+        raise CheckpointError(
+            f"{url}: {name} is not in the manifest, and of other repositories only *.safetensors are read. If you "
+            "trust the file, fetch it yourself and give its path"
+        )
+    from facelandmarks.weights.hub import pinned
+
+    path, sha256 = pinned(url, access)
+    return Weights(partial(read_given, path), sha256, access.folder)
+
+
+def untrusted(path: Path, sha256: str, access: Access) -> Weights:
+    """Return the weights of a network that nobody vouches for: shapes are compared before memory is taken."""
+
+    def shapes() -> "Shapes":
+        from facelandmarks.weights.checkpoint import read_shapes
+
+        return read_shapes(path)
+
+    def state() -> "State":
+        from facelandmarks.weights.checkpoint import read_checkpoint
+
+        return read_checkpoint(path, "safetensors")
+
+    return Weights(state, sha256, access.folder, shapes=shapes)
 
 
 def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":

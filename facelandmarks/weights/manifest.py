@@ -1,15 +1,26 @@
 """The manifest of all weights files, the only thing that is trusted, and the rules that it keeps."""
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from facelandmarks._files import parse_json
+from facelandmarks._rules import (
+    Accepts,
+    Rules,
+    first_problem,
+    hexadecimal,
+    is_text,
+    list_of,
+    object_of,
+    one_of,
+    or_null,
+    whole,
+)
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.addresses import source_problem
 from facelandmarks.weights.cache import check_name
@@ -19,6 +30,7 @@ ASSETS = PACKAGE / "assets"  # the weights that ship in the wheel
 NAME = "weights_manifest.json"
 SCHEMA = "facelandmarks-manifest/1"
 TABLES = ("training_data", "papers", "protocols")
+KINDS = ("original", "mirror", "third-party")  # of sources
 PREFIX_TRUST = ("high", "medium", "stale_likely")
 
 
@@ -57,12 +69,30 @@ DIALECTS: Mapping[str, Dialect] = {
 
 
 @dataclass(frozen=True)
+class FileSource:
+    """An address that gives a file, or a tar with the file in it. Its digests are those of what it gives."""
+
+    url: str
+    # original: the authors'; mirror: a copy that they or the user vouch for; third-party: anybody's
+    kind: Literal["original", "mirror", "third-party"]
+    member: str | None = None  # path of the file in the tar
+    sha256: str | None = None  # of the file, or of the tar
+    git_blob_sha1: str | None = None  # of the file
+    note: str | None = None
+
+    @property
+    def has_digest(self) -> bool:
+        """Tell whether the source itself says which bytes it gives."""
+        return self.sha256 is not None or self.git_blob_sha1 is not None
+
+
+@dataclass(frozen=True)
 class FileRecord:
     """One weights file: all that is published about it."""
 
     name: str  # of the file, and key in the manifest
     dialect: str  # a key of `DIALECTS`
-    urls: tuple[str, ...]  # where it can be fetched, in order of preference
+    sources: tuple["FileSource", ...]  # where a program can fetch it, in order of preference
     pages: tuple[Mapping[str, str], ...]  # where a person can fetch it and no program: `url`, perhaps a `note`
     bytes: int | None  # None, here and below: not published
     sha256: str | None  # of the whole file, hexadecimal
@@ -118,11 +148,14 @@ def _load(own: str | None, _changed: int | None) -> Manifest:
             raise CheckpointError(f"{own}: {inside[0]!r} is or claims to be a file of the package: choose another name")
         files = {**files, **added["files"]}
         tables = {table: {**rows, **added.get(table, {})} for table, rows in tables.items()}
-    records = {}
-    for name, fields in files.items():
-        frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
-        records[name] = FileRecord(name=name, **frozen)
+    records = {name: record_from(name, fields) for name, fields in files.items()}
     return Manifest(MappingProxyType(records), *(MappingProxyType(tables[table]) for table in TABLES))
+
+
+def record_from(name: str, fields: Mapping[str, Any]) -> FileRecord:
+    """Return the record that checked fields of a manifest describe."""
+    frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+    return FileRecord(name=name, **{**frozen, "sources": tuple(FileSource(**each) for each in fields["sources"])})
 
 
 def manifest_path() -> Path:
@@ -141,63 +174,42 @@ def read_document(path: Path) -> Any:
         raise CheckpointError(f"cannot read the manifest {path}: {error}") from error
 
 
-Accepts = Callable[[Any], bool]
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _text_or_null(value: Any) -> bool:
-    return value is None or _text(value)
-
-
-def _hex(digits: str) -> Accepts:
-    return lambda value: value is None or (_text(value) and bool(re.fullmatch(f"[0-9a-f]{{{digits}}}", value)))
-
-
-def _list_of(accepts: Accepts) -> Accepts:
-    return lambda value: isinstance(value, list) and all(map(accepts, value))
-
-
-def _object(fields: Mapping[str, Accepts], optional: frozenset[str] = frozenset()) -> Accepts:
-    return lambda value: (
-        isinstance(value, dict)
-        and fields.keys() - optional <= value.keys() <= fields.keys()
-        and all(fields[key](inside) for key, inside in value.items())
-    )
-
-
-@cache
-def field_rules() -> Mapping[str, tuple[str, Accepts]]:
-    """Return for each field of a record what is expected, for messages, and the test of a value."""
-    source = dict.fromkeys(("repository", "commit", "config"), _text_or_null)
-    page = {"url": _text, "note": _text}
+def field_rules() -> Rules:
+    """Return the rules for the fields of a record."""
+    source = dict.fromkeys(("repository", "commit", "config"), or_null(is_text))
+    page = {"url": is_text, "note": is_text}
     published: Mapping[str, Accepts] = {
         **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
         "values": lambda value: isinstance(value, dict),
-        "protocol": _text_or_null,
+        "protocol": or_null(is_text),
+    }
+    place: Mapping[str, Accepts] = {
+        "url": is_text,
+        "kind": one_of(KINDS),
+        **dict.fromkeys(("member", "note"), or_null(is_text)),
+        "sha256": or_null(hexadecimal("64")),
+        "git_blob_sha1": or_null(hexadecimal("40")),
     }
     return {
-        "dialect": (f"one of {', '.join(DIALECTS)}", lambda value: value in [*DIALECTS]),
-        "urls": ("a list of addresses", _list_of(_text)),
-        "pages": ("a list of objects with a url", _list_of(_object(page, optional=frozenset({"note"})))),
-        "bytes": ("a whole number above 0, or null", lambda value: value is None or (type(value) is int and value > 0)),
-        "sha256": ("64 small hexadecimal digits, or null", _hex("64")),
-        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", _hex("6,63")),
-        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", lambda value: value in (None, *PREFIX_TRUST)),
-        "git_blob_sha1": ("40 small hexadecimal digits, or null", _hex("40")),
-        "licence": ("a text", _text),
-        "training_data": ("a list of names", _list_of(_text)),
-        "papers": ("a list of names", _list_of(_text)),
-        "source": ("an object of repository, commit and config", _object(source)),
-        "published": ("a list of rows", _list_of(_object(published))),
-        "notes": ("a list of texts", _list_of(_text)),
-        "asset": ("true or false", lambda value: isinstance(value, bool)),
-        "same_tensors": (
-            "a list of 64 small hexadecimal digits each",
-            _list_of(lambda value: _text(value) and _hex("64")(value)),
+        "dialect": (f"one of {', '.join(DIALECTS)}", one_of(DIALECTS)),
+        "sources": (
+            f"a list of objects with a url and a kind ({', '.join(KINDS)})",
+            list_of(object_of(place, place.keys() - {"url", "kind"})),
         ),
+        "pages": ("a list of objects with a url", list_of(object_of(page, optional=("note",)))),
+        "bytes": ("a whole number above 0, or null", or_null(whole(1, 1 << 62))),
+        "sha256": ("64 small hexadecimal digits, or null", or_null(hexadecimal("64"))),
+        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", or_null(hexadecimal("6,63"))),
+        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", one_of((None, *PREFIX_TRUST))),
+        "git_blob_sha1": ("40 small hexadecimal digits, or null", or_null(hexadecimal("40"))),
+        "licence": ("a text", is_text),
+        "training_data": ("a list of names", list_of(is_text)),
+        "papers": ("a list of names", list_of(is_text)),
+        "source": ("an object of repository, commit and config", object_of(source)),
+        "published": ("a list of rows", list_of(object_of(published))),
+        "notes": ("a list of texts", list_of(is_text)),
+        "asset": ("true or false", lambda value: isinstance(value, bool)),
+        "same_tensors": ("a list of 64 small hexadecimal digits each", list_of(hexadecimal("64"))),
     }
 
 
@@ -230,16 +242,7 @@ def record_problem(name: str, fields: Any) -> str | None:
         check_name(name)
     except CheckpointError as error:
         return str(error)
-    if not isinstance(fields, dict):
-        return "expected an object"
-    rules = field_rules()
-    different = sorted((fields.keys() - rules.keys()) | (rules.keys() - OPTIONAL - fields.keys()))
-    if different:
-        return f"{different[0]} is {'missing' if different[0] in rules else 'unknown'}"
-    for field, (expected, accepts) in rules.items():
-        if field in fields and not accepts(fields[field]):
-            return f"{field} must be {expected}, not {fields[field]!r}"
-    return None
+    return first_problem(fields, field_rules(), OPTIONAL)
 
 
 def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -256,4 +259,8 @@ def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, A
         for name in named[table]
         if name not in tables[table]
     ]
-    return next((problem for problem in (*map(source_problem, fields["urls"]), *unknown) if problem), None)
+    sources = fields["sources"]
+    archives = [each["url"] for each in sources if each.get("member") and not each.get("sha256")]
+    bare = [f"{url} is an archive: it needs its own sha256" for url in archives]
+    problems = (*(source_problem(each["url"]) for each in sources), *bare, *unknown)
+    return next((problem for problem in problems if problem), None)

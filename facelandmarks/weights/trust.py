@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from facelandmarks.weights.cache import Pin
-from facelandmarks.weights.manifest import FileRecord
+from facelandmarks.weights.manifest import FileRecord, FileSource
 
 CHUNK = 1 << 20  # bytes
 
@@ -30,11 +30,18 @@ class Verdict:
     warning: str | None = None
 
 
-def judge(record: FileRecord, found: Found, pin: Pin | None, *, allow_unverified: bool = False) -> Verdict:
+def judge(
+    record: FileRecord,
+    found: Found,
+    pin: Pin | None,
+    *,
+    allow_unverified: bool = False,
+    vouched: bool = False,
+) -> Verdict:
     """Decide about a file that was read whole; `pin` is the file that was accepted under its name before.
 
     Facts count in the order of how much they say: size, SHA-256, the pin of the first use, Git's digest, the digits in
-    the name. Without any, only `allow_unverified` lets a file in.
+    the name. Without any, only `vouched`, a digest of the source that sent it, or `allow_unverified` lets a file in.
     """
     name, sha256 = record.name, found.sha256
     if record.bytes not in (None, found.bytes) and sha256 not in record.same_tensors:
@@ -51,11 +58,28 @@ def judge(record: FileRecord, found: Found, pin: Pin | None, *, allow_unverified
         return Verdict("refuse", f"Git's digest of {name} is {found.git_blob_sha1}, not {record.git_blob_sha1}")
     if record.sha256_prefix is not None:
         return _judge_prefix(record, sha256, known=pin is not None or allow_unverified)
-    if pin is not None:
-        return Verdict("accept", "pin")
+    if pin is not None or vouched:
+        return Verdict("accept", "pin" if pin is not None else "first use, digest of its source")
     if allow_unverified:
         return Verdict("accept", "first use, unverified", f"no digest of {name} is published: {_taken(sha256)}")
     return Verdict("refuse", no_digest(record))
+
+
+def differs_from(record: FileRecord, source: FileSource, found: Found) -> str | None:
+    """Return how a file differs from what its source was to send, or None; a tar is examined before it is opened."""
+    if source.member is None and source.sha256 not in (None, found.sha256):
+        return f"the SHA-256 of {record.name} is {found.sha256}, not {source.sha256} as from this source"
+    if source.git_blob_sha1 not in (None, found.git_blob_sha1):
+        return f"Git's digest of {record.name} is {found.git_blob_sha1}, not {source.git_blob_sha1} as from this source"
+    if source.kind == "third-party" and not found.sha256.startswith(record.sha256_prefix or ""):
+        return f"the SHA-256 of this third-party copy is {found.sha256} and does not begin with {record.sha256_prefix}"
+    return None
+
+
+def is_independent(record: FileRecord) -> bool:
+    """Tell whether a digest of the authors says which file is meant, wherever it comes from."""
+    stale = record.sha256_prefix is None or record.prefix_trust == "stale_likely"
+    return record.sha256 is not None or record.git_blob_sha1 is not None or not stale
 
 
 def _judge_prefix(record: FileRecord, sha256: str, *, known: bool) -> Verdict:

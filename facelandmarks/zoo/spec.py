@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from facelandmarks.schemes.scheme import Scheme
 
 # The upstream implementation whose arithmetic is followed, where two run the same file.
 Variant = Literal["mmpose0x", "mmpose1x"]
@@ -22,7 +25,7 @@ class ModelSpec:
     title: str  # for people
     network: str  # key in `facelandmarks.nn.build`
     network_options: Mapping[str, Any]  # arguments of the network's constructor
-    scheme: str  # of the output (`facelandmarks.schemes`)
+    scheme: "str | Scheme"  # of the output: a name in `facelandmarks.schemes`, or one's own
     weights: str  # key of the file in `weights_manifest.json`
     input_size: tuple[int, int]  # width and height of the crop in pixels
     geometry: str  # maps a box to a crop and points back (`facelandmarks.geometry`)

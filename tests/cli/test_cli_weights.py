@@ -260,3 +260,20 @@ def test_help_and_list_load_no_heavy_package():
     began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "heavy: []" in result.stdout, time.monotonic() - began
+
+
+def test_kinds_of_sources_are_shown(cache, capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "sources" in lines[0]
+    row = next(line for line in lines if line.startswith("rtmpose_m_face6 "))
+    assert "1 original, 1 mirror, 1 third-party" in row
+    assert main(["url", "hrnetv2_w18_wflw_official"]) == 0
+    said = capsys.readouterr().out
+    assert "fer.tar?dl=1  (third-party; member fer/HR18-WFLW.pth of a tar; 94b1f8c2" in said
+
+
+def test_a_third_party_copy_is_named_and_needs_the_option(cache, capsys, monkeypatch):
+    monkeypatch.setenv("FACELANDMARKS_OFFLINE", "0")
+    assert main(["fetch", "hrnetv2_w18_300w_official"]) == 3
+    assert "--third-party" in capsys.readouterr().err

@@ -5,6 +5,7 @@ A route is a list of behaviours, one a request; the last one stays. A behaviour 
 
 import contextlib
 import gzip
+import hashlib
 import ssl
 import threading
 import time
@@ -29,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         script = self.server.routes.get(self.path, [status(404)])
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client had enough
             script[min(number, len(script) - 1)](self)
+
+    do_HEAD = do_GET  # noqa: N815 - behaviours that send a body to it are for GET
 
     def log_message(self, *_):
         pass
@@ -101,6 +104,18 @@ def whole(body, etag='"1"', pause=0.0, piece=1 << 16, ranges=True, sent=None, **
             handler.wfile.flush()
             if pause:
                 time.sleep(pause)
+
+    return answer
+
+
+def hub_file(body, commit, etag=None) -> Behaviour:
+    """A file of the Hugging Face Hub, whose answers name the commit."""
+    facts = {"X_Repo_Commit": commit, "ETag": etag or f'"{hashlib.sha256(body).hexdigest()}"'}
+
+    def answer(handler):
+        handler.head(200, Content_Length=len(body), **facts)
+        if handler.command == "GET":
+            handler.wfile.write(body)
 
     return answer
 

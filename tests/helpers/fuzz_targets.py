@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 from fuzz_files import Target, in_file, saved_by
 from fuzz_native_targets import graph, video
-from fuzz_text_targets import faces_coco, faces_csv, faces_json, faces_pts, journal, list_of_pictures, predictions
+from fuzz_text_targets import (
+    config,
+    faces_coco,
+    faces_csv,
+    faces_json,
+    faces_pts,
+    journal,
+    list_of_pictures,
+    predictions,
+)
 
 
 def images() -> Target:
@@ -271,6 +280,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = {
     "list_of_pictures": list_of_pictures,
     "journal": journal,
     "predictions": predictions,
+    "config": config,
     "video": video,
     "graph": graph,
 }

@@ -172,7 +172,7 @@ def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
         image_record(image, model.spec.name, faces, "no such file" if faces is None else None)
         for image, faces in zip(pictures, found, strict=False)
     ]
-    lines = [_settings(model, pictures, "compact", None, (0,)), *records]
+    lines = [_settings(model, pictures, detector="compact", rotations=(0,)), *records]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
@@ -194,3 +194,42 @@ def predictions() -> Target:
         PredictionStore(path, settings).keep(faces.items())
 
     return Target([("kept.jsonl", saved_by(write))], in_file(".jsonl", read), damage=values_or_bytes)
+
+
+def config() -> Target:
+    """The `config.json` of a model's folder: loaded and run if it is read; of large networks, read and bound."""
+    import tempfile
+
+    from facelandmarks.api import load_model
+    from facelandmarks.pipeline import bind, choose
+    from facelandmarks.share import write_model
+    from facelandmarks.weights.folder import CONFIG, MOST_CONFIG, read_config
+    from facelandmarks.zoo import MODELS
+    from facelandmarks.zoo.own import choices, spec_to_dict
+
+    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
+    own = folder / CONFIG
+    write_model("tiny_300w", folder)
+    image = np.zeros((64, 64, 3), np.uint8)
+    scheme = {"name": "mine", "size": 68, "pairs": [[0, 16], [1, 15]], "contours": [{"name": "jaw", "points": [0, 1]}]}
+    short = {"like": "tiny_300w", "name": "mine", "scheme": scheme, "flip_test": True}
+    large = ("hrnetv2_w18_wflw_dark", "hrnetv2_w18_cofw_official", "rtmpose_t_face6", "mediapipe_face_mesh")
+    specs = {name: replace(MODELS[name], weights="model.safetensors") for name in large}
+    corpus = [("run", own.read_bytes()), ("run short", _config(short))]
+    corpus += [(name, _config(spec_to_dict(spec))) for name, spec in specs.items()]
+
+    def run(name: str, data: bytes) -> None:
+        if name.startswith("run"):
+            own.write_bytes(data)
+            model = load_model(folder, engine="torch", device="cpu")
+            if not np.isfinite(model.predict(image, (8, 8, 56, 56)).boxes).all():
+                raise TypeError("no numbers")
+        elif len(data) <= MOST_CONFIG:
+            for spec in choices(read_config(data, "it").spec):
+                bind(choose(spec))
+
+    return Target(corpus, run, damage=values_or_bytes)
+
+
+def _config(model: dict[str, object]) -> bytes:
+    return json.dumps({"schema": "facelandmarks-model/1", "model": model}).encode()

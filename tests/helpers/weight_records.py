@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelandmarks.weights.manifest import FileRecord
+from facelandmarks.weights.manifest import FileRecord, FileSource
 
 BODY = np.random.default_rng(13).bytes(300_000)
 OTHER = BODY[:-1] + bytes([BODY[-1] ^ 1])  # of the same size
@@ -19,11 +19,11 @@ def sha256(content: bytes) -> str:
 
 
 def record_of(*urls, body=BODY, **changes) -> FileRecord:
-    """The record of a file with this content; every digest and the size are known, unless changed."""
+    """The record of a file with this content, from these addresses or sources; every digest and the size are known."""
     record = FileRecord(
         name=NAME,
         dialect="mmpose0x",
-        urls=urls,
+        sources=tuple(FileSource(url, "original") if isinstance(url, str) else url for url in urls),
         pages=(),
         bytes=len(body),
         sha256=sha256(body),

@@ -24,11 +24,13 @@ MODULES = (
     "facelandmarks.evaluation.datasets",
     "facelandmarks.engines.base",
     "facelandmarks.export",
+    "facelandmarks.share",
     "facelandmarks.measures",
     "facelandmarks.rotations",
     "facelandmarks.formats",
     "facelandmarks.bulk",
     "facelandmarks.video",
+    "facelandmarks.web",
 )
 
 

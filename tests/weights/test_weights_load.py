@@ -199,5 +199,7 @@ def test_files_of_the_wheel_need_nothing(cache):
 def test_options_of_load_model_reach_the_download(server, tmp_path, monkeypatch):
     with pytest.raises(fl.OfflineError, match=str(tmp_path / "mine")):
         fl.load_model("hrnetv2_w18_wflw", cache_dir=tmp_path / "mine", offline=True)
-    with pytest.raises(fl.DownloadError, match=r"no program can fetch HR18-WFLW\.pth.*1drv\.ms.*add HR18-WFLW\.pth"):
+    with pytest.raises(
+        fl.DownloadError, match=r"HR18-WFLW\.pth there are only third-party copies.*1drv\.ms.*add HR18-WFLW\.pth"
+    ):
         fl.load_model("hrnetv2_w18_wflw_official", cache_dir=tmp_path / "mine")

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import re
 
 import pytest
 from paths import DOCS
@@ -22,12 +23,35 @@ from facelandmarks.weights.manifest import (
 )
 from facelandmarks.zoo import MODELS
 
+ORIGINAL = dict.fromkeys(("download.openmmlab.com", "storage.googleapis.com", "github.com"), "original")
+# Found after the research of zoo_facts.json: a digest, and copies of others by address with kind and digest.
+LATER = {
+    "mmpose_anime-face_hrnetv2.pth": {"sha256": "65b9951b29fb708a89c0467678094dd19b0136cddaf1366eb9d1e6e310dee842"}
+}
+RTMPOSE_M = "rtmpose-m_simcc-face6_pt-in1k_120e-256x256-72a37400_20230529.pth"
+GITHUB = "https://raw.githubusercontent.com"
+TAU_J = "hf://Tau-J/RTMPose@cd4d7095f5cfc9cfc4f46289bee91ea4a1e1d9fd/rtmposev1/"
+COPIES = {
+    f"{GITHUB}/AmyBai0620/SWS3026-Visual-Computing-Project/2d425062e33d7337953f0ec9c97a92602df72d97/expert/models/"
+    f"rtmpose_face/{RTMPOSE_M}": ("third-party", "5bdfff1bfa37e57dce0972187be709098a8a00c0"),
+    f"{GITHUB}/mucunwuxian/HRNet-Facial-Landmark-Detection/980c98c48a4c947b9fedb9625b8890bf8e34f935/hrnetv2_pretrained/"
+    "HR18-300W.pth": ("third-party", "f633a0147a1ba475e52da7310588250621efc1c3"),
+    "https://www.dropbox.com/s/1u6e7yvss56nx1n/fer.tar?dl=1": (
+        "third-party",
+        "94b1f8c23dfc5e626c1de0e76257f174463b8f2c371670036ce75f0923d4985d",
+    ),
+    **{TAU_J + spec.weights: ("mirror", None) for spec in MODELS.values() if spec.weights.startswith("rtmpose-")},
+}
 DETECTORS = {*FILES.values(), "compact.onnx"}
 
 
 @pytest.fixture(scope="module")
 def document():
     return json.loads(manifest_path().read_text())
+
+
+def from_(url, **changes):
+    return [{"url": url, "kind": "original", **changes}]
 
 
 def good():
@@ -64,10 +88,12 @@ def test_tables_hold_nothing_that_is_not_used(document):
 def test_what_can_be_fetched_says_so(document):
     """Files in the wheel need no address; share pages are for people; all else has https addresses."""
     for name, fields in document["files"].items():
-        assert fields.get("asset", False) or fields["urls"] or fields["pages"], name
-        assert all(url.startswith("https://") for url in fields["urls"]), name
+        urls = [source["url"] for source in fields["sources"]]
+        assert fields.get("asset", False) or urls or fields["pages"], name
+        assert all(url.startswith(("https://", "hf://")) for url in urls), name
+        assert all(re.search("@[0-9a-f]{40}/", url) for url in urls if url.startswith("hf://")), name
         shares = ("1drv.ms", "onedrive", "drive.google", "pan.baidu", "/tree/")
-        assert not any(share in url for url in fields["urls"] for share in shares), name
+        assert not any(share in url for url in urls for share in shares), name
 
 
 def test_facts_of_the_research(document, shared):
@@ -82,14 +108,38 @@ def test_facts_of_the_research(document, shared):
     }
     assert outside.keys() <= found.keys()
     for name, fields in outside.items():
-        digest = found[name]["digest"]
+        digest = {**found[name]["digest"], **LATER.get(name, {})}
         assert (fields["sha256"], fields["sha256_prefix"]) == (digest["sha256"], digest.get("sha256_prefix")), name
         assert fields["git_blob_sha1"] == digest["git_blob_sha1"], name
         assert fields["bytes"] == found[name].get("bytes"), name
         if fields["prefix_trust"]:
             assert fields["prefix_trust"] == digest["prefix_trust"], name
         usable = [row["url"] for row in found[name]["urls"] if row["same_bytes"] in ("yes", "expected", "unknown")]
-        assert [url for url in usable if url in fields["urls"]] == fields["urls"], name
+        urls = [source["url"] for source in fields["sources"] if source["url"] not in COPIES]
+        assert [url for url in usable if url in urls] == urls, name
+    sources = {source["url"]: source for fields in outside.values() for source in fields["sources"]}
+    for url, (kind, digest) in COPIES.items():
+        assert (sources[url]["kind"], sources[url].get("git_blob_sha1") or sources[url].get("sha256")) == (kind, digest)
+
+
+def test_the_kinds_of_sources(document):
+    """The authors' own hosts are original; the maintainer's mirror comes last, for what lies beside its files."""
+    for name, fields in document["files"].items():
+        for source in fields["sources"]:
+            host = source["url"].removeprefix("hf://").removeprefix("https://").partition("/")[0]
+            assert ORIGINAL.get(host, source["kind"]) == source["kind"], name
+        hub = [source for source in fields["sources"] if source["url"].startswith("hf://Tau-J/RTMPose@")]
+        assert hub == (fields["sources"][-1:] if name.startswith("rtmpose-") else []), name
+        assert all(source["url"].endswith(f"/rtmposev1/{name}") for source in hub)
+
+
+def test_an_archive_needs_its_own_digest():
+    bad = good()
+    bad["files"]["a.pth"].update(sources=from_("https://example.com/a.tar", member="a/a.pth"))
+    with pytest.raises(CheckpointError, match=r"a\.tar is an archive: it needs its own sha256"):
+        check_manifest(bad, "it")
+    bad["files"]["a.pth"]["sources"][0]["sha256"] = "0" * 64
+    check_manifest(bad, "it")
 
 
 # What is changed in a good record, and a word of the complaint.
@@ -103,16 +153,25 @@ BAD = {
     "files as a list": (lambda d: d.update(files=[]), "files"),
     "unknown table": (lambda d: d.update(more={}), "more"),
     "record as a text": (lambda d: d["files"].update({"a.pth": "x"}), "object"),
-    "http": (lambda d: d["files"]["a.pth"].update(urls=["http://example.com/a"]), "plain http"),
-    "file": (lambda d: d["files"]["a.pth"].update(urls=["file:///etc/passwd"]), "file:///etc/passwd"),
-    "ftp": (lambda d: d["files"]["a.pth"].update(urls=["ftp://example.com/a"]), "neither https"),
-    "password": (lambda d: d["files"]["a.pth"].update(urls=["https://me:secret@example.com/a"]), "password"),
-    "loopback in name only": (lambda d: d["files"]["a.pth"].update(urls=["http://localhost.example.com/"]), "http"),
-    "path": (lambda d: d["files"]["a.pth"].update(urls=["/srv/a.pth"]), "/srv/a.pth"),
-    "space": (lambda d: d["files"]["a.pth"].update(urls=["https://example.com/a b"]), "a b"),
-    "hub without a path": (lambda d: d["files"]["a.pth"].update(urls=["hf://owner/name"]), "hf://owner/repository"),
-    "hub with dots": (lambda d: d["files"]["a.pth"].update(urls=["hf://owner/name/../x"]), "hf://owner/repository"),
-    "urls as a text": (lambda d: d["files"]["a.pth"].update(urls="https://example.com"), "urls must be"),
+    "http": (lambda d: d["files"]["a.pth"].update(sources=from_("http://example.com/a")), "plain http"),
+    "file": (lambda d: d["files"]["a.pth"].update(sources=from_("file:///etc/passwd")), "file:///etc/passwd"),
+    "ftp": (lambda d: d["files"]["a.pth"].update(sources=from_("ftp://example.com/a")), "neither https"),
+    "password": (lambda d: d["files"]["a.pth"].update(sources=from_("https://me:secret@example.com/a")), "password"),
+    "loopback in name only": (
+        lambda d: d["files"]["a.pth"].update(sources=from_("http://localhost.example.com/")),
+        "http",
+    ),
+    "path": (lambda d: d["files"]["a.pth"].update(sources=from_("/srv/a.pth")), "/srv/a.pth"),
+    "space": (lambda d: d["files"]["a.pth"].update(sources=from_("https://example.com/a b")), "a b"),
+    "hub without a path": (
+        lambda d: d["files"]["a.pth"].update(sources=from_("hf://owner/name")),
+        "hf://owner/repository",
+    ),
+    "hub with dots": (
+        lambda d: d["files"]["a.pth"].update(sources=from_("hf://owner/name/../x")),
+        "hf://owner/repository",
+    ),
+    "urls as a text": (lambda d: d["files"]["a.pth"].update(sources="https://example.com"), "sources must be"),
     "empty digest": (lambda d: d["files"]["a.pth"].update(sha256=""), "sha256 must be"),
     "short digest": (lambda d: d["files"]["a.pth"].update(sha256="ab" * 31), "sha256 must be"),
     "large digits": (lambda d: d["files"]["a.pth"].update(sha256="AB" * 32), "sha256 must be"),
@@ -125,7 +184,7 @@ BAD = {
     "true bytes": (lambda d: d["files"]["a.pth"].update(bytes=True), "bytes must be"),
     "unknown dialect": (lambda d: d["files"]["a.pth"].update(dialect="pickle"), "dialect must be"),
     "missing field": (lambda d: d["files"]["a.pth"].pop("licence"), "licence is missing"),
-    "unknown field": (lambda d: d["files"]["a.pth"].update(md5="x"), "md5 is unknown"),
+    "unknown field": (lambda d: d["files"]["a.pth"].update(md5="x"), "'md5' is unknown"),
     "page without address": (lambda d: d["files"]["a.pth"].update(pages=[{"note": "x"}]), "pages must be"),
     "published row": (lambda d: d["files"]["a.pth"].update(published=[{}]), "published must be"),
     "source": (lambda d: d["files"]["a.pth"].update(source={}), "source must be"),
@@ -155,11 +214,11 @@ def test_contradictions_are_refused():
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:8000/a", "http://127.0.0.1/a", "http://[::1]:80/a", "hf://owner/name/folder/a.pth@main"]
+    "url", ["http://localhost:8000/a", "http://127.0.0.1/a", "http://[::1]:80/a", "hf://owner/name@main/folder/a.pth"]
 )
 def test_addresses_that_are_fine(url):
     fine = good()
-    fine["files"]["a.pth"].update(urls=[url])
+    fine["files"]["a.pth"].update(sources=from_(url))
     check_manifest(fine, "it")
 
 
@@ -172,7 +231,7 @@ def test_own_records_are_added_and_replace(tmp_path, monkeypatch):
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(own))
     assert len(load_manifest().files) == before + 1
     assert get_record("new.pth").training_data == ("WFLW",)
-    assert get_record(name).urls == ("https://example.com/a",)
+    assert [source.url for source in get_record(name).sources] == ["https://example.com/a"]
     write_manifest(own)  # changed on disk: seen
     assert len(load_manifest().files) == before
     monkeypatch.delenv("FACELANDMARKS_MANIFEST")
@@ -193,7 +252,7 @@ def test_own_records_keep_to_the_rules(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r"cannot read the manifest .*own\.json"):
         load_manifest()
     bad = good()
-    bad["files"]["a.pth"]["urls"] = ["http://example.com"]
+    bad["files"]["a.pth"]["sources"] = from_("http://example.com")
     own.write_text(json.dumps(bad))
     with pytest.raises(CheckpointError, match=r"own\.json: 'a\.pth': .*plain http"):
         load_manifest()

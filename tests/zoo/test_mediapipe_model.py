@@ -235,8 +235,9 @@ def test_records_hold_what_is_known_of_the_files():
         record = get_record(name.replace("_fp16", ""))
         assert record.sha256
         assert record.bytes == weights(next(key for key, file in FILES.items() if file == name)).stat().st_size
-        assert all(url.startswith("https://storage.googleapis.com/mediapipe-assets/") for url in record.urls)
-        assert all("?generation=" in url for url in record.urls)  # without, an address gives another file at times
+        urls = [source.url for source in record.sources]
+        assert all(url.startswith("https://storage.googleapis.com/mediapipe-assets/") for url in urls)
+        assert all("?generation=" in url for url in urls)  # without, an address gives another file at times
         assert record.sha256 not in record.same_tensors
     said = fl.model_info("mediapipe_face_mesh")
     assert said["licence"] == "Apache-2.0"

@@ -1,0 +1,79 @@
+"""What JSON from anywhere may hold: tests of values, and the first field that fails one."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from facelandmarks.errors import hint_at
+
+Accepts = Callable[[Any], bool]
+Rules = Mapping[str, tuple[str, Accepts]]  # by field: what is expected, for messages, and the test of a value
+
+
+def is_text(value: Any) -> bool:
+    """Tell whether a value is a text that is not empty."""
+    return isinstance(value, str) and value != ""
+
+
+def or_null(accepts: Accepts) -> Accepts:
+    """Accept null, too."""
+    return lambda value: value is None or accepts(value)
+
+
+def matching(pattern: str) -> Accepts:
+    """Accept texts that match a pattern as a whole."""
+    compiled = re.compile(pattern)
+    return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
+
+
+def hexadecimal(digits: str) -> Accepts:
+    """Accept small hexadecimal digits; `digits` is how many, as in a pattern: `64`, or `6,63`."""
+    return matching(f"[0-9a-f]{{{digits}}}")
+
+
+def whole(least: int, most: int) -> Accepts:
+    """Accept whole numbers in a range."""
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def number(least: float, most: float) -> Accepts:
+    """Accept numbers in a range."""
+    return lambda value: type(value) in (int, float) and least <= value <= most
+
+
+def one_of(choices: Collection[Any]) -> Accepts:
+    """Accept these texts, numbers or null."""
+    return lambda value: isinstance(value, str | int | float | None) and value in choices
+
+
+def list_of(accepts: Accepts, count: int | None = None) -> Accepts:
+    """Accept lists, of a certain length if `count` is given."""
+    return lambda value: isinstance(value, list) and count in (None, len(value)) and all(map(accepts, value))
+
+
+def object_of(fields: Mapping[str, Accepts], optional: Collection[str] = ()) -> Accepts:
+    """Accept objects with these fields."""
+    return lambda value: (
+        isinstance(value, dict)
+        and fields.keys() - set(optional) <= value.keys() <= fields.keys()
+        and all(fields[key](inside) for key, inside in value.items())
+    )
+
+
+def table_of(accepts: Accepts) -> Accepts:
+    """Accept objects with any fields, whose values are alike."""
+    return lambda value: isinstance(value, dict) and all(map(accepts, value.values()))
+
+
+def first_problem(fields: Any, rules: Rules, optional: Collection[str] = ()) -> str | None:
+    """Return what is wrong with an object, or None: a field that is unknown, missing, or holds something else."""
+    if not isinstance(fields, dict):
+        return "expected an object"
+    if unknown := sorted(fields.keys() - rules.keys()):
+        return f"{unknown[0]!r:.60} is unknown; {hint_at(unknown[0], rules.keys())}"
+    if missing := sorted(rules.keys() - set(optional) - fields.keys()):
+        return f"{missing[0]} is missing"
+    for field, (expected, accepts) in rules.items():
+        if field in fields and not accepts(fields[field]):
+            return f"{field} must be {expected}, not {fields[field]!r:.200}"
+    return None
