@@ -15,11 +15,11 @@ from facelandmarks.cli.predict import main as predict
 def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     folder.mkdir(parents=True, exist_ok=True)
-    photo, picture, result = (folder / name for name in ("astronaut.png", "astronaut_landmarks.png", "astronaut.json"))
+    photo, image, result = (folder / name for name in ("astronaut.png", "astronaut_landmarks.png", "astronaut.json"))
     skimage.io.imsave(photo, skimage.data.astronaut(), check_contrast=False)
-    code = predict([str(photo), "--json", str(result), "--draw", str(picture), "--force"])
+    code = predict([str(photo), "--json", str(result), "--draw", str(image), "--force"])
     if code == 0:
-        print(f"\nLook at {picture.resolve()}\nNumbers:  {result.resolve()}")
+        print(f"\nLook at {image.resolve()}\nNumbers:  {result.resolve()}")
     return code
 
 

@@ -1,9 +1,9 @@
-"""Landmarks of many pictures with Ray: on this machine, and unchanged on a cluster.
+"""Landmarks of many images with Ray: on this machine, and unchanged on a cluster.
 
-    python examples/ray_bulk.py PICTURES.. --out FOLDER [--actors N] [--gpus-per-actor 1]
+    python examples/ray_bulk.py IMAGES.. --out FOLDER [--actors N] [--gpus-per-actor 1]
 
-PICTURES are folders, patterns, or lists of paths in files *.txt (of which Ray reads only as much as it needs). FOLDER
-gets Parquet files with one row a face. Every machine of the cluster must see pictures and folder under these paths. On
+IMAGES are folders, patterns, or lists of paths in files *.txt (of which Ray reads only as much as it needs). FOLDER
+gets Parquet files with one row a face. Every machine of the cluster must see images and folder under these paths. On
 a cluster run it on one of its machines (or with RAY_ADDRESS set); on a single machine Ray starts by itself.
 """
 
@@ -20,19 +20,19 @@ from facelandmarks.bulk import RayPredictor, find_images
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Landmarks of many pictures with Ray.")
-    parser.add_argument("pictures", nargs="+")
+    parser = argparse.ArgumentParser(description="Landmarks of many images with Ray.")
+    parser.add_argument("images", nargs="+")
     parser.add_argument("--out", required=True, help="folder of Parquet files; must not exist")
     parser.add_argument("--model", default="compact_300w")
     parser.add_argument("--actors", type=int, help="processes in the cluster (one a GPU, or one a CPU)")
     parser.add_argument("--gpus-per-actor", type=float, default=0)
-    parser.add_argument("--threads-per-actor", type=int, default=1, help="CPU threads, also those that read pictures")
+    parser.add_argument("--threads-per-actor", type=int, default=1, help="CPU threads, also those that read images")
     parser.add_argument("--batch-size", type=int, default=64)
     return parser.parse_args()
 
 
 def paths_of(inputs: list[str]) -> tuple[ray.data.Dataset, str]:
-    """The pictures, and the column of their paths. Of lists only as much is read as is needed at a time."""
+    """The images, and the column of their paths. Of lists only as much is read as is needed at a time."""
     if all(name.endswith(".txt") for name in inputs):
         return ray.data.read_text([str(Path(name).absolute()) for name in inputs]), "text"
     return ray.data.from_items([{"path": str(Path(path).absolute())} for path in find_images(inputs)]), "path"
@@ -46,7 +46,7 @@ def main() -> int:
     resources = ray.cluster_resources()
     share = resources.get("GPU", 0) / args.gpus_per_actor if args.gpus_per_actor else resources["CPU"]
     actors = args.actors or max(1, int(share if args.gpus_per_actor else share / args.threads_per_actor))
-    paths, column = paths_of(args.pictures)
+    paths, column = paths_of(args.images)
     begin = time.perf_counter()
     # An actor that dies is started again, and its batches are done again: that is Ray Data's own default.
     paths.repartition(target_num_rows_per_block=args.batch_size).map_batches(
@@ -65,9 +65,7 @@ def main() -> int:
     rows = ray.data.read_parquet(args.out).select_columns(["image", "status"]).to_pandas()
     seconds = time.perf_counter() - begin
     counts = rows.drop_duplicates("image").status.value_counts().to_dict()
-    print(
-        f"{rows.image.nunique()} pictures, {len(rows)} rows, {counts}, {actors} actors, {seconds:.1f} s -> {args.out}"
-    )
+    print(f"{rows.image.nunique()} images, {len(rows)} rows, {counts}, {actors} actors, {seconds:.1f} s -> {args.out}")
     return 0
 
 

@@ -68,8 +68,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == os.fspath(partial):
-            error.filename, error.filename2 = os.fspath(path), None  # the name that a user knows
+        if isinstance(error, OSError) and error.filename == os.fspath(partial):  # which no user knows
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
 
 

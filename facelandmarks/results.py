@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import InvalidImageError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
 from facelandmarks.formats import CARRIED
 from facelandmarks.formats.coco import from_coco, to_coco
 from facelandmarks.formats.csv import from_csv, to_csv, to_pandas
@@ -283,17 +283,15 @@ class Landmarks:
 
     def to_supervision(self) -> "supervision.KeyPoints":
         """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
-        try:
-            import supervision
-        except ImportError as error:
-            raise MissingDependencyError('no supervision: pip install "facelandmarks-zoo[supervision]"') from error
-        return supervision.KeyPoints(
+        package = require("supervision", "to_supervision", "'facelandmarks-zoo[supervision]'")
+        points: supervision.KeyPoints = package.KeyPoints(
             xy=self.points.copy(),
             class_id=np.zeros(len(self), int),
             keypoint_confidence=self.scores.copy(),
             detection_confidence=self.box_scores.copy(),
             data={"box": self.boxes.copy()},
         )
+        return points
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return a `pandas` table: one row a face, with columns and numbers of `to_csv`, NaN where unknown."""

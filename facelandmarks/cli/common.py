@@ -59,7 +59,7 @@ def run_command(command: Callable[[], int]) -> int:
         return CLOSED
     except OSError as error:  # stdout is a file on a full disk
         with suppress(OSError):
-            complain(f"cannot write to stdout: {error.strerror or error}")
+            complain(f"cannot write the output: {error.strerror or error}")
         _drop_output()
         return NOTHING_DONE
 
@@ -73,7 +73,7 @@ def _outcome(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        complain(error)
+        complain(error if error.filename else f"cannot write the output: {error.strerror or error}")
         return NOTHING_DONE
     except KeyboardInterrupt:
         complain("interrupted")
@@ -117,10 +117,17 @@ def refuse(problem: str | None) -> None:
         raise errors.InvalidOptionError(problem)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help does not hide that nobody reads it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)
+
+
 def new_parser(name: str, description: str, epilog: str, usage: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(name, usage, description, epilog, formatter_class=form)
+    parser = Parser(name, usage, description, epilog, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
 

@@ -22,7 +22,6 @@ from facelandmarks.cli.common import (
 from facelandmarks.detection import DETECTORS
 from facelandmarks.evaluation.compare import compare_annotations
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.html import require_matplotlib
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import list_datasets
 from facelandmarks.evaluation.run import BOXES, evaluate
@@ -36,11 +35,12 @@ OPTIONS = (  # of the command that go to `evaluate` as they are
 )
 # fmt: on
 EPILOG = """\
-A row is published, measured, difference, and PASS if they agree to one in the last digit that the table prints, else
-FAIL; PARTIAL where other faces were used than the published ones. Models whose weights are not at hand are
-listed.
-Exit codes: 0 done, 1 a subset or weights could not be read, or a FAIL with --strict, 2 wrong usage,
-3 weights or network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
+A row is reference, measured, difference, and a verdict: PASS or FAIL against a published number on all faces of its
+subset, SAME or DIFFERENT against one of our own, PARTIAL where other faces were measured, - without a reference.
+Numbers agree if they differ by at most one in the last digit that the table prints. Models whose weights are not at
+hand are listed.
+Exit codes: 0 done, 1 a subset or weights could not be read, or FAIL, DIFFERENT or PARTIAL with --strict,
+2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
 
 
@@ -67,12 +67,24 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="print how the forms of a data set differ; nothing is measured",
     )
-    out.add_argument("--render", type=Path, metavar="JSON", help="print an earlier report again; nothing is measured")
+    out.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="say whether B is better than A on the same faces: two models, or two reports that --json wrote",
+    )
+    out.add_argument(
+        "--render",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="print earlier reports again, as one; nothing is measured",
+    )
     out.add_argument("--json", type=Path, metavar="FILE", help="write the whole report; - is stdout")
-    out.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
+    out.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
     out.add_argument("--csv", type=Path, metavar="FILE", help="write the numbers")
-    out.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and faces (extra: report)")
-    out.add_argument("--strict", action="store_true", help="exit with 1 if a number does not agree")
+    out.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts and the worst faces")
+    out.add_argument("--strict", action="store_true", help="exit with 1 unless every number agrees with its reference")
     out.add_argument("--force", action="store_true", help="overwrite files that exist")
     out.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
@@ -136,9 +148,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             for comparison in compare_annotations(args.dataset, args.data_root, subset):
                 print(f"{args.dataset}, {subset}: {comparison.to_text()}")
         return DONE
-    if args.html:
-        require_matplotlib()
-    report = Report.load(args.render) if args.render else _evaluate(args, command)
+    report = _make_report(args, command)
     outputs: list[tuple[Path | None, Callable[[], str]]] = [
         (args.json, report.to_json),
         (args.markdown, report.to_markdown),
@@ -147,14 +157,17 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     ]
     for path, render in outputs:
         if path and path != STDOUT:
-            write_file(path, render().encode())
+            write_file(path, render().encode(errors="backslashreplace"))
     print(report.to_json() if args.json == STDOUT else report.to_text(), end="")
     return exit_code(report, args.strict)
 
 
 def check_usage(args: argparse.Namespace) -> str | None:
     """Say what is wrong with the options taken together, or None."""
-    if not (args.list or args.render) and not (args.dataset and args.data_root):
+    reports = args.compare and all(name.endswith(".json") for name in args.compare)
+    if args.compare and (args.models or args.predictions or args.weights or args.render):
+        return "--compare A B names all that is compared: leave out --model, --weights, --predictions and --render"
+    if not (args.list or args.render or reports) and not (args.dataset and args.data_root):
         return "give --dataset and --data-root, or --list"
     if args.data_root and not args.data_root.exists():
         return f"no such folder: {args.data_root}; --list says where to get the data"
@@ -162,8 +175,21 @@ def check_usage(args: argparse.Namespace) -> str | None:
     return check_outputs(files, args.force, None)
 
 
-def _evaluate(args: argparse.Namespace, command: Sequence[str]) -> Report:
-    given = {name: getattr(args, name) for name in OPTIONS}
+def _make_report(args: argparse.Namespace, command: Sequence[str]) -> Report:
+    """Measure, or read what was measured earlier."""
+    if args.render:
+        return Report.merge(*(Report.load(path) for path in args.render))
+    if not args.compare:
+        return _evaluate(args, command, args.models)
+    if all(name.endswith(".json") for name in args.compare):
+        first, second = map(Report.load, args.compare)
+    else:
+        first, second = (_evaluate(args, command, [name]) for name in args.compare)
+    return first.compare(second)
+
+
+def _evaluate(args: argparse.Namespace, command: Sequence[str], models: Sequence[str]) -> Report:
+    given = {name: getattr(args, name) for name in OPTIONS} | {"models": models}
     return evaluate(**given, thumbnails=bool(args.html or args.json), progress=not args.quiet, command=command)
 
 
@@ -172,11 +198,10 @@ def exit_code(report: Report, strict: bool) -> int:
     card = report.card
     if not card["rows"]:
         return WEIGHTS
-    settings = card["settings"]
     # With --allow-partial and no --subset, a missing subset is not an error.
-    missing = not settings["allow_partial"] or settings["subsets"]
+    missing = any(not run["settings"]["allow_partial"] or run["settings"]["subsets"] for run in card["runs"])
     failed = (
-        (strict and "FAIL" in report.verdicts)
+        (strict and not {"FAIL", "DIFFERENT", "PARTIAL"}.isdisjoint(report.verdicts))
         or any(entry["failed"] for entry in card["not_run"])
         or (missing and any(row["missing"] for row in card["rows"]))
     )

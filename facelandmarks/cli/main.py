@@ -14,6 +14,7 @@ COMMANDS = {
     "weights": ("weights", "fetch, verify and register weights files"),
     "eval": ("evaluate", "measure models on a data set, beside the published numbers"),
     "export": ("export", "write a model as an ONNX file"),
+    "demo": ("demo", "serve a page to click, in a browser on this machine"),
 }
 EPILOG = """\
 commands:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._opencv import cv2
+from facelandmarks._opencv import cv2, silent_opencv
 from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.errors import CheckpointError
@@ -30,7 +30,9 @@ class YuNetDetector:
         self.threshold = threshold
         self._lock = threading.Lock()  # the size of the image is a state of OpenCV's object
         try:
-            self._net = cv2.FaceDetectorYN.create(os.fspath(path), "", (32, 32), threshold, SAME_FACE, MOST_BOXES)
+            with silent_opencv():  # OpenCV 5 warns at the first detection that it takes its usual target
+                self._net = cv2.FaceDetectorYN.create(os.fspath(path), "", (32, 32), threshold, SAME_FACE, MOST_BOXES)
+                self._net.detect(np.zeros((32, 32, 3), np.uint8))
         except cv2.error as error:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
 

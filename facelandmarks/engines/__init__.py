@@ -1,1 +1,3 @@
 """Ways to run a network on crops."""
+
+TORCH_DEVICES = ("cpu", "cuda", "mps")  # here: naming them must load nothing, not even NumPy

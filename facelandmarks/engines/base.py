@@ -1,7 +1,7 @@
 """What every engine offers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from facelandmarks.results import Decoded
 from facelandmarks.zoo.spec import ModelSpec
 
-TORCH_DEVICES = ("cpu", "cuda", "mps")
 Floats = NDArray[np.float32]
 # Crops uint8 (N, H, W, 3) to what `pipeline.Pipeline.decode` gives, flip test included.
 ToPoints = Callable[[NDArray[np.uint8]], Decoded]
 
 
+NOT_RUN = "not yet run on a GPU: its arithmetic is tested on the CPU only (docs/engines.md)"
+
+
 @dataclass(frozen=True)
 class EngineInfo:
-    """What really runs."""
+    """What really runs, and in `note` what is not known of it."""
 
     engine: str
     version: str
@@ -26,6 +28,10 @@ class EngineInfo:
     dtype: str
     threads: int
     weights: str | None = None  # their SHA-256, if known
+    note: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "note", None if self.device.lower().startswith("cpu") else NOT_RUN)
 
 
 class Engine(Protocol):

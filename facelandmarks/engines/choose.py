@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from facelandmarks.engines.base import TORCH_DEVICES
-from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, import_of
+from facelandmarks.engines import TORCH_DEVICES
+from facelandmarks.errors import DeviceError, InvalidOptionError, import_of
 
 if TYPE_CHECKING:
     from facelandmarks.engines.base import Engine
@@ -116,7 +116,8 @@ def check_device(engine: str, device: str) -> None:
     if engine != "torch":
         return  # the others tell at once
     if device != "auto" and device.partition(":")[0] not in TORCH_DEVICES:
-        raise DeviceError(f"device {device!r} cannot be used here: {hint_at(device, ('auto', *TORCH_DEVICES))}")
+        known = ", ".join(("auto", *TORCH_DEVICES))
+        raise DeviceError(f"no device {device!r}; there are: {known}, and cuda:1 for a second GPU")
     if device.startswith("cuda") and not (_may_have_gpu() or _loads("libcuda.so.1")):
         raise DeviceError(f"device {device!r} cannot be used here: no driver of a GPU. Try device='cpu' or 'auto'")
 

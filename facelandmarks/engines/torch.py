@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.engines.base import TORCH_DEVICES, EngineInfo, ToPoints
+from facelandmarks.engines import TORCH_DEVICES
+from facelandmarks.engines.base import EngineInfo, ToPoints
 from facelandmarks.engines.on_device import PointsOnDevice
 from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.fuse import fuse_batch_norms

@@ -3,11 +3,12 @@
 Tables and pages are made from the card alone (`facelandmarks.evaluation.report`).
 """
 
-import base64
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._files import sha256_of
-from facelandmarks.boxes import tight_boxes
 from facelandmarks.errors import DatasetError
-from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import Measured, Settings, read_subset
-from facelandmarks.evaluation.metrics import per_contour, per_landmark
-from facelandmarks.evaluation.protocols import Cell, Protocol, Row
+from facelandmarks.evaluation.datasets import RELEASES, get_release
+from facelandmarks.evaluation.measuring import Measured, Settings
+from facelandmarks.evaluation.metrics import face_errors, per_contour, per_landmark
+from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.evaluation.scoring import METRICS, failures, interval, judge, landmark_errors, mean_errors, score
-from facelandmarks.images import load_image
-from facelandmarks.schemes import get_scheme
+from facelandmarks.evaluation.statistics import from_json, json_number, summarize
+from facelandmarks.measures.pose import AVERAGE_FACE, head_pose
+from facelandmarks.schemes import Scheme, get_scheme
 
-SCHEMA = "facelandmarks-evaluation/2"
+SCHEMA = "facelandmarks-evaluation/3"
+OLD_SCHEMA = "facelandmarks-evaluation/2"
 Card = dict[str, Any]
-_PACKAGES = ("facelandmarks-zoo", "numpy", "torch", "opencv-python")
-SIDE = 240  # px
-_COVER = 1.5  # side of what is shown, in units of the longer side of the truth's tight box
-_GREEN, _RED = (60, 200, 60), (235, 60, 40)
-_FRACTION = 4  # fractional bits of OpenCV's drawing coordinates
-_QUALITY = 85
+_PACKAGES = ("facelandmarks-zoo", "numpy", "opencv-python")
+_POSED = 100.0  # px, the longer side of faces whose pose is estimated
 
 
 def card_of_row(
@@ -59,7 +57,7 @@ def card_of_row(
         "missing": {subset: str(error) for subset, error in missing.items()},
         "subsets": {
             subset: {
-                **card_of_subset(part),
+                **card_of_subset(part, protocol),
                 "measured": _errors(given.get(subset), protocol),
                 "detector": _errors(detected.get(subset), protocol),
             }
@@ -70,21 +68,28 @@ def card_of_row(
 
 def card_of_cell(cell: Cell, row: Row, annotated: Measured | None, detected: Measured | None) -> Card:
     """Return what the card says of one number."""
-    protocol, published = row.protocol, row.values.get(cell.key)
+    protocol, reference = row.protocol, row.values.get(cell.key)
     # A published number covers all faces: one without points must not be left out.
     value = _values(cell, protocol, annotated, skip=not row.values)
     shown = np.nan if value["measured"] is None else value["measured"]
     part = annotated or detected
+    verdict = "-"
+    if annotated:
+        # On the faces of the reference: for a published one, all of the subset.
+        own = annotated.whole and len(annotated.faces.names) in cell.faces
+        verdict = judge(reference, shown, cell.digits, own if cell.faces else annotated.complete, protocol.reference)
     return {
         "subset": cell.subset,
         "metric": cell.metric,
         "unit": METRICS[cell.metric].sign,
         "digits": cell.digits,
         "normaliser": protocol.normaliser if cell.metric == "NME" else None,
-        "published": published,
+        "reference": reference,
+        "reference_kind": None if reference is None else protocol.reference,
+        "reference_faces": list(cell.faces or (part.expected if part else ())),
         **value,
-        "difference": None if published is None else _number(shown - published),
-        "verdict": judge(published, shown, cell.digits, annotated.complete) if annotated else "-",
+        "difference": None if reference is None else json_number(shown - reference),
+        "verdict": verdict,
         "faces_expected": list(part.expected) if part else [],
         "faces_found": len(part.faces.names) if part else 0,
         "detector": _values(cell, protocol, detected, skip=True) if detected else None,
@@ -96,36 +101,52 @@ def _values(cell: Cell, protocol: Protocol, part: Measured | None, skip: bool) -
     if part is None:
         return dict.fromkeys(("measured", "fraction", "interval", "failures", "faces_missed"))
     value, mean = score(part.faces, cell.metric, protocol.scoring, skip), cell.metric == "NME"
-    ends = interval(part.faces) if mean else None
+    ends = interval(part.faces, protocol.scoring) if mean else None
     return {
-        "measured": _number(value * METRICS[cell.metric].factor),
-        "fraction": _number(value),
-        "interval": None if ends is None else [_number(end) for end in ends],
-        "failures": _number(failures(part.faces)) if mean else None,
+        "measured": json_number(value * METRICS[cell.metric].factor),
+        "fraction": json_number(value),
+        "interval": None if ends is None else [json_number(end) for end in ends],
+        "failures": json_number(failures(part.faces)) if mean else None,
         "faces_missed": int(part.faces.missed().sum()),
     }
 
 
-def card_of_subset(part: Measured) -> Card:
-    """Return what does not depend on the boxes."""
-    truth = part.faces.truth
+def card_of_subset(part: Measured, protocol: Protocol) -> Card:
+    """Return what does not depend on the boxes: files, and for each face its name, size, yaw and attributes."""
+    truth, files = part.faces.truth, part.files
     low, high = truth.min(1, keepdims=True), truth.max(1, keepdims=True)
     extent = np.maximum((high - low).max(-1, keepdims=True), 1e-6)
-    mean_face = np.asarray(((truth - (low + high) / 2) / extent).mean(0), np.float64)  # each scaled to its own extent
+    # Each scaled to its own extent.
+    shapes = np.asarray((truth - (low + high) / 2) / extent, np.float64)
     return {
         "annotations": {
-            "form": part.files.form,
-            "path": str(part.files.path),
-            "sha256": sha256_of(part.files.path) if part.files.whole else None,
+            "form": files.form,
+            "path": files.path.relative_to(files.root).as_posix(),
+            "sha256": sha256_of(files.path) if files.whole else None,
             "faces_sha256": part.digest,
         },
         "names": list(part.faces.names),
-        "mean_face": np.round(mean_face, 4).tolist(),
+        "sizes": [round(float(side), 1) for side in extent[:, 0, 0]],
+        "yaws": _yaws(shapes, get_scheme(get_release(protocol.dataset).scheme)),
+        "attributes": [sorted(names) for names in part.attributes] if any(part.attributes) else None,
+        "mean_face": np.round(shapes.mean(0), 4).tolist(),
     }
 
 
+def _yaws(shapes: NDArray[np.float64], scheme: Scheme) -> list[float | None] | None:
+    """Return the yaw of each face in degrees, from the truth; None where none can be told.
+
+    Each is placed in the middle of an image three times its size: where it was in its own image does not matter here.
+    """
+    if not scheme.named.keys() >= AVERAGE_FACE.keys():
+        return None
+    side = 3 * _POSED
+    pose = head_pose(shapes * _POSED + side / 2, scheme, (round(side), round(side)))
+    return [round(float(yaw), 1) if valid else None for yaw, valid in zip(pose.yaw, pose.valid, strict=True)]
+
+
 def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
-    """Return errors by face, by landmark, and by part of the face."""
+    """Return scores and errors by face, statistics, and errors by landmark and by part of the face."""
     if part is None:
         return None
     faces = part.faces
@@ -133,9 +154,11 @@ def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
     scheme = get_scheme(get_release(protocol.dataset).scheme)
     counted = valid & ~faces.missed()[:, None]
     return {
-        "errors": [_number(error) for error in mean_errors(faces)],
-        "per_landmark": [_number(error) for error in per_landmark(errors, counted)],
-        "per_contour": {name: _number(error) for name, error in per_contour(errors, scheme, counted).items()},
+        "errors": [json_number(error) for error in mean_errors(faces)],
+        "scores": [None if score is None else round(score, 4) for score in part.scores],
+        "statistics": summarize(face_errors(errors, valid)),
+        "per_landmark": [json_number(error) for error in per_landmark(errors, counted)],
+        "per_contour": {name: json_number(error) for name, error in per_contour(errors, scheme, counted).items()},
     }
 
 
@@ -147,19 +170,59 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
-    return {
-        "schema": SCHEMA,
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")  # makes the same run give the same report
+    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    engines = [row["run"]["engine"] for row in rows if "engine" in row["run"]]
+    run = {
         "command": list(command),
         "settings": chosen,
-        "versions": versions,
-        "rows": list(rows),
-        "not_run": list(not_run),
+        "versions": versions | {engine["engine"]: engine["version"] for engine in engines},
+        "date": now.isoformat(timespec="seconds"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
     }
+    return {"schema": SCHEMA, "runs": [run], "rows": list(rows), "not_run": list(not_run), "comparisons": []}
 
 
-def _number(value: float) -> float | None:
-    """Round off the last bits, in which machines differ; None for NaN and infinity, which JSON does not have."""
-    return round(float(value), 6) if np.isfinite(value) else None
+def _processor() -> str | None:
+    """Return the name of the processor, as far as the system tells it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def upgrade(card: Card) -> Card:
+    """Return a card of schema 2 in the form of this one; what it does not hold is None.
+
+    Its numbers of our own stood as published ones, and its face counts were those that these had been measured on.
+    """
+    run = {key: card[key] for key in ("command", "settings", "versions")}
+    rows = [_upgrade_row(row) for row in card["rows"]]
+    runs = [run | dict.fromkeys(("date", "system", "processor"))]
+    return {"schema": SCHEMA, "runs": runs, "rows": rows, "not_run": card["not_run"], "comparisons": []}
+
+
+def _upgrade_row(row: Card) -> Card:
+    name, dataset = row["protocol"]["name"], row["protocol"]["dataset"]
+    kind = PROTOCOLS[name].reference if name in PROTOCOLS else "published"
+    words = {"PASS": "SAME", "FAIL": "DIFFERENT"} if kind == "own" else {}
+    cells = []
+    for old in row["cells"]:
+        cell = {key: value for key, value in old.items() if key != "published"}
+        faces = RELEASES[dataset].faces.get(cell["subset"], ()) if dataset in RELEASES else cell["faces_expected"]
+        known = {"reference": old["published"], "reference_kind": None if old["published"] is None else kind}
+        counts = {"reference_faces": cell["faces_expected"], "faces_expected": list(faces)}
+        cells.append(cell | known | counts | {"verdict": words.get(cell["verdict"], cell["verdict"])})
+    subsets = {}
+    for subset, part in row["subsets"].items():
+        subsets[subset] = part | dict.fromkeys(("sizes", "yaws", "attributes"))
+        for boxes in ("measured", "detector"):
+            if part[boxes]:
+                known = {"scores": None, "statistics": summarize(from_json(part[boxes]["errors"]))}
+                subsets[subset][boxes] = part[boxes] | known
+    return row | {"cells": cells, "subsets": subsets}
 
 
 def _plain(value: Any) -> Any:
@@ -167,45 +230,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def worst_faces(row: Row, subset: str, part: Measured, settings: Settings, count: int) -> list[Card]:
-    """Return the faces with the largest mean errors, worst first: name, error, and a JPEG in base64.
-
-    The truth is green, the prediction red; a line joins the two points of a landmark.
-    """
-    faces = part.faces
-    errors = mean_errors(faces)
-    order = np.argsort(-np.nan_to_num(errors, nan=-1.0), kind="stable")
-    wanted = {faces.names[face]: int(face) for face in order[np.isfinite(errors[order])][:count]}
-    drawn: dict[str, str] = {}
-    for sample in read_subset(row, subset, settings)[1]:
-        if sample.name in wanted:
-            face = wanted[sample.name]
-            truth, points = (found[face] - row.protocol.counts_from for found in (faces.truth, faces.points))
-            drawn[sample.name] = draw_face(load_image(sample.image), truth, points, faces.visible[face])
-        if len(drawn) == len(wanted):
-            break
-    return [
-        {"name": name, "error": round(float(errors[face]), 6), "jpeg": drawn[name]} for name, face in wanted.items()
-    ]
-
-
-def draw_face(
-    image: NDArray[np.uint8], truth: NDArray[np.floating], points: NDArray[np.floating], visible: NDArray[np.bool_]
-) -> str:
-    """Return the square around a face as JPEG in base64."""
-    from facelandmarks._opencv import cv2
-
-    x1, y1, x2, y2 = tight_boxes(truth[None, visible])[0]
-    zoom = SIDE / (_COVER * max(x2 - x1, y2 - y1, 1.0))
-    shift = SIDE / 2 - zoom * np.array([x1 + x2, y1 + y2]) / 2
-    tile = cv2.warpAffine(image, np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), (SIDE, SIDE))
-    ends = [np.round((found[visible] * zoom + shift) * 2**_FRACTION).astype(int) for found in (truth, points)]
-    for start, end in zip(*ends, strict=True):
-        cv2.line(tile, start.tolist(), end.tolist(), (255, 255, 255), 1, cv2.LINE_AA, _FRACTION)
-    for found, colour in zip(ends, (_GREEN, _RED), strict=True):
-        for point in found:
-            cv2.circle(tile, point.tolist(), round(1.6 * 2**_FRACTION), colour, -1, cv2.LINE_AA, _FRACTION)
-    content = cv2.imencode(".jpg", tile[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    return base64.b64encode(content.tobytes()).decode()

@@ -56,8 +56,11 @@ class Measured:
     """The faces of a subset with their predictions."""
 
     faces: Faces
-    expected: tuple[int, ...]  # face counts the published result may be based on; empty if unknown
-    complete: bool  # whether these are all faces of the published result
+    expected: tuple[int, ...]  # published face counts of the subset; empty if unknown
+    complete: bool  # whether these are all faces of the subset
+    whole: bool  # whether no limit was set
+    attributes: tuple[frozenset[str], ...]  # of each face, as far as the files have them
+    scores: tuple[float | None, ...]  # of each face: the mean over its points, if the model gives any
     files: Found  # the annotation files that were read
     digest: str  # SHA-256 over names, points and visibilities of the faces, as they were read
 
@@ -85,7 +88,7 @@ def measure_subset(
     files, samples = read_subset(row, subset, settings)
     keyed = ((face_key(sample, files.form), as_upstream(sample, protocol, files.form)) for sample in samples)
     digest = hashlib.sha256()
-    names, points, truth, visible, sizes = [], [], [], [], []
+    names, points, truth, visible, sizes, attributes, scores = [], [], [], [], [], [], []
     for batch in predict(keyed):
         store.keep((key, made) for key, _, made in batch)
         for _, sample, made in batch:
@@ -96,14 +99,25 @@ def measure_subset(
             truth.append(truth_of(sample, protocol))
             visible.append(sample.visible)
             sizes.append(made.size)
+            attributes.append(sample.subsets - {subset})
+            scores.append(made.score)
         progress(len(batch))
     if not names:
         raise DatasetError(f"{get_release(protocol.dataset).title}, {subset}: {settings.data_root} has no face of it")
     faces = Faces(tuple(names), np.stack(points), np.stack(truth), np.stack(visible), np.array(sizes, np.float32))
-    expected = expected_faces(row, subset)
+    expected = get_release(protocol.dataset).faces[subset]
     # Where the number of faces is unknown, the user says whether they are all there.
-    whole = len(names) in expected if expected else not settings.allow_partial
-    return Measured(faces, expected, settings.limit is None and whole, files, digest.hexdigest())
+    complete = len(names) in expected if expected else not settings.allow_partial
+    return Measured(
+        faces,
+        expected,
+        settings.limit is None and complete,
+        settings.limit is None,
+        tuple(attributes),
+        tuple(scores),
+        files,
+        digest.hexdigest(),
+    )
 
 
 def subsets_of(row: Row, settings: Settings) -> list[str]:
@@ -111,12 +125,6 @@ def subsets_of(row: Row, settings: Settings) -> list[str]:
     cells = [cell for cell in row.protocol.cells if not row.values or cell.key in row.values]
     names = list(dict.fromkeys(cell.subset for cell in cells))
     return [name for name in names if not settings.subsets or name in settings.subsets]
-
-
-def expected_faces(row: Row, subset: str) -> tuple[int, ...]:
-    """Return the face counts that the numbers of a subset are based on: those of its cells, else of the release."""
-    counts = dict.fromkeys(count for cell in row.protocol.cells if cell.subset == subset for count in cell.faces)
-    return tuple(counts) or get_release(row.protocol.dataset).faces[subset]
 
 
 def is_here(row: Row, subset: str, settings: Settings) -> bool:
@@ -134,7 +142,7 @@ def read_subset(row: Row, subset: str, settings: Settings) -> tuple[Found, Itera
     protocol = row.protocol
     forms = (settings.form,) if settings.form else protocol.forms
     files = find(protocol.dataset, settings.data_root, subset, forms)
-    # Face counts that differ from the release's are compared with those of the row.
+    # Our own numbers were measured on fewer faces than the subset has.
     own_count = any(cell.faces for cell in protocol.cells if cell.subset == subset)
     samples = read(
         protocol.dataset,

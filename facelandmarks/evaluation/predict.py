@@ -1,6 +1,7 @@
 """Points of annotated faces: predicted in batches or found by another program, and kept so that a run can continue."""
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from facelandmarks.results import Crops
 from facelandmarks.schemes import convert, get_scheme
 from facelandmarks.stream import stream
 
-SCHEMA = "facelandmarks-evaluation-points/1"
+SCHEMA = "facelandmarks-evaluation-points/2"
 LEAST_OVERLAP = 0.3  # intersection over union of two tight boxes, below which they belong to different faces
 # Finds the region of an annotated face in an image, or None.
 Finder = Callable[[NDArray[np.uint8], Sample], Region | None]
@@ -34,6 +35,7 @@ class Prediction:
 
     points: NDArray[np.float32]  # (K, 2), pixels; NaN if it was not found
     size: float  # what its errors are divided by, pixels
+    score: float | None = None  # mean of the scores of its points
 
 
 # A face with its key and its prediction; and what gives these, batch by batch, for faces with their keys.
@@ -93,12 +95,14 @@ def predict_faces(
         return (key, sample, made), crops
 
     for batch in stream(model, samples, prepare, batch=batch_size, workers=workers, ahead=batch_size):
-        yield [
-            (key, sample, Prediction(convert(decoded.points[0], model.scheme, scheme), made.size))
-            if len(decoded)
-            else (key, sample, made)
-            for (key, sample, made), decoded in batch
-        ]
+        predicted = []
+        for (key, sample, missing), decoded in batch:
+            made = missing
+            if len(decoded):
+                points, score = convert(decoded.points[0], model.scheme, scheme), float(decoded.scores.mean())
+                made = Prediction(points, missing.size, score if math.isfinite(score) else None)
+            predicted.append((key, sample, made))
+        yield predicted
 
 
 def matching(boxes: Boxes, truth: NDArray[np.float64]) -> int | None:
@@ -203,11 +207,12 @@ class PredictionStore(dict[str, Prediction]):
         for record in self._journal.records():
             try:
                 points, size = to_float32(np.array(record["points"], np.float64)), float(record["size"])
+                score = None if record["score"] is None else float(record["score"])
                 if points.ndim != 2 or points.shape[1] != 2 or not isinstance(record["face"], str):
                     raise ValueError(f"points of shape {points.shape} of the face {record['face']!r:.99}")
             except (LookupError, TypeError, ValueError) as error:
                 raise InvalidOptionError(f"{path} does not hold the predictions of a run: {error!r}") from error
-            self[record["face"]] = Prediction(points, size)
+            self[record["face"]] = Prediction(points, size, score)
 
     def keep(self, predictions: Iterable[tuple[str, Prediction]]) -> None:
         """Add predictions that are new."""
@@ -218,5 +223,5 @@ class PredictionStore(dict[str, Prediction]):
             for key, made in new.items():
                 points = made.points.astype(object)
                 points[np.isnan(made.points)] = None  # JSON has no NaN
-                records.append({"face": key, "size": made.size, "points": points.tolist()})
+                records.append({"face": key, "size": made.size, "score": made.score, "points": points.tolist()})
             self._journal.append(records)

@@ -1,6 +1,6 @@
-"""How published numbers were measured: one record for each family of rows.
+"""How published numbers, and our own, were measured: one record for each family of rows.
 
-The numbers themselves stand in the manifest (`published` of a file).
+The numbers themselves stand in the manifest (`published` of a file); `Protocol.reference` says whose they are.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ RegionRule = Literal[
 ]
 # What errors are divided by (`facelandmarks.evaluation.regions`).
 Normaliser = Literal["inter-ocular", "box size of the annotation", "side of the annotated region", "longer side of box"]
+# Whose number a measured one is compared with: of the authors of the weights, or of an earlier run of ours.
+Reference = Literal["published", "own"]
 # Whose rules of averaging (`facelandmarks.evaluation.scoring`).
 Scoring = Literal["mmpose", "hrnet_official", "plain"]
 
@@ -28,7 +30,7 @@ class Cell:
     subset: str  # of the data set (`Release.faces`)
     metric: str = "NME"  # a key of `facelandmarks.evaluation.scoring.METRICS`
     digits: int = 2  # decimals that the table prints
-    faces: tuple[int, ...] = ()  # how many it was measured on, if that is not the whole published subset
+    faces: tuple[int, ...] = ()  # how many our own number was measured on, if that is not the whole subset
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Protocol:
     variant: Variant | None = None  # choices of the model (`facelandmarks.pipeline.choose`); None: as published
     decode: str | None = None
     note: str = ""  # what is uncertain about it
+    reference: Reference = "published"
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ COMPACT_300W = Protocol(
         Cell("validation (203 train faces held out)", "validation", faces=(203,)),
         Cell("test (434 common-set faces)", "common", faces=(434,)),
     ),
-    forms=("original",), region="tight", normaliser="inter-ocular", scoring="plain",
+    forms=("original",), region="tight", normaliser="inter-ocular", scoring="plain", reference="own",
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in (

@@ -7,22 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
-from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
+from facelandmarks.evaluation.card import Card, card_of_row, make_card
 from facelandmarks.evaluation.datasets import get_release
-from facelandmarks.evaluation.measuring import (
-    Boxes,
-    Settings,
-    Subsets,
-    expected_faces,
-    is_here,
-    measure_row,
-    subsets_of,
-)
+from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, is_here, measure_row, subsets_of
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
+from facelandmarks.evaluation.worst import worst_faces
 from facelandmarks.model import Model
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
@@ -220,7 +214,7 @@ def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None
     names = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")
     pipeline = {name: getattr(spec, name) for name in names}
     return {
-        "weights": {"file": str(settings.weights or spec.weights), "sha256": info.weights},
+        "weights": {"file": Path(settings.weights).name if settings.weights else spec.weights, "sha256": info.weights},
         "engine": asdict(info),
         "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
         "detector": finder.name if finder else None,
@@ -249,7 +243,8 @@ def _score_predictions(path: Path, settings: Settings) -> Card:
     predict = GivenPredictions(path, count, protocol)
     row = Row(path.name, protocol)
     measured, missing = _measure_with_progress(row, predict, PredictionStore(None, {}), settings)
-    return card_of_row(row, {"predictions": str(path)}, measured, {}, missing)
+    run = {"predictions": path.name, "sha256": sha256_of(path)}
+    return card_of_row(row, run, measured, {}, missing)
 
 
 def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, settings: Settings) -> Subsets:
@@ -257,7 +252,11 @@ def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, s
     from tqdm import tqdm
 
     subsets = [subset for subset in subsets_of(row, settings) if is_here(row, subset, settings)]
-    counts = [settings.limit or max(expected_faces(row, subset), default=0) for subset in subsets]
+    faces = {
+        **get_release(settings.dataset).faces,
+        **{cell.subset: cell.faces for cell in row.protocol.cells if cell.faces},
+    }
+    counts = [settings.limit or max(faces[subset], default=0) for subset in subsets]
     total = sum(counts) if all(counts) else None
     title = f"{row.model}, {row.protocol.name}"
     with tqdm(total=total, desc=title, unit="face", disable=not settings.progress) as bar:

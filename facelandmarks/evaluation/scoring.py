@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from facelandmarks.evaluation import metrics
 from facelandmarks.evaluation.metrics import hrnet_official, mmpose
-from facelandmarks.evaluation.protocols import Scoring
+from facelandmarks.evaluation.protocols import Reference, Scoring
 
-Verdict = Literal["PASS", "FAIL", "PARTIAL", "-"]
+# Against a published number, against one of our own, not on the faces of the number, no number.
+Verdict = Literal["PASS", "FAIL", "SAME", "DIFFERENT", "PARTIAL", "-"]
+_AGREES: Mapping[Reference, tuple[Verdict, Verdict]] = {"published": ("PASS", "FAIL"), "own": ("SAME", "DIFFERENT")}
 _ROUNDING = 1e-9  # of decimal numbers in binary
 
 
@@ -115,23 +117,33 @@ def failures(faces: Faces) -> float:
     return score(faces, "FR@0.10", "plain")
 
 
-def judge(published: float | None, measured: float, digits: int, comparable: bool) -> Verdict:
-    """Compare a measured number with a published one, both in the unit of the table.
+def judge(reference: float | None, measured: float, digits: int, comparable: bool, kind: Reference) -> Verdict:
+    """Compare a measured number with a reference, both in the unit of the table.
 
     The measured one is rounded to the digits that the table prints, and may then be off by one in the last. It is
-    comparable if it was measured on the published faces, in the published way.
+    comparable if it was measured on the faces of the reference, in the same way. Only published numbers give PASS.
     """
-    if published is None:
+    if reference is None:
         return "-"
     if not comparable:
         return "PARTIAL"
-    # False for NaN, which fails.
-    return "PASS" if abs(round(measured, digits) - published) <= 10.0**-digits + _ROUNDING else "FAIL"
+    # False for NaN.
+    agrees = abs(round(measured, digits) - reference) <= 10.0**-digits + _ROUNDING
+    return _AGREES[kind][0 if agrees else 1]
 
 
-def interval(faces: Faces) -> tuple[float, float] | None:
-    """Return the 95 % bootstrap interval of the mean error over faces; None for fewer than two faces."""
-    errors = metrics.face_errors(*landmark_errors(faces.found()))
-    if errors.size < 2:
+def interval(faces: Faces, scoring: Scoring) -> tuple[float, float] | None:
+    """Return the 95 % bootstrap interval of the NME over the faces found, by its rules; None for fewer than two.
+
+    MMPose averages over points: a face then counts as often as it has visible points.
+    """
+    errors, valid = landmark_errors(faces.found())
+    sums, points = np.where(valid, errors, 0).sum(1), valid.sum(1)
+    counted = points > 0
+    sums, points = sums[counted], points[counted]
+    if len(sums) < 2:
         return None
-    return metrics.bootstrap_interval(lambda drawn: float(errors[drawn].mean()), errors.size)
+    if scoring != "mmpose":
+        sums, points = sums / points, np.ones(len(points))
+    low, high = metrics.bootstrap_interval(lambda drawn: sums[drawn].sum() / points[drawn].sum(), len(sums))
+    return float(low), float(high)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.schemes import mesh
 from facelandmarks.schemes.conversions import Conversion, Point, Residuals, exact, mean, near, through
 from facelandmarks.schemes.scheme import SCHEMES, Scheme
@@ -231,10 +231,14 @@ CONVERSIONS: Mapping[tuple[str, str], Conversion] = MappingProxyType(
 
 
 def get_conversion(source: str, target: str) -> Conversion:
-    """Return the conversion between two schemes; `InvalidOptionError` lists them all if there is none."""
+    """Return the conversion between two schemes; `InvalidOptionError` says why there is none, and which there are."""
     if (source, target) not in CONVERSIONS:
-        known = ", ".join(f"{a} to {b}" for a, b in CONVERSIONS)
-        raise InvalidOptionError(f"points of {source!r} cannot be converted to {target!r}; there are: {known}")
+        points, wanted = (len(lookup(SCHEMES, name, "scheme")) for name in (source, target))
+        why = f": {wanted} points cannot be made of {points}" if wanted > points else ""
+        known = ", ".join(b for a, b in CONVERSIONS if a == source) or "none"
+        raise InvalidOptionError(
+            f"points of {source!r} cannot be converted to {target!r}{why}; conversions of {source!r} to: {known}"
+        )
     return CONVERSIONS[source, target]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._opencv import cv2
+from facelandmarks._opencv import cv2, silent_opencv
 from facelandmarks.errors import InvalidOptionError, MissingVideoError, VideoError
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.video.containers import read_container
@@ -63,14 +63,9 @@ class Video:
         self.live = isinstance(source, int)
         self.name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
         if not isinstance(source, int):
-            _check_file(Path(source))
-        levels: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 moved them
-        level = levels.getLogLevel()
-        levels.setLogLevel(0)  # else OpenCV prints a page of warnings, one from each backend that it tries
-        try:
+            _check_file(Path(source), self.name)
+        with silent_opencv():  # each backend that it tries would warn
             self._capture = cv2.VideoCapture(source if isinstance(source, int) else self.name)
-        finally:
-            levels.setLogLevel(level)
         if not self._capture.isOpened():
             why = NO_CAMERA if self.live else "it is not a video, or cut or damaged"
             raise VideoError(f"cannot open {self.name}: {why}")
@@ -123,10 +118,11 @@ class Video:
         self.close()
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, name: str) -> None:
     """Raise `VideoError` for a file that OpenCV must not, or cannot, open."""
     if not path.exists():
-        raise MissingVideoError(f"no such file: {path}")
+        hint = " (an address: download it first; streams of a network are not read)" if "://" in name else ""
+        raise MissingVideoError(f"no such file: {name}{hint}")
     if not path.is_file():
         raise VideoError(f"{path} is a folder, pipe or device, not a video file")
     try:

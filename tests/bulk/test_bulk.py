@@ -1,5 +1,6 @@
 """Many pictures: which ones, their rows, files of rows, and runs that were broken off."""
 
+import codecs
 import importlib.util
 import json
 import os
@@ -55,6 +56,50 @@ def test_a_folder_is_its_pictures_by_name_and_a_list_its_lines(tmp_path, monkeyp
         *(True, True, True),
         *(False, False, False),
     ]
+
+
+MARKS = {
+    "utf-8": b"", "utf-8-sig": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE, "utf-32-be": codecs.BOM_UTF32_BE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", MARKS)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_lists_of_windows_and_of_editors(tmp_path, encoding, ending):
+    lines = [
+        "1.jpg",
+        '"C:\\My Pictures\\2.jpg"',
+        "  3.jpg\t",
+        "",
+        "'it is 4.jpg'",
+        ' "5.jpg" ',
+        "żółć 6.jpg",
+        "don't 7.jpg",
+    ]
+    text = ending.join(lines) + ending
+    path = tmp_path / "list.txt"
+    path.write_bytes(MARKS[encoding] + text.encode(encoding.removesuffix("-sig")))
+    expected = ["1.jpg", "C:\\My Pictures\\2.jpg", "3.jpg", "it is 4.jpg", "5.jpg", "żółć 6.jpg", "don't 7.jpg"]
+    assert find_images([path]) == expected
+
+
+def test_the_list_of_powershell(shared):
+    assert find_images([shared / "data" / "cases" / "list16.txt"]) == ["a[1].jpg", "100%d.jpg"]
+
+
+def test_quotes_and_blanks_that_belong_to_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("'quoted.jpg'", " blank.jpg"):
+        Path(name).touch()
+    Path("list.txt").write_bytes(b"'quoted.jpg'\n blank.jpg\n'other.jpg'\nbytes \xff.jpg\n")
+    assert find_images(["list.txt"]) == ["'quoted.jpg'", " blank.jpg", "other.jpg", os.fsdecode(b"bytes \xff.jpg")]
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "list.txt").write_bytes(codecs.BOM_UTF16_LE + b"1\0.")
+    with pytest.raises(InvalidImageError, match=r"cannot read the list .*list\.txt"):
+        find_images([tmp_path / "list.txt"])
 
 
 @pytest.mark.parametrize("name", ["none/*.jpg", "none.txt", "empty", "empty.txt"])

@@ -1,5 +1,6 @@
 """facelandmarks-eval: what is printed and written, exit codes, and the number that training reports."""
 
+import contextlib
 import csv
 import json
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from types import MappingProxyType
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -46,7 +48,8 @@ def test_the_validation_split_gives_the_number_of_the_training_script(shared, tm
     code, card = evaluate(tmp_path, *arguments, "--subset", "validation", "--strict")
     cell = cells_of(card)["validation", "NME"]
     assert cell["measured"] == pytest.approx(wanted, abs=0.01)
-    assert (code, cell["verdict"], cell["faces_found"]) == (0, "PASS", 203)
+    assert (code, cell["verdict"], cell["reference_kind"]) == (0, "SAME", "own")
+    assert (cell["faces_found"], cell["reference_faces"], cell["faces_expected"]) == (203, [203], [316])
 
 
 def test_the_test_folder_can_be_measured(shared, tmp_path, capsys):
@@ -54,12 +57,13 @@ def test_the_test_folder_can_be_measured(shared, tmp_path, capsys):
     code, card = evaluate(tmp_path, *arguments, "--allow-partial", "--subset", "common", "--limit", "8")
     assert code == 0
     cell = cells_of(card)["common", "NME"]
-    assert (cell["verdict"], cell["faces_found"], cell["faces_expected"]) == ("PARTIAL", 8, [434])
+    assert (cell["verdict"], cell["faces_found"]) == ("PARTIAL", 8)
+    assert (cell["faces_expected"], cell["reference_faces"]) == ([554], [434])
     out = capsys.readouterr().out
-    assert re.search(
-        r"compact_300w +examples/train_compact +common +NME +[\d.]+ +\d\.\d\d % \(0\.\d{4}, inter-ocular\)", out
-    )
-    assert "PARTIAL: not the published faces" in out
+    pattern = r"compact_300w +examples/train_compact +common, 8 of 554 +NME +[\d.]+ own +\d\.\d\d % \(inter-ocular\)"
+    assert re.search(pattern, out)
+    assert "PARTIAL: not the faces of the reference" in out
+    assert "own NME on 434 faces of common: measured by examples/train_compact" in out
 
 
 def measured(options, tmp_path):
@@ -108,7 +112,8 @@ def test_wrong_points_do_not_pass(options, tmp_path, monkeypatch):
 def test_the_right_number_of_other_faces_does_not_pass(options, tmp_path, monkeypatch, capsys):
     publish_row(monkeypatch, round(measured(options, tmp_path), 2), count=7)
     code, card = evaluate(tmp_path, *options, "--strict", "--allow-partial")
-    assert (code, cells_of(card)["full", "NME"]["verdict"]) == (0, "PARTIAL")
+    assert (code, cells_of(card)["full", "NME"]["verdict"]) == (1, "PARTIAL")
+    assert evaluate(tmp_path, *options, "--allow-partial")[0] == 0
     assert evaluate(tmp_path, *options)[0] == 4
     assert "holds 6 faces, published are 7" in capsys.readouterr().err
 
@@ -120,7 +125,7 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     table = capsys.readouterr().out
     card = json.loads(files["json"].read_text())
     (row,) = card["rows"]
-    assert card["command"][:3] == ["facelandmarks-eval", "--dataset", "300w"]
+    assert card["runs"][0]["command"][:3] == ["facelandmarks-eval", "--dataset", "300w"]
     assert row["run"]["engine"]["device"] == "cpu"
     assert len(row["run"]["weights"]["sha256"]) == 64
     part = row["subsets"]["full"]
@@ -129,11 +134,20 @@ def test_everything_that_is_written(options, tmp_path, capsys):
     assert np.mean(errors["errors"]) == pytest.approx(row["cells"][0]["fraction"], abs=1e-5)
     assert len(part["annotations"]["faces_sha256"]) == 64
     numbers = list(csv.DictReader(files["csv"].read_text().splitlines()))
-    assert [number["metric"] for number in numbers] == ["NME", "FR@0.10", "AUC@0.10"]
+    assert [number["metric"] for number in numbers] == ["NME"]
     assert float(numbers[0]["measured"]) == row["cells"][0]["measured"]
     markdown = files["md"].read_text()
-    assert markdown.startswith("| model | measured by | subset |")
-    assert "Measured by `facelandmarks-eval --dataset 300w" in markdown
+    assert "| model | measured by | subset |" in markdown
+    assert "- `facelandmarks-eval --dataset 300w" in markdown
+    for name, number in errors["statistics"].items():
+        if name in ("faces", "missed"):
+            continue
+        assert float(numbers[0][name]) == number["value"]
+        assert [float(numbers[0][f"{name}_{end}"]) for end in ("low", "high")] == number["interval"]
+        for text in (table, markdown):
+            assert f"{100 * number['value']:.2f}" in text
+    for text in (table, markdown):
+        assert "{:.2f} to {:.2f}".format(*(100 * end for end in errors["statistics"]["mean"]["interval"])) in text
     assert "| measured | subset | % of | jaw | brow left |" in markdown
     assert f"| {100 * errors['per_contour']['jaw']:.2f} |" in markdown
     # All of it comes out of the JSON file again, without data or model.
@@ -199,7 +213,7 @@ def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
         main([*options, "--model", "hrnetv2_w18_300w_official", "--subset", "common", "--limit", "2", "--fetch"]) == 1
     )
     out = capsys.readouterr().out
-    assert "compact_300w  examples/train_compact  common" in out
+    assert re.search("compact_300w +examples/train_compact +common, 2 of 554", out)
     assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: no program can fetch" in out
     options[5] = "hrnetv2_w18_300w_official"
     assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
@@ -224,6 +238,18 @@ def test_what_is_missing_is_said_and_the_rest_is_measured(root, tmp_path, option
     assert "looked for" in card["rows"][0]["missing"]["test"]
 
 
+def test_the_bar_ends_where_the_faces_end(root, tmp_path, options, monkeypatch):
+    """A subset that is not there was counted: the bar stopped at 68 %."""
+    import tqdm
+
+    totals = []
+    monkeypatch.setattr(tqdm, "tqdm", lambda total, **_: totals.append(total) or contextlib.nullcontext(mock.Mock()))
+    shutil.copytree(root / "ibug", tmp_path / "part" / "ibug")
+    options[3] = str(tmp_path / "part")
+    assert main([*options, "--subset", "challenge", "--subset", "test", "--allow-partial"]) == 1
+    assert totals == [135]
+
+
 def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path, options, capsys):
     """The row of the model has a validation and a test subset; only the pictures of one are there."""
     for part in ("helen", "lfpw"):
@@ -231,7 +257,7 @@ def test_an_incomplete_release_is_no_failure_where_it_is_allowed(root, tmp_path,
     options[3] = str(tmp_path / "part")
     code, card = evaluate(tmp_path, *options, "--allow-partial")
     assert (code, list(card["rows"][0]["missing"])) == (0, ["validation"])
-    assert "validation: not measured: 300-W, validation: looked for" in capsys.readouterr().out
+    assert "validation: not measured: 300-W, validation: its files were not found" in capsys.readouterr().out
     assert evaluate(tmp_path, *options, "--allow-partial", "--subset", "common", "--subset", "validation")[0] == 1
 
 
@@ -258,6 +284,8 @@ WRONG = [
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
     (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
+    (("--compare", "compact_300w", "compact_300w"), "give --dataset and --data-root"),
+    (("--compare", "a.json", "b.json", "--model", "compact_300w"), "leave out --model"),
 ]
 
 
@@ -278,11 +306,33 @@ def test_help_and_list_load_no_torch():
     assert result.stderr.strip() == "[]"
 
 
-def test_a_page_without_matplotlib_is_refused_before_anything_is_measured(options, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("facelandmarks.evaluation.html.find_spec", lambda name: None)
-    monkeypatch.setattr("facelandmarks.cli.evaluate.evaluate", lambda *args, **options: pytest.fail("measured"))
-    assert main([*options, "--html", str(tmp_path / "page.html")]) == 4
-    assert "facelandmarks-zoo[report]" in capsys.readouterr().err
+def test_two_models_are_compared(root, tmp_path, capsys):
+    """A model with itself: each face is a tie."""
+    options = ["--dataset", "300w", "--data-root", str(root), "--subset", "full", "--allow-partial"]
+    code, card = evaluate(tmp_path, *options, "--compare", "compact_300w", "compact_300w")
+    assert code == 0
+    (found,) = card["comparisons"]
+    assert (found["difference"], found["better"]) == ({"value": 0, "interval": [0, 0]}, None)
+    assert found["wins"]["value"] == 0.5
+    assert "neither is shown to be" in capsys.readouterr().out
+
+
+def test_two_kept_reports_are_compared(options, tmp_path, capsys):
+    whole, part, both = (tmp_path / f"{name}.json" for name in ("whole", "part", "both"))
+    assert main([*options, "--subset", "full", "--allow-partial", "--json", str(whole)]) == 0
+    assert main([*options, "--subset", "full", "--allow-partial", "--limit", "4", "--json", str(part)]) == 0
+    capsys.readouterr()
+    page = tmp_path / "page.html"
+    assert main(["--compare", str(whole), str(part), "--json", str(both), "--html", str(page)]) == 0
+    (found,) = json.loads(both.read_text())["comparisons"]
+    assert (found["faces"], found["faces_of"]) == (4, [6, 4])
+    assert "Compared on the same faces" in page.read_text()
+    out = capsys.readouterr().out
+    assert re.search(r"full +4, missed 0 and 0", out)
+    assert main(["--render", str(whole), str(part)]) == 0
+    assert capsys.readouterr().out.count("compact_300w") >= 4
+    assert main(["--compare", str(whole), str(tmp_path / "no.json")]) == 2
+    assert "no.json is not a report" in capsys.readouterr().err
 
 
 def test_no_such_file_of_weights(options, capsys):

@@ -12,7 +12,9 @@ from paths import DOCS
 
 import facelandmarks as fl
 from facelandmarks import _files as files
-from facelandmarks.cli.predict import distinct, main
+from facelandmarks._files import distinct
+from facelandmarks.cli.predict import main
+from facelandmarks.draw import window
 
 BOX = "180,91,264,175"
 SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())
@@ -232,3 +234,90 @@ def test_own_weights_detector_and_offline(folder, capsys):
     assert "none.pth" in capsys.readouterr().err
     assert main([*arguments[:3], "--force", "--offline", "--model", "hrnetv2_w18_wflw"]) == 3
     assert "facelandmarks-weights add" in capsys.readouterr().err
+
+
+def test_the_line_names_every_file_that_is_written(folder, capsys):
+    face = "../pictures/face.png"
+    assert main([face, "--json", "a.json"]) == 0
+    assert main([face, "--json", "b.json", "--draw", "b.jpg"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("-> a.json")
+    assert second.endswith("-> b.jpg, b.json")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("https://example.com/a b.jpg", "download it first, and give the file: curl -LO 'https://example.com/a b.jpg'"),
+        ("HTTP://example.com/clip.mp4", "curl -LO HTTP://example.com/clip.mp4"),
+        ("rtsp://camera.local/1", "rtsp://camera.local/1 is an address; download it first, and give the file\n"),
+        ("s3://bucket/a.jpg", "s3://bucket/a.jpg is an address"),
+    ],
+)  # fmt: skip
+def test_an_address_is_wrong_usage_and_nothing_is_fetched(folder, word, said, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["../pictures/face.png", word])
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+    assert names(folder / "work") == []
+
+
+def test_what_looks_like_an_address_may_be_a_file(folder):
+    Path("http:").mkdir()
+    Path("http:/a.png").write_bytes((folder / "pictures" / "blank.png").read_bytes())
+    assert main(["http:/a.png", "--json", "x.json", "--quiet"]) == 0
+
+
+def test_the_largest_faces_or_the_best_are_kept(folder):
+    face = cv2.imread("../pictures/face.png")
+    canvas = np.full((420, 520, 3), 127, np.uint8)
+    canvas[:210, :220] = face
+    canvas[250:376, 250:382] = cv2.resize(face, (132, 126), interpolation=cv2.INTER_AREA)
+    cv2.imwrite("two.png", canvas)
+    words = ["two.png", "--quiet", "--threads", "1", "--json"]
+    assert main([*words, "all.json"]) == main([*words, "one.json", "--max-faces", "1"]) == 0
+    assert main([*words, "large.json", "--largest"]) == main([*words, "2.json", "--largest", "--max-faces", "2"]) == 0
+    everything, best, largest, two = (
+        [face["box"] for face in read(name)["images"][0]["faces"]]
+        for name in ("all.json", "one.json", "large.json", "2.json")
+    )
+    assert len(everything) == 2
+    assert best == everything[:1]
+    assert largest == [max(everything, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))]
+    assert two == everything
+
+
+def test_drawing_options_reach_the_drawing(folder):
+    face = "../pictures/face.png"
+    style = ["--color", "255,0,0", "--point-size", "3", "--indices", "--no-boxes", "--no-contours"]
+    assert main([face, "--draw", "styled.png", "--quiet", *style]) == 0
+    expected = fl.predict(face).draw(style=fl.Style("red", 3.0, boxes=False, contours=False, indices=True))
+    np.testing.assert_array_equal(cv2.imread("styled.png")[..., ::-1], expected)
+
+
+@pytest.mark.parametrize(
+    "words", [["--color", "reddish"], ["--color", "1,2"], ["--point-size", "0"], ["--max-faces", "0"]]
+)
+def test_drawing_options_that_are_none_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["a.png", *words])
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_show_opens_a_window_and_writes_nothing(folder, monkeypatch):
+    shown = []
+    monkeypatch.setattr(window, "check_windows", lambda: None)
+    monkeypatch.setattr(window, "show_image", shown.append)
+    assert main(["../pictures/face.png", "--show", "--no-boxes", "--quiet"]) == 0
+    np.testing.assert_array_equal(shown[0], fl.predict("../pictures/face.png").draw(style=fl.Style(boxes=False)))
+    assert names(folder / "work") == []
+
+
+@pytest.mark.parametrize("word", ["../pictures/face.png", "../pictures/clip.mp4", "0"])
+def test_without_a_screen_show_is_refused_before_anything_is_loaded(folder, word, monkeypatch, capsys):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(window.sys, "platform", "linux")
+    assert main([word, "--show", "--engine", "torch"]) == 2
+    assert "no screen to open a window on" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """facelandmarks-predict with folders, patterns and lists: options, exit codes, and processes that are killed."""
 
+import csv
 import json
 import random
 import signal
@@ -14,7 +15,14 @@ import pytest
 from bulk_cases import make_pictures, read_jsonl
 from paths import HELPERS
 
+import facelandmarks as fl
+from facelandmarks.bulk import run
+from facelandmarks.bulk.drawings import drawing_paths
+from facelandmarks.bulk.inputs import find_images
+from facelandmarks.bulk.tables import check_table
 from facelandmarks.cli.predict import main
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.measures.openface import openface_columns
 
 CHEAP = HELPERS / "bulk_and_die.py"
 KILLS = 20
@@ -62,10 +70,13 @@ def test_exit_codes_of_many_pictures(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["in"], "need --out"),
-        (["in/*.png", "--json", "x.json"], "need --out"),
-        (["in", "--out", "x.jsonl", "--draw", "y"], "--out goes without"),
-        (["in", "--out", "x.jsonl", "--bbox", "1,2,3,4"], "--out goes without"),
+        (["in"], "need --out FILE"),
+        (["in/*.png", "--json", "x.json"], "need --out FILE"),
+        (["in", "--out", "x.jsonl", "--draw", "y.png"], "give a folder, such as y/"),
+        (["in", "--draw", "no/y"], "no such folder: no"),
+        (["in", "--draw", "y", "--show"], "are for images by name"),
+        (["in", "--out", "x.jsonl", "--columns", "openface"], "written to files ending in .csv"),
+        (["in", "--out", "x.jsonl", "--bbox", "1,2,3,4"], "are for images by name"),
         (["in", "--out", "no/x.jsonl"], "no such folder: no"),
         (["in", "--out", "x.xml"], ".parquet, .jsonl, .csv"),
         (["in", "--out", "there.jsonl"], "--force"),
@@ -197,3 +208,93 @@ def test_an_interrupted_run_exits_with_130_and_goes_on(cheap, sent):
     assert (cheap / "cut.jsonl").read_bytes() == expected
     for name in ("cut.jsonl", "all.jsonl"):
         (cheap / name).unlink()
+
+
+def drawings(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_a_folder_is_drawn_as_it_lies(folder, capsys):
+    assert main(["in", "--draw", "drawn", "--threads", "1", "--no-boxes"]) == 1
+    assert "10 images: 7 faces, 1 without a face, 2 failed -> drawn" in capsys.readouterr().out
+    images = [path for path in find_images(["in"]) if Path(path).name not in ("broken.jpg", "empty.png")]
+    expected = sorted(f"{Path(image).relative_to('in').with_suffix('')}_landmarks.png" for image in images)
+    assert drawings(folder / "drawn") == expected
+    assert any("/" in name for name in expected)
+    image = next(image for image in images if len(fl.predict(image)))
+    drawn = cv2.imread(f"drawn/{Path(image).relative_to('in').with_suffix('')}_landmarks.png")[..., ::-1]
+    wanted = fl.load_model(threads=1).predict(image).draw(style=fl.Style(boxes=False))
+    assert (np.abs(drawn.astype(int) - wanted) > 40).mean() < 1e-3  # rows have points to 0.001 pixels
+    assert (drawn != fl.load_image(image)).any()
+
+
+def test_rows_and_drawings_in_one_run_which_can_be_resumed(folder, capsys):
+    assert main(["in/p*.png", "--out", "rows.jsonl", "--draw", "drawn/", "--threads", "1"]) == 0
+    assert "-> rows.jsonl, drawn" in capsys.readouterr().out
+    images = {row["image"] for row in read_jsonl("rows.jsonl")}
+    assert drawings(folder / "drawn") == sorted(f"{Path(image).stem}_landmarks.png" for image in images)
+    Path("rows.jsonl").unlink()
+    assert main(["in/p*.png", "--out", "rows.jsonl", "--draw", "drawn/", "--quiet"]) == 2
+    assert "choose another folder, or overwrite it with --force" in capsys.readouterr().err
+    assert main(["in/p*.png", "--out", "rows.jsonl", "--draw", "drawn/", "--force", "--quiet"]) == 0
+
+
+def test_two_images_of_one_name_have_two_drawings(tmp_path):
+    images = [str(tmp_path / name) for name in ("a/1.jpg", "a/1.png", "b/1.jpg")]
+    found = [path.as_posix() for path in drawing_paths(images, Path("out"))]
+    assert found == ["out/a/1_landmarks.png", "out/a/1_landmarks_2.png", "out/b/1_landmarks.png"]
+    assert [path.as_posix() for path in drawing_paths(images[:1], Path("out"))] == ["out/1_landmarks.png"]
+
+
+def test_a_drawing_never_replaces_an_image(folder, capsys):
+    image = next(path for path in find_images(["in"]) if path.endswith(".png"))
+    twin = Path(image).with_name(f"{Path(image).stem}_landmarks.png")
+    twin.write_bytes(Path(image).read_bytes())
+    assert main(["in", "--draw", "in", "--force", "--quiet"]) == 2
+    assert "is an input: drawings must go elsewhere" in capsys.readouterr().err
+
+
+def test_an_image_that_is_gone_when_it_is_drawn_is_a_failed_row(folder, monkeypatch):
+    images = sorted(str(path) for path in Path("in").glob("p*.png"))[:2]
+    batches = run.predict_batches
+
+    def vanishing(*args, **options):
+        for batch in batches(*args, **options):
+            Path(images[1]).unlink()
+            yield batch
+
+    monkeypatch.setattr(run, "predict_batches", vanishing)
+    assert main([*images, "--out", "rows.jsonl", "--draw", "drawn", "--quiet"]) == 1
+    assert [row["status"] for row in read_jsonl("rows.jsonl")][-1] == "failed"
+    assert drawings(folder / "drawn") == [f"{Path(images[0]).stem}_landmarks.png"]
+
+
+def test_columns_of_openface(folder):
+    assert (
+        main(["in", "--out", "rows.csv", "--columns", "openface", "--quiet", "--threads", "1", "--max-faces", "1"]) == 1
+    )
+    with Path("rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    head = list(rows[0])
+    assert head[:8] == ["frame", "face_id", "timestamp", "confidence", "success", "pose_Rx", "pose_Ry", "pose_Rz"]
+    assert head[8:] == [f"x_{i}" for i in range(68)] + [f"y_{i}" for i in range(68)] + ["image"]
+    images = find_images(["in"])
+    assert [(int(row["frame"]), row["image"]) for row in rows] == list(enumerate(images, 1))
+    model = fl.load_model(threads=1)
+    for row in rows:
+        if row["success"] == "0":
+            assert row["confidence"] == "0"
+            assert row["x_0"] == ""
+        else:
+            face = model.predict(row["image"])[0]
+            found = np.array([[float(row[f"{axis}_{i}"]) for i in range(68)] for axis in "xy"]).T
+            np.testing.assert_allclose(found, face.points, atol=2e-3)
+            assert float(row["confidence"]) == pytest.approx(face.box_score, abs=1e-4)
+    assert {row["success"] for row in rows} == {"0", "1"}
+
+
+def test_columns_of_openface_need_points_for_a_head_pose(folder, monkeypatch):
+    with pytest.raises(InvalidOptionError, match="lacks points that head pose needs"):
+        openface_columns("deepfashion_full")
+    with pytest.raises(InvalidOptionError, match="columns must be one of all, openface"):
+        check_table(Path("a.csv"), "dlib")

@@ -130,3 +130,18 @@ def test_what_is_a_video(tmp_path, monkeypatch):
     assert kinds == {"a.MP4": "video", "0": "video", "a.jpg": "predict", "12.png": "predict"}
     Path("0").touch()
     assert module_for(build_parser().parse_args(["0"])) == "predict"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--largest"], "--max-faces and --largest are for images"),
+        (["--out", "a.jsonl", "--columns", "openface"], "written as .csv, with --columns openface"),
+        (["--out", "-", "--columns", "openface"], "written as .csv, with --columns openface"),
+        (["--out", "a.csv"], "written as .jsonl, one line a frame"),
+    ],
+)
+def test_options_that_no_video_has_are_wrong_usage(clips, words, message, capsys):
+    assert main([str(clips / "still_noise.mp4"), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not names()

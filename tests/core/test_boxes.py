@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,54 @@ NAN, INF = float("nan"), float("inf")
 def test_impossible_boxes_are_refused(boxes, what):
     with pytest.raises(InvalidBoxError, match=what):
         check_boxes(boxes, 100, 50)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        (0.1, 0.2, 0.6, 0.9),
+        (0, 0, 1, 1),
+        [[10, 10, 50, 40], [0.25, 0.25, 0.75, 0.75]],
+        (-0.02, 0.3, 0.6, 1.04),
+        (0.5, 0.5, 0.2, 0.3),
+        (3.2, 4.1, 3.9, 40.0),
+    ],
+)
+def test_boxes_in_fractions_are_refused_with_a_hint(boxes):
+    hint = r"multiply by its width and height, \(100, 50, 100, 50\)"
+    with pytest.raises(InvalidBoxError, match=hint):
+        check_boxes(boxes, 100, 50)
+
+
+def test_small_faces_are_no_fractions():
+    np.testing.assert_array_equal(check_boxes((0, 0, 1.5, 2), 100, 50), [[0, 0, 1.5, 2]])
+
+
+BOXES = [[10.0, 5.0, 60.0, 45.5], [1.0, 2.0, 33.0, 44.0]]
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, torch.tensor, lambda boxes: list(torch.tensor(boxes))])
+@pytest.mark.parametrize("count", [1, 2])
+def test_forms_of_boxes(form, count):
+    np.testing.assert_array_equal(check_boxes(form(BOXES[:count]), 100, 50), BOXES[:count])
+    np.testing.assert_array_equal(check_boxes(form(BOXES[0]), 100, 50), BOXES[:1])
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8]
+)
+def test_tensors_of_every_number_type(dtype):
+    boxes = torch.tensor([[10, 5, 60, 45]]).to(dtype)
+    if dtype.is_floating_point:
+        boxes = boxes.requires_grad_() * 1  # no leaf
+    for form in (boxes, boxes[0], [boxes[0]], tuple(boxes[0]), boxes.double().t().contiguous().t()):
+        np.testing.assert_array_equal(check_boxes(form, 100, 50), [[10, 5, 60, 45]])
+
+
+def test_tensors_that_hold_no_numbers_are_our_error():
+    for form in (torch.zeros(1, 4, device="meta"), torch.zeros(1, 4).to_sparse(), [object()] * 4):
+        with pytest.raises(InvalidBoxError, match="must be numbers"):
+            check_boxes(form, 100, 50)
 
 
 def test_boxes_partly_outside_are_fine():

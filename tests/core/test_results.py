@@ -1,11 +1,14 @@
 """Landmarks: what people do with a result."""
 
+import io
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from facelandmarks.errors import MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.results import Crops, Decoded, Face, Landmarks
 from facelandmarks.schemes import get_scheme
@@ -119,3 +122,20 @@ def test_what_is_shown_is_one_short_line(faces):
     assert repr(faces[0]).endswith("), box_score 0.90)")
     crops = Crops(np.zeros((2, 64, 48, 3), np.uint8), np.zeros((2, 2)), np.ones((2, 2)))
     assert repr(crops) == "Crops(2 of 48 x 64 pixels)"
+
+
+def test_a_table_of_pandas_has_the_numbers_of_the_csv(faces):
+    pandas = pytest.importorskip("pandas")
+    table, text = faces.to_pandas(), pandas.read_csv(io.StringIO(faces.to_csv()))
+    pandas.testing.assert_frame_equal(table, text, check_dtype=False)
+    assert table["face"].tolist() == list(range(len(faces)))
+    nothing = faces[:0].to_pandas()
+    assert len(nothing) == 0
+    assert nothing.columns.tolist() == text.columns.tolist()
+    assert nothing["x_0"].dtype == float
+
+
+def test_without_pandas_the_extra_is_named(faces, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[pandas\]"):
+        faces.to_pandas()

@@ -21,6 +21,7 @@ from facelandmarks.zoo import get_spec
 BOXES = [(180.0, 91.0, 264.0, 175.0), (170.0, 80.0, 270.0, 180.0), (150.0, 60.0, 300.0, 210.0)]
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+gpu = pytest.mark.gpu
 
 
 class OnDevice:
@@ -99,6 +100,7 @@ def test_sizes_of_graphs():
     assert [batch_size(count) for count in (1, 2, 3, 4, 5, 64, 65)] == [1, 2, 4, 4, 8, 64, 128]
 
 
+@gpu
 @needs_cuda
 @pytest.mark.parametrize("cuda_graphs", [False, True])
 @pytest.mark.parametrize("flip_test", [False, True])
@@ -111,6 +113,7 @@ def test_cuda_agrees_with_the_cpu(cuda_graphs, flip_test):
         np.testing.assert_allclose(found, expected[:count], rtol=0, atol=0.05)
 
 
+@gpu
 @needs_cuda
 @pytest.mark.parametrize("name", ["compact_300w", "hrnetv2_w18_wflw_dark", "rtmpose_t_face6", "deeppose_res50_wflw"])
 def test_nothing_waits_for_the_device_before_the_end(name):

@@ -20,6 +20,7 @@ from facelandmarks._threads import PerProcess
 from facelandmarks.detection import load_detector
 from facelandmarks.engines import choose
 from facelandmarks.engines import openvino as openvino_engine
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source, obtain_graph
 from facelandmarks.nn.build import build_network
@@ -514,3 +515,16 @@ def test_what_only_torch_has(a_plain_machine, wish):
 def test_less_than_one_thread():
     with pytest.raises(fl.InvalidOptionError, match="threads must be at least 1; got 0"):
         fl.load_model(threads=0)
+
+
+@pytest.mark.parametrize(
+    ("device", "noted"), [("cpu", False), ("CPU", False), ("cuda:0", True), ("mps", True), ("GPU.0", True)]
+)
+def test_what_was_never_run_is_said(device, noted):
+    note = EngineInfo("torch", "2", device, "float32", 1).note
+    assert (note is not None and "not yet run on a GPU" in note) == noted
+
+
+def test_a_device_that_does_not_exist_is_answered_with_those_that_do(cache):
+    with pytest.raises(fl.DeviceError, match=r"^no device 'gpu'; there are: auto, cpu, cuda, mps, and cuda:1"):
+        fl.load_model(engine="torch", device="gpu", cache_dir=cache)

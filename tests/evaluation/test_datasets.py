@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dataset_cases import CASES, WRITTEN, folder_of
-from miniature_releases import cofw_pictures, make_all
+from miniature_releases import cofw_pictures, make_all, make_wflw
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, get_release, landmark_region, read
@@ -29,7 +29,8 @@ def faces_of(releases, name, form, subset, **options):
 
 
 def test_every_form_is_written():
-    assert set(WRITTEN) == {(name, form) for name, forms in FORMS.items() for form in forms}
+    crops = {("wflw68", "crops")}  # these have other coordinates and names, and tests of their own
+    assert set(WRITTEN) | crops == {(name, form) for name, forms in FORMS.items() for form in forms}
     assert set(FORMS) == set(RELEASES)
 
 
@@ -225,3 +226,70 @@ def test_importing_loads_neither_torch_nor_the_extra():
     )
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+CROP = np.array([3.0, 2.0, 1.5, 2.0])  # offset and scale, x and y
+
+
+def to_crop(points):
+    """Move points or corners of the whole image into the crop: pixels have their centres at whole numbers."""
+    return (points - CROP[:2] + 0.5) * CROP[2:] - 0.5
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """The faces of the list of 68 points, and the same faces as crops."""
+    make_wflw(tmp_path / "whole", 68)
+    faces = list(read("wflw68", tmp_path / "whole", "test", allow_partial=True))
+    folder = tmp_path / "crops" / "test"
+    folder.mkdir(parents=True)
+    columns = ("file", *("pose", "expression", "illumination", "make_up", "occlusion", "blur"))
+    columns += ("rect_x0", "rect_y0", "rect_x1", "rect_y1", "crop_x", "crop_y", "scale_x", "scale_y")
+    lines = [",".join(columns)]
+    for number, face in enumerate(faces):
+        shutil.copy(face.image, folder / f"{number}.jpg")
+        rows = "\n".join(f"{x:.9f} {y:.9f}" for x, y in to_crop(face.points) + 1)
+        (folder / f"{number}.pts").write_text(f"version: 1\nn_points:  68\n{{\n{rows}\n}}\n")
+        flags = [int(name.replace("make_up", "makeup") in face.subsets) for name in columns[1:7]]
+        lines.append(",".join(map(str, [f"{number}.jpg", *flags, *face.box, *CROP])))
+    (folder.parent / "test.csv").write_text("\n".join(lines) + "\n")
+    return faces, folder.parent
+
+
+@pytest.mark.parametrize("subset", ["test", "pose", "makeup", "blur"])
+def test_crops_of_wflw_are_the_faces_of_the_list(crops, subset):
+    wanted = [face for face in crops[0] if subset in face.subsets]
+    found = list(read("wflw68", crops[1], subset, allow_partial=True))
+    assert len(found) == len(wanted) > 0
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one.points, to_crop(other.points), rtol=0, atol=1e-8)
+        np.testing.assert_allclose(one.box.reshape(2, 2), to_crop(other.box.reshape(2, 2)), rtol=0, atol=1e-8)
+        assert one.subsets == other.subsets - {"test"} | {subset}
+        assert one.name == f"test/{one.image.name}"
+
+
+BROKEN_CROPS = [
+    ("test.csv", "rect_x0", "left", r"test\.csv, line 1: no column rect_x0"),
+    ("test.csv", ",3.0,2.0,", ",3.0,nan,", r"test\.csv, line 2: a number is not finite"),
+    ("test.csv", ",3.0,2.0,", ",,2.0,", r"test\.csv, line 2: could not convert"),
+    ("test/0.pts", "n_points:  68", "n_points:  67", r"0\.pts"),
+]
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "message"), BROKEN_CROPS)
+def test_broken_crops_say_where(crops, file, right, wrong, message):
+    path = crops[1] / file
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, wrong))
+    with pytest.raises(DatasetError, match=message):
+        list(read("wflw68", crops[1], "test", allow_partial=True))
+
+
+def test_the_list_of_68_points_is_found_in_the_folders_of_the_release(tmp_path):
+    faces = make_wflw(tmp_path, 68)["test"]
+    for folder in ("WFLW_annotations", "WFLW_annotations/list_98pt_rect_attr_train_test"):
+        target = tmp_path / folder
+        target.mkdir(parents=True, exist_ok=True)
+        found = next(tmp_path.rglob("list_68pt_rect_attr_test.txt"))
+        found.rename(target / found.name)
+        assert len(list(read("wflw68", tmp_path, "test", allow_partial=True))) == len(faces)

@@ -308,3 +308,45 @@ def test_matlab_file_is_read_as_the_official_program_reads_it(official, tmp_path
         assert list(face.image.shape) == record["image_shape"]
     assert np.flatnonzero(faces[0].occluded).tolist() == [0, 1, 9, 11, 12]
     np.testing.assert_allclose(faces[0].box, [18.2, 18.2, 75.8, 75.8])
+
+
+def test_crops_of_wflw(shared):
+    """163 faces with their points, rectangles and attributes; undone, they are those of the list."""
+    root = shared / "data" / "wflw_test"
+    with pytest.raises(DatasetError, match="holds 163 faces, published are 2500"):
+        read("wflw68", root, "test")
+    faces = list(read("wflw68", root, "test", allow_partial=True))
+    counts = Counter(name for face in faces for name in face.subsets)
+    # Of its README.md.
+    assert counts == {
+        "test": 163, "pose": 16, "expression": 22, "illumination": 55, "makeup": 19, "occlusion": 37, "blur": 42,
+    }  # fmt: skip
+    for attribute in ("pose", "blur"):
+        assert len(list(read("wflw68", root, attribute, allow_partial=True))) == counts[attribute]
+    rows = {f"test/{row['file']}": row for row in csv.DictReader((root / "test.csv").read_text().splitlines())}
+    for face in faces:
+        row = {
+            key: float(value)
+            for key, value in rows[face.name].items()
+            if key[-2:] in ("x0", "y0", "x1", "y1", "_x", "_y")
+        }
+        offset, scale = np.array([row["crop_x"], row["crop_y"]]), np.array([row["scale_x"], row["scale_y"]])
+        whole = (face.points + 0.5) / scale - 0.5 + offset
+        tight = [row[f"tight_{name}"] for name in ("x0", "y0", "x1", "y1")]
+        np.testing.assert_allclose([*whole.min(0), *whole.max(0)], tight, rtol=0, atol=1e-4)
+        corners = (face.box.reshape(2, 2) + 0.5) / scale - 0.5 + offset
+        np.testing.assert_allclose(corners.ravel(), [row[f"rect_{n}"] for n in ("x0", "y0", "x1", "y1")], atol=1e-9)
+
+
+def test_the_original_layout_of_wflw(shared):
+    faces = list(read("wflw68", shared / "data" / "wflw_original", "test", allow_partial=True))
+    assert len(faces) == 33
+    assert len({face.image for face in faces}) == 30
+    for face in faces:
+        height, width = load_image(face.image).shape[:2]
+        middle = face.points.mean(0)
+        assert (face.box[:2] < middle).all()
+        assert (middle < face.box[2:]).all()
+        assert (middle < [width, height]).all()
+    attributes = {name for face in faces for name in face.subsets} - {"test"}
+    assert attributes == {"pose", "expression", "illumination", "makeup", "occlusion", "blur"}

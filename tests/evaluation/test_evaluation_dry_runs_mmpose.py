@@ -138,7 +138,7 @@ def test_a_row_gives_what_mmpose_gives(shared, weights, tmp_path, monkeypatch, c
         assert cell["fraction"] == pytest.approx(wanted, abs=tolerance)
         assert tolerance < 0.05 * wanted
         assert (cell["verdict"], cell["faces_found"], cell["faces_expected"]) == ("FAIL", len(truth), [len(truth)])
-    assert {cell["published"] for cell in cells.values()} <= set(row.values.values())
+    assert {cell["reference"] for cell in cells.values()} <= set(row.values.values())
     assert len(cells) == sum(cell.subset == subset and cell.key in row.values for cell in row.protocol.cells)
     printed = capsys.readouterr().out
     assert printed.count("FAIL") == len(cells)

@@ -70,7 +70,7 @@ def test_rows_of_both_versions_of_mmpose_stay_apart():
 
 def test_without_models_every_row_is_planned_and_only_those_at_hand_are_measured():
     plan = plan_rows("300w")
-    assert {row.model for row in plan.rows} == {"compact_300w"}
+    assert {row.model for row in plan.rows} == {"compact_300w", "tiny_300w"}
     assert {row.model for row in plan.absent} == {"hrnetv2_w18_300w", "hrnetv2_w18_300w_official"}
     assert not at_hand(get_spec("hrnetv2_w18_300w"))
     given = plan_rows("300w", ["hrnetv2_w18_300w"], "300w_mmpose1x", given=True)

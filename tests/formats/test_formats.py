@@ -283,11 +283,49 @@ def test_pts_of_endless_many_points_are_refused():
         Landmarks.from_pts(["version: 1\nn_points: " + "9" * 5000 + "\n{\n}"], "ibug68", (9, 9))
 
 
-@pytest.mark.parametrize("change", [("{", ""), ("version: 1", ""), ("n_points: 68\n", ""), ("\n{\n", " { ")])
-def test_dialects_of_pts_are_read(change):
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(("{", ""), ("version: 1", ""), ("n_points: 68\n", ""), ("\n{\n", " { "), ("version", "\ufeffversion")),
+        *(("version: 1", "Version : 1"), ("n_points: 68", "N_POINTS:68"), ("\n", "\r\n"), ("\n", "\r"), ("}", "}\n\n")),
+    ],
+)
+def test_dialects_of_pts_are_read(change, tmp_path):
+    """By both that read them: the results and the evaluation."""
     faces = made("ibug68", 1)
-    found = Landmarks.from_pts([faces.to_pts()[0].replace(*change, 1)], "ibug68", faces.image_size)
-    assert_same(found, faces, scores=False)
+    text = faces.to_pts()[0].replace(*change)
+    assert_same(Landmarks.from_pts([text], "ibug68", faces.image_size), faces, scores=False)
+    (tmp_path / "face.pts").write_bytes(text.encode())
+    points, visible = read_pts(tmp_path / "face.pts")
+    np.testing.assert_allclose(points - 1, faces.points[0], atol=PIXEL)
+    assert visible.all()
+
+
+@pytest.mark.parametrize("between", ["\t", ", ", ",", "  ", " ; "])
+def test_numbers_of_pts_may_have_other_things_between_them(between):
+    faces = made("ibug68", 1)
+    text = re.sub(r"(?<=\d) (?=[-\d])", between, faces.to_pts()[0])
+    assert_same(Landmarks.from_pts([text], "ibug68", faces.image_size), faces, scores=False)
+
+
+@pytest.mark.parametrize("name", ["p_BOM.pts", "p_CRLF.pts", "p_no_header.pts"])
+def test_pts_of_others_are_read(shared, name):
+    path = shared / "data" / "cases" / name
+    found = Landmarks.from_pts([path.read_bytes().decode()], "ibug68", (400, 400))
+    np.testing.assert_allclose(found.points[0, 0], [179.178, 101.875], atol=1e-3)
+    np.testing.assert_allclose(found.points[0] + 1, read_pts(path)[0], atol=1e-4)
+
+
+def test_texts_with_a_byte_order_mark_are_read():
+    faces = made("ibug68", 2)
+    for read, text in (
+        (Landmarks.from_csv, faces.to_csv()),
+        (Landmarks.from_csv, faces.to_csv().replace("\n", "\r\n")),
+        (Landmarks.from_json, faces.to_json()),
+        (lambda text: Landmarks.from_coco(text)["a.jpg"], faces.to_coco("a.jpg")),
+    ):
+        assert_same(read("\ufeff" + text), read(text))
+        assert len(read("\ufeff" + text)) == 2
 
 
 @pytest.mark.parametrize("change", [("68", "67"), ("}", "1 2 }"), (".", "x."), ("version", "vision"), ("{", "[")])

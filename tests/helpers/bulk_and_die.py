@@ -33,7 +33,7 @@ class CheapEngine:
 
     def run(self, pixels):
         time.sleep(0.01)  # what a batch takes
-        points = np.linspace(0, 1, 68 * 3, dtype=np.float32).reshape(1, 68, 3)
+        points = np.linspace(0, 1, 68 * 4, dtype=np.float32).reshape(1, 68, 4)
         return points + pixels.mean(axis=(1, 2, 3), dtype=np.float32)[:, None, None] / 1000
 
 

@@ -12,6 +12,7 @@ import skimage.transform
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.measures import ALIGNMENTS, align, eye_aspect_ratios, head_pose, mouth_aspect_ratio
 from facelandmarks.measures.alignment import ARCFACE_POINTS, moved, similarities
+from facelandmarks.measures.openface import openface_angles, openface_columns, openface_rows
 from facelandmarks.measures.pose import AVERAGE_FACE
 from facelandmarks.schemes import convert, get_scheme
 from facelandmarks.schemes.layouts import typical_layout
@@ -291,3 +292,38 @@ def test_measures_need_no_torch():
     code = "import sys, facelandmarks.measures; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("angles", [(0.3, -0.4, 0.2), (-0.5, 0.25, -0.6), (0.0, 0.0, 0.0), (0.1, 0.9, 0.0)])
+def test_angles_of_openface_come_back(angles):
+    """Rx Ry Rz with the signs of its `Euler2RotationMatrix`."""
+    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
+    turn = np.array(
+        [
+            [cy * cz, -cy * sz, sy],
+            [cx * sz + cz * sx * sy, cx * cz - sx * sy * sz, -cy * sx],
+            [sx * sz - cx * cz * sy, cz * sx + cx * sy * sz, cx * cy],
+        ]
+    )
+    points = np.zeros((1, 68, 2))
+    width, height = SIZE
+    for name, place in AVERAGE_FACE.items():
+        x, y, z = turn @ np.array(place) + (0.0, 0.0, 60.0)
+        focal = max(SIZE)
+        points[0, get_scheme("ibug68").named[name]] = (
+            focal * x / z + (width - 1) / 2,
+            focal * y / z + (height - 1) / 2,
+        )
+    np.testing.assert_allclose(openface_angles(points, "ibug68", SIZE)[0], angles, atol=2e-3)
+
+
+def test_openface_leaves_poses_out_that_mean_nothing_and_has_a_row_without_faces():
+    points = np.random.default_rng(0).uniform(0, 100, (1, 68, 2))
+    assert openface_angles(points, "ibug68", SIZE) == [(None, None, None)]
+    face = {"points": points[0].tolist(), "box_score": None}
+    record = {"scheme": "ibug68", "width": SIZE[0], "height": SIZE[1], "faces": [face, face]}
+    rows = list(openface_rows(record, 7, 1.23456, [4, 9]))
+    assert [row[:5] for row in rows] == [[7, 4, 1.235, None, 1], [7, 9, 1.235, None, 1]]
+    assert len(rows[0]) == len(openface_columns("ibug68")) == 5 + 3 + 2 * 68
+    assert rows[0][8 + 68 :] == points[0, :, 1].tolist()
+    assert list(openface_rows({**record, "faces": []}, 3, None)) == [[3, 0, None, 0, 0]]

@@ -4,14 +4,18 @@ import ast
 import doctest
 import importlib.util
 import re
+from pathlib import Path
 
 import cv2
 import pytest
 import skimage.data
 from paths import ROOT
 
+from facelandmarks.cli.predict import build_parser
+
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md"])
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md"])
+IN_THE_SITE_ONLY = {"examples.md", "notebook.md"}  # made by docs/site_hooks.py
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
@@ -21,18 +25,37 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 MADE = {
-    **{name: f"docs/{name}.md" for name in ("models", "licences", "weights")},
+    **{name: f"docs/{name}.md" for name in ("models", "licences", "weights", "accuracy")},
     "requirements": "requirements-light.txt",
 }
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_what_is_made_of_records_is_up_to_date(name):
+def maker(name):
+    """The script that makes a document."""
     spec = importlib.util.spec_from_file_location(f"make_{name}", DOCS / f"make_{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_is_made_of_records_is_up_to_date(name):
     expected = (ROOT / MADE[name]).read_text(encoding="utf-8")
-    assert module.document() == expected, f"run python docs/make_{name}.py"
+    assert maker(name).document() == expected, f"run python docs/make_{name}.py"
+
+
+@pytest.mark.parametrize("name", ["api", "commands"])
+def test_folders_of_pages_are_up_to_date(name):
+    """The options are those of the parsers, and every public name has a page."""
+    pages = {page.relative_to(DOCS).as_posix(): page.read_text(encoding="utf-8") for page in DOCS.glob(f"{name}/*.md")}
+    assert maker(name).documents() == pages, f"run python docs/make_{name}.py"
+
+
+def test_pages_of_commands_have_every_option():
+    page = (DOCS / "commands" / "predict.md").read_text(encoding="utf-8")
+    for action in build_parser()._actions:
+        for option in action.option_strings if action.dest not in ("help", "version") else ():
+            assert f"`{option}" in page, option
 
 
 def anchors(page):
@@ -49,6 +72,8 @@ def test_relative_links_and_anchors_exist(page):
         if link.startswith(("http://", "https://")):
             continue
         path, _, anchor = link.partition("#")
+        if path in IN_THE_SITE_ONLY:
+            continue
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name} links to {link}"
         assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
@@ -56,8 +81,12 @@ def test_relative_links_and_anchors_exist(page):
 
 def test_every_page_is_in_the_site():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    listed = set(re.findall(r": (\w+\.md)$", text, re.MULTILINE))
-    assert listed == {page.name for page in DOCS.glob("*.md")}
+    listed = set(re.findall(r": ([\w/]+\.md)\b", text, re.MULTILINE))
+    for index in [name for name in listed if "/" in name]:  # whose pages docs/site_hooks.py adds
+        folder = Path(index).parent
+        rows = re.findall(r"^\| \[.*?\]\((\w+\.md)\)", (DOCS / index).read_text(encoding="utf-8"), re.MULTILINE)
+        listed |= {(folder / name).as_posix() for name in rows}
+    assert listed - IN_THE_SITE_ONLY == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
 
 
 @every_page

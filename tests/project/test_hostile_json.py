@@ -56,13 +56,13 @@ FACE = {"image_id": 1, "keypoints": [1, 2, 1] * 4, "bbox": [1, 2, 30, 40], "cent
 COCO = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [FACE]}
 SPIGA = [{"imgpath": "a.jpg", "bbox": [1, 2, 3, 4], "landmarks": POINTS}]
 GIVEN = {"images": [{"image": "a/b.jpg", "faces": [{"points": POINTS}]}, {"image": "c.jpg", "faces": []}]}
-KEPT = {"face": "a", "size": 1.5, "points": POINTS}
+KEPT = {"face": "a", "size": 1.5, "score": 0.5, "points": POINTS}
 PIN = {"sha256": "0" * 64, "bytes": 3, "mtime_ns": 5, "basis": "sha256"}
 
 
 def kept(path):
     """The document as the second line of a file of predictions."""
-    header = {"schema": "facelandmarks-evaluation-points/1", "model": "m"}
+    header = {"schema": "facelandmarks-evaluation-points/2", "model": "m"}
     path.write_text(json.dumps(header) + "\n" + path.read_text().replace("\n", " ") + "\n")
     return PredictionStore(path, {"model": "m"})
 
@@ -162,7 +162,6 @@ def test_every_value_of_a_report_may_be_wrong(card, tmp_path, capsys):
 
 
 def test_a_page_shows_what_a_report_holds_and_runs_nothing(card, tmp_path):
-    pytest.importorskip("matplotlib")
     evil = "<script>alert(1)</script>"
     wrong = json.loads(json.dumps(card))
     wrong["rows"][0]["model"] = evil

@@ -30,6 +30,7 @@ MODULES = (
     "facelandmarks.formats",
     "facelandmarks.bulk",
     "facelandmarks.video",
+    "facelandmarks.web",
 )
 
 

@@ -95,6 +95,8 @@ def patterns():
     found = {}
     for name in SOURCES:
         parts = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        if "-" in parts:  # the hook, which PyInstaller alone imports
+            continue
         module = "facelandmarks" if parts == "__init__" else f"facelandmarks.{parts}"
         for attribute, value in vars(importlib.import_module(module)).items():
             if isinstance(value, re.Pattern):

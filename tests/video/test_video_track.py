@@ -332,6 +332,48 @@ def test_annotate_makes_both_files(shared, model, tmp_path):
     assert change[200:].mean() < 6
 
 
+def test_annotate_writes_columns_of_openface(shared, model, tmp_path):
+    clip, out, lines = shared / "data" / "clips" / "crossing.mp4", tmp_path / "a.csv", tmp_path / "a.jsonl"
+    annotate(clip, model, out=out, columns="openface", most_frames=4)
+    annotate(clip, model, out=lines, most_frames=4)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    frames = [json.loads(line) for line in lines.read_text().splitlines()]
+    wanted = [(frame["frame"] + 1, face["id"] - 1) for frame in frames for face in frame["faces"]]
+    assert [(int(row["frame"]), int(row["face_id"])) for row in rows] == wanted
+    assert [float(row["timestamp"]) for row in rows[::2]] == [round(frame["time"], 3) for frame in frames]
+    assert float(rows[0]["y_30"]) == pytest.approx(frames[0]["faces"][0]["points"][30][1], abs=2e-3)
+    with pytest.raises(InvalidOptionError, match="columns must be 'all' or 'openface'"):
+        annotate(clip, model, out=tmp_path / "b.csv", columns="dlib")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl"]
+
+
+def test_a_camera_is_shown_until_its_window_is_closed(model, tmp_path, monkeypatch):
+    shown = []
+
+    class Window:
+        def __init__(self, title):
+            shown.append(title)
+
+        def show(self, image):
+            shown.append(image)
+            return len(shown) < 4  # the third frame is the last
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            shown.append("closed")
+
+    monkeypatch.setattr(cv2, "VideoCapture", EndlessCamera)
+    monkeypatch.setattr("facelandmarks.video.annotate.Window", Window)
+    summary = annotate(0, model, show=True, out=tmp_path / "a.jsonl")
+    assert (shown[0], shown[-1]) == ("camera 0", "closed")
+    assert 3 <= summary.frames <= 7
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == summary.frames
+    assert shown[1].shape == (60, 80, 3)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_is_broken_off_leaves_nothing_and_keeps_what_was_there(shared, model, tmp_path, error):
     draw, out = tmp_path / "a.mp4", tmp_path / "a.jsonl"

@@ -1,6 +1,7 @@
 """The cache under stress: many processes, sudden death, no rights, no network."""
 
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from paths import HELPERS, ROOT
 from weight_records import BODY, NAME, OTHER, record_of, sha256, write_manifest
 
 from facelandmarks._files import NotWritableError, exclusive
+from facelandmarks.cli.weights import main
+from facelandmarks.detection import load_detector
 from facelandmarks.errors import ChecksumError, DownloadError, OfflineError
-from facelandmarks.weights.cache import Access, Place
+from facelandmarks.weights.cache import NOWHERE, Access, Place, cache_folder
 from facelandmarks.weights.fetch import obtain
 
 UNKNOWN = {"bytes": None, "sha256": None}
@@ -152,6 +155,77 @@ def test_a_file_published_anew_under_its_old_name_is_taken_with_a_warning(tmp_pa
     with pytest.warns(UserWarning, match=sha256(BODY)):
         obtain(record, Access(tmp_path))
     obtain(record, Access(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},  # and no user of that number
+        {"HOME": ""},
+        {"HOME": "somewhere"},
+        {"HOME": "", "XDG_CACHE_HOME": "relative"},
+        {"FACELANDMARKS_CACHE": "~nobody-of-this-name/cache", "HOME": "/home/x"},
+        {"FACELANDMARKS_CACHE": "~/cache"},
+    ],
+)
+def test_without_a_home_folder_there_is_no_cache(monkeypatch, settings, no_sockets):
+    def unknown(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "FACELANDMARKS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == NOWHERE
+    assert load_detector().name == "compact"
+    with pytest.raises(DownloadError, match=r"no home folder to keep it in. Set FACELANDMARKS_CACHE"):
+        obtain(record_of("https://nowhere.invalid/x"), Access(offline=False))
+    with pytest.raises(OfflineError, match="FACELANDMARKS_CACHE"):
+        obtain(record_of("https://nowhere.invalid/x"), Access(offline=True))
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.delenv("FACELANDMARKS_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    usual = cache_folder()
+    assert usual.is_relative_to(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # counts as not set
+    assert cache_folder() == usual
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "facelandmarks"
+    monkeypatch.setenv("FACELANDMARKS_CACHE", "~/own")
+    assert cache_folder() == tmp_path / "own"
+    assert cache_folder("given") == Path("given")
+
+
+def test_a_cache_of_somebody_else_is_as_good_as_empty(read_only, monkeypatch, capsys):
+    os.chmod(read_only, 0o700)
+    monkeypatch.setenv("FACELANDMARKS_CACHE", str(read_only / "cache"))
+    with an_ordinary_user():
+        if os.access(read_only / "..", os.X_OK) and os.geteuid() == read_only.stat().st_uid:
+            os.chmod(read_only, 0o000)  # where the tests are no root
+        assert load_detector().name == "compact"
+        assert main(["list"]) == 0
+        with pytest.raises(DownloadError, match="FACELANDMARKS_CACHE"):
+            obtain(record_of("https://nowhere.invalid/x"), Access(offline=False))
+    assert "compact" in capsys.readouterr().out
+
+
+def test_a_failure_names_each_address_once(tmp_path, environment):
+    """On the terminal, too: nothing is logged besides."""
+    urls = [f"https://{name}.invalid/{NAME}" for name in ("one", "two")]
+    record = record_of(*urls, pages=({"url": "https://share.example/1"}, {"url": urls[1]}))
+    manifest = write_manifest(tmp_path / "manifest.json", record)
+    command = [sys.executable, "-m", "facelandmarks.cli.weights", "--cache-dir", str(tmp_path), "fetch", NAME]
+    env = {**environment, "FACELANDMARKS_MANIFEST": str(manifest)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert [done.stderr.count(url) for url in (*urls, "https://share.example/1")] == [1, 1, 1]
+    assert "cannot resolve host one.invalid" in done.stderr
+    assert done.stderr.count("Is this machine online?") == 1
+    assert "\nFetch weights.pth by hand from https://share.example/1, then" in done.stderr
 
 
 def test_files_that_no_program_can_fetch(tmp_path, no_sockets):

@@ -32,6 +32,7 @@ class Found:
     form: str
     path: Path  # the file or folder that showed that it is there
     whole: bool  # whether that is one file with all annotations, not one of many
+    root: Path  # folder of the data set
 
 
 def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) -> Found:
@@ -49,7 +50,7 @@ def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) ->
     for form, place in places:
         path = min(root.glob(place), default=None)  # the same one on every machine
         if path is not None:
-            return Found(form, path, whole=path.is_file() and "*" not in place)
+            return Found(form, path, whole=path.is_file() and "*" not in place, root=root)
     looked_for = ", ".join(dict.fromkeys(place for _, place in places))
     raise DatasetError(
         f"{release.title}, {subset}: looked for {looked_for} in {root}: not found. Get the data from {release.where}"

@@ -1,22 +1,28 @@
-"""WFLW: 98 points, a rectangle and six attributes a face; and the list with 68 of the points.
+"""WFLW: 98 points, a rectangle and six attributes a face; and 68 of the points, as a list or beside crops.
 
 Nothing says what the list counts from; both upstreams use it unchanged, and so do we.
 """
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import derived_forms
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
-from facelandmarks.evaluation.datasets.text import Row, malformed, read_list
+from facelandmarks.evaluation.datasets.text import Row, malformed, read_list, read_pts, read_text, to_numbers
 
 POINTS, POINTS_68 = 98, 68
+COUNTS_FROM = 1  # of the .pts files beside crops
 # Columns of the list, in this order, between the rectangle and the name.
 ATTRIBUTES = ("pose", "expression", "illumination", "makeup", "occlusion", "blur")
 _RECTANGLE = 4  # numbers
 _FOLDERS = ("WFLW_images", "images")
+# Columns of the table of crops: where a crop is from, and flags by attribute.
+_CROP_COLUMNS = ("file", "rect_x0", "rect_y0", "rect_x1", "rect_y1", "crop_x", "crop_y", "scale_x", "scale_y")
+_FLAGS = {name: name for name in ATTRIBUTES} | {"makeup": "make_up"}
 # The subsets in the names of files.
 _STEMS = {"test": "test", "train": "train"} | {attribute: f"test_{attribute}" for attribute in ATTRIBUTES}
 _STEMS["pose"] = "test_largepose"
@@ -52,6 +58,38 @@ def _sample(row: Row, attributes: frozenset[str]) -> Sample:
     )
 
 
+def read_crops(request: Request) -> Faces:
+    """Read faces cut out of the images, `test/*.jpg` with a `.pts` each, and the table that says what they are.
+
+    Rectangles are in pixels of the whole image in the table, and of the crop here.
+    """
+    table = csv.DictReader(read_text(request.found).splitlines())
+    lacking = {*_CROP_COLUMNS, *_FLAGS.values()} - {*(table.fieldnames or ())}
+    if lacking:
+        raise malformed(request.found, 1, f"no column {', '.join(sorted(lacking))}")
+    rows = [row for row in enumerate(table, 2) if request.subset == "test" or row[1][_FLAGS[request.subset]] == "1"]
+    folder = request.found.parent / "test"
+
+    def samples() -> Iterator[Sample]:
+        for line, row in rows:
+            numbers = to_numbers([row[name] or "" for name in _CROP_COLUMNS[1:]], request.found, line)
+            box, offset, scale = numbers[:4].reshape(2, 2), numbers[4:6], numbers[6:]
+            image = folder / row["file"]
+            points, _ = read_pts(image.with_suffix(".pts"))
+            if len(points) != POINTS_68:
+                raise DatasetError(f"{image.with_suffix('.pts')} holds {len(points)} points, not {POINTS_68}")
+            yield Sample(
+                name=f"test/{row['file']}",
+                image=image,
+                points=points - COUNTS_FROM,
+                visible=np.ones(POINTS_68, bool),
+                box=((box - offset + 0.5) * scale - 0.5).ravel(),
+                subsets=frozenset(name for name, column in _FLAGS.items() if row[column] == "1"),
+            )
+
+    return len(rows), samples()
+
+
 def _lists(points: int, *folders: str) -> Form:
     """Return the form of the list with attributes: one file for training, one for the test set and its subsets."""
     ends = {subset: "train" if subset == "train" else "test" for subset in _STEMS}
@@ -78,4 +116,7 @@ FORMS: Mapping[str, Form] = {
     "subset_lists": Form(_SUBSET_LISTS, read_subset_list, folders=_FOLDERS),
     **derived_forms("wflw", _STEMS, _FOLDERS, POINTS),
 }
-FORMS_68: Mapping[str, Form] = {"original": _lists(POINTS_68, "", _RECT)}
+FORMS_68: Mapping[str, Form] = {
+    "original": _lists(POINTS_68, "WFLW_annotations/", f"WFLW_annotations/{_RECT}", "", _RECT),
+    "crops": Form(dict.fromkeys(("test", *ATTRIBUTES), ("test.csv",)), read_crops, COUNTS_FROM),
+}

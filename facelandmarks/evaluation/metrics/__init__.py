@@ -157,27 +157,31 @@ def auc(faces: Errors, threshold: float) -> float:
 
 
 def bootstrap_interval(
-    statistic: Callable[[NDArray[np.intp]], float],
+    statistic: Callable[[NDArray[np.intp]], ArrayLike],
     faces: int,
     *,
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a number that is computed from faces, in its unit.
+) -> tuple[Errors, Errors]:
+    """Return the ends of the percentile bootstrap interval of numbers that are computed from faces, in their units.
 
-    It says how the number would vary with other images of the same kind, not between trainings. Faces are drawn, not
+    It says how the numbers would vary with other images of the same kind, not between trainings. Faces are drawn, not
     points: the points of one face are not independent.
 
     Parameters
     ----------
     statistic
-        The number, from indices (N,) of faces drawn with repetition:
+        The number, or an array of numbers, from indices (N,) of faces drawn with repetition:
         `lambda drawn: mean_error(errors[drawn], valid[drawn])`.
     faces, level
         Number of faces; share of the resamples inside the interval.
     resamples, seed
         Number of data sets of the same size to draw; the same seed gives the same interval.
+
+    Returns
+    -------
+    Lower and upper ends, each in the shape of the statistic.
 
     Notes
     -----
@@ -185,8 +189,8 @@ def bootstrap_interval(
     """
     rng = np.random.default_rng(seed)
     values = [statistic(rng.integers(faces, size=faces)) for _ in range(resamples)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    low, high = np.quantile(np.array(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
 
 
 def as_mask(visible: ArrayLike | None) -> Mask | None:
