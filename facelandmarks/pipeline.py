@@ -18,8 +18,8 @@ from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.results import Decoded
-from facelandmarks.schemes import SCHEMES, Scheme, get_scheme
-from facelandmarks.schemes.own import find_scheme
+from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes.own import find_scheme, reference
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
 _LOG = logging.getLogger(__name__)
@@ -141,8 +141,7 @@ def choose(
     Points of one's own without mirror pairs have no flip test: asking for one is an `InvalidOptionError`.
     """
     if scheme is not None:
-        found = find_scheme(scheme)
-        spec = replace(spec, scheme=found.name if found.name in SCHEMES else found, flip_exchange=True)
+        spec = replace(spec, scheme=reference(find_scheme(scheme)), flip_exchange=True)
     if variant is not None:
         _check("variant", variant, spec.variants, spec.name)
         known: Variant = variant  # type: ignore[assignment]

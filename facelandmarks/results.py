@@ -215,15 +215,10 @@ class Landmarks:
         a number that float32 cannot hold, an image without pixels.
         """
         try:
-            own = {} if scheme is None else {scheme.name: scheme}
-            layout, detector, faces = (
-                get_scheme(own.get(record["scheme"], record["scheme"])),
-                record["detector"],
-                record["faces"],
-            )
+            own, detector, faces = {scheme.name: scheme} if scheme else {}, record["detector"], record["faces"]
+            count = len(layout := get_scheme(own.get(record["scheme"], record["scheme"])))
             if not isinstance(detector, str | None):
                 raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
-            count = len(layout)
             carried = {
                 name: _stack([face.get(name) for face in faces], (5, 2) if name == "detector_points" else (count,))
                 for name in CARRIED

@@ -44,6 +44,11 @@ def scheme_from_dict(fields: Any) -> Scheme:
     return scheme
 
 
+def reference(scheme: Scheme) -> str | Scheme:
+    """Return how a model's record refers to a scheme: by its name if it is one here, else the scheme itself."""
+    return scheme.name if scheme.name in SCHEMES else scheme
+
+
 def scheme_to_dict(scheme: Scheme) -> dict[str, Any]:
     """Return JSON values that `scheme_from_dict` reads."""
     fields = {name: getattr(scheme, name) for name in RULES}

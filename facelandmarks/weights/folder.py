@@ -139,27 +139,20 @@ def model_facts(name: Name | None, access: Access) -> tuple[FileRecord, Manifest
 
 def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:
     """Return where the files of a model of the user's own are, and its config."""
-    found = _home(os.fspath(name))
-    if found is None:
-        raise UnknownNameError(
-            f"no model {os.fspath(name)!r}; {hint_at(name, MODELS)}, or a folder, hf://owner/repository or FILE.json"
-        )
-    path, _ = _obtain(*found, access, MOST_CONFIG)
+    text = os.fspath(name)
+    home: str | Path = text if text.startswith(HUB) else Path(text)
+    file = CONFIG
+    if isinstance(home, str) and hub_parts(home, need_path=False)[1]:
+        raise CheckpointError(f"{text} is a file: a model is hf://owner/repository; a file goes into weights=")
+    if isinstance(home, Path) and not home.is_dir():
+        if home.suffix.lower() != ".json":
+            hint = f"{hint_at(text, MODELS)}, or a folder, hf://owner/repository or FILE.json"
+            raise UnknownNameError(f"no model {text!r}; {hint}")
+        home, file = home.parent, home.name
+    path, _ = _obtain(home, file, access, MOST_CONFIG)
     if path.stat().st_size > MOST_CONFIG:
         raise CheckpointError(f"{path} has more than {MOST_CONFIG} bytes")
-    return found[0], read_config(path.read_bytes(), path)
-
-
-def _home(name: str) -> tuple[str | Path, str] | None:
-    """Return where the files of a model are (an address or a folder), and its config there; None: nowhere."""
-    if name.startswith(HUB):
-        if hub_parts(name, need_path=False)[1]:
-            raise CheckpointError(f"{name} is a file: a model is hf://owner/repository; a file goes into weights=")
-        return name, CONFIG
-    path = Path(name)
-    if path.is_dir():
-        return path, CONFIG
-    return (path.parent, path.name) if path.suffix.lower() == ".json" else None
+    return home, read_config(path.read_bytes(), path)
 
 
 def _obtain(home: str | Path, name: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:

@@ -139,7 +139,7 @@ def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]
     socket is opened.
     """
     place, (_, file, revision) = pin_path(url, access.folder), hub_parts(url)
-    pin = _read_pin(place)
+    pin = read_hub_pin(place)
     path, commit = download(url, access, pin.commit if pin else revision, most)
     digest = sha256_of(path)
     known = pin.files.get(file) if pin else None
@@ -166,7 +166,7 @@ def repository_of(url: str) -> str:
     return f"{HUB}{repository}" + (f"@{revision}" if revision else "")
 
 
-def _read_pin(path: Path) -> HubPin | None:
+def read_hub_pin(path: Path) -> HubPin | None:
     """Read a pin, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
     try:
         fields = parse_json(path.read_bytes())

@@ -25,7 +25,7 @@ COUNTERS = ("num_batches_tracked", "total_ops", "total_params", "n_averaged")
 PARTS = frozenset((
     "backbone", "head", "keypoint_head", "data_preprocessor", "conv1", "bn1", "conv2", "bn2", "layer1", "transition1",
     "transition2", "transition3", "stage2", "stage3", "stage4", "stem", "stages", "lateral", "smooth", "shape", "body",
-    "mesh", "flag", "near", "lips", "left_eye", "right_eye",
+    "mesh", "flag", "near", "lips", "left_eye", "right_eye", "expected",
 ))
 # fmt: on
 

@@ -22,8 +22,8 @@ from facelandmarks._rules import (
     whole,
 )
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.schemes import SCHEMES, Scheme
-from facelandmarks.schemes.own import scheme_from_dict, scheme_to_dict
+from facelandmarks.schemes import get_scheme
+from facelandmarks.schemes.own import reference, scheme_from_dict, scheme_to_dict
 from facelandmarks.zoo import MODELS
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -135,7 +135,8 @@ def spec_from_dict(given: Any) -> ModelSpec:
     given = {"weights": WEIGHTS, **given}
     if problem := first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
-    frozen = {**_frozen(given), "scheme": _scheme(given["scheme"])}
+    scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
+    frozen = {**_frozen(given), "scheme": reference(scheme)}
     spec = ModelSpec(**{**frozen, "network_options": _frozen(given["network_options"])})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
@@ -145,15 +146,6 @@ def spec_from_dict(given: Any) -> ModelSpec:
 def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return values with tuples for JSON's lists."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-
-
-def _scheme(given: Any) -> str | Scheme:
-    if isinstance(given, dict):
-        scheme = scheme_from_dict(given)
-        return scheme.name if scheme.name in SCHEMES else scheme
-    if given not in SCHEMES:
-        raise InvalidOptionError(f"no scheme {given!r:.60} here: give an object with the fields of a scheme")
-    return str(given)
 
 
 def _size_problem(given: Mapping[str, Any]) -> str | None:

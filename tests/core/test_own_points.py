@@ -335,7 +335,7 @@ def test_shapes_are_those_of_the_networks():
         ({"detector": "mtcnn"}, "detector must be one of"),
         ({"weights": "../model.safetensors"}, "weights must be a file name"),
         ({"weights": "model.pth"}, "weights must be a file name"),
-        ({"scheme": "mine"}, "no scheme 'mine' here: give an object"),
+        ({"scheme": "mine"}, "no point scheme 'mine'"),
         ({"scheme": {"name": "a", "size": 0}}, "size must be"),
         ({"like": "nothing"}, "like must be a model here, not 'nothing'"),
         ({"auto_map": {"AutoModel": "evil.Model"}}, "'auto_map' is unknown"),

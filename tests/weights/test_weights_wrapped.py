@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import facelandmarks as fl
+from facelandmarks.api import network_numbers
 from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network, network_shapes
 from facelandmarks.weights.load import read_given
@@ -247,6 +248,6 @@ def test_keys_too_many_are_named_and_shapes_stay_strict():
 def test_the_parts_of_all_networks_are_known():
     """Without this, a prefix could be taken for a part, or a part for a prefix."""
     for spec in MODELS.values():
-        shapes = network_shapes(spec.network, {**spec.network_options, "landmarks": 5})
+        shapes = network_shapes(spec.network, network_numbers(spec))
         assert {name.partition(".")[0] for name in shapes} <= PARTS
         assert list(unwrap_names(shapes, "it")) == [n for n in shapes if not n.endswith("num_batches_tracked")]
