@@ -1,6 +1,5 @@
 """What DARK and UDP share: the blur of whole maps, or of windows about their peaks at a tenth of the cost; the step."""
 
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -82,15 +81,12 @@ def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, be
 
 def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.intp]:
     """Return indices (2 * reach + 1, M) along an axis about the middles (M,); -1 stands for a zero."""
-    line = _line(length, reach + 1, beyond)
-    return line.take(middle + 1 + np.arange(2 * reach + 1)[:, None])
-
-
-@cache
-def _line(length: int, margin: int, beyond: Beyond) -> NDArray[np.intp]:
-    """Return the indices along an axis with a margin on either side, as a middle may be -1."""
-    inner = np.arange(length)
-    return np.pad(inner, margin, mode="reflect") if beyond == "mirror" else np.pad(inner, margin, constant_values=-1)
+    line = middle + np.arange(-reach, reach + 1)[:, None]
+    if beyond == "zeros":
+        return np.where((line >= 0) & (line < length), line, -1)
+    period = max(2 * (length - 1), 1)  # of the axis and its mirror image
+    line = abs(line) % period
+    return np.minimum(line, period - line)
 
 
 def taylor_step(

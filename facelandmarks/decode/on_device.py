@@ -100,7 +100,12 @@ def decode_udp(
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
     about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")
-    about = _outer_pixels_beyond(about, places, width, height)
+    # What lies beyond the map becomes the nearest outer pixel.
+    x, y = places[..., 0, None, None], places[..., 1, None, None]
+    left, middle, right = about[..., :1], about[..., 1:2], about[..., 2:]
+    about = torch.cat([torch.where(x < 1, middle, left), middle, torch.where(x >= width - 1, middle, right)], dim=3)
+    above, middle, below = about[:, :, :1], about[:, :, 1:2], about[:, :, 2:]
+    about = torch.cat([torch.where(y < 1, middle, above), middle, torch.where(y >= height - 1, middle, below)], dim=2)
     if variant == "mmpose1x":
         about = about * (scores / highest_blurred(heatmaps, kernel))[..., None, None]
     log = about.clamp(0.001, 50.0).log()  # the bounds of the array decoder
@@ -243,15 +248,6 @@ def _cross(maps: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
         return flat.gather(2, index[..., None])[..., 0]
 
     return at(1, 0), at(-1, 0), at(0, 1), at(0, -1)
-
-
-def _outer_pixels_beyond(about: Tensor, places: Tensor, width: int, height: int) -> Tensor:
-    """Replace what lies beyond the map in squares (N, K, 3, 3) about the places by the nearest outer pixel."""
-    x, y = places[..., 0, None, None], places[..., 1, None, None]
-    left, middle, right = about[..., :1], about[..., 1:2], about[..., 2:]
-    about = torch.cat([torch.where(x < 1, middle, left), middle, torch.where(x >= width - 1, middle, right)], dim=3)
-    above, middle, below = about[:, :, :1], about[:, :, 1:2], about[:, :, 2:]
-    return torch.cat([torch.where(y < 1, middle, above), middle, torch.where(y >= height - 1, middle, below)], dim=2)
 
 
 def _band(length: int, kernel: int, device: torch.device) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.boxes import overlaps
 from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
@@ -228,7 +229,7 @@ def merge(found: Found) -> Found:
     found = found.take(np.argsort(-found.scores, kind="stable"))
     merged = []
     while len(found.scores):
-        same = _overlaps(found.boxes, found.boxes[0]) > SAME_FACE
+        same = overlaps(found.boxes, found.boxes[0]) > SAME_FACE
         score = found.scores[:1]
         if not same.any():  # a box without area does not even overlap itself: upstream stops there
             merged.append(found.take(np.arange(1)))
@@ -241,15 +242,6 @@ def merge(found: Found) -> Found:
         merged.append(Found(boxes, points, score))
         found = found.take(~same)
     return Found(*map(np.concatenate, zip(*merged, strict=True))) if merged else found
-
-
-def _overlaps(boxes: Floats, box: Floats) -> Floats:
-    """IoU (N,) of boxes with one of them, 0 where there is no area."""
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    common = np.maximum(high - low, 0).prod(1)
-    union = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - common
-    overlaps: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return overlaps
 
 
 def to_image(found: Found, width: int, height: int) -> Found:

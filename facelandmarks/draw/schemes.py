@@ -132,7 +132,10 @@ def place_labels(
     room = places + np.array((-1, -1, 1, 1)) * round(CLEARANCE * unit)
     costs = np.tile(TURN * (0.5 - 0.5 * preferred @ directions.T), len(GAPS))
     costs += np.repeat(FAR * np.array(GAPS), DIRECTIONS)
-    costs += HIDDEN / unit**2 * _sum_inside(drawn, room)
+    x1, y1, x2, y2 = np.moveaxis(room.clip(0, np.tile(drawn.shape[::-1], 2)).astype(np.intp), -1, 0)
+    above_left = cv2.integral(drawn.astype(np.uint8))
+    hidden = above_left[y2, x2] - above_left[y1, x2] - above_left[y2, x1] + above_left[y1, x1]
+    costs += HIDDEN / unit**2 * hidden
     canvas = np.array((0, 0, *drawn.shape[::-1]), float)
     costs += OVERLAP / unit**2 * (shared_area(places, places) - shared_area(places, canvas))
     labels = np.arange(len(places))
@@ -146,13 +149,3 @@ def place_labels(
         if np.array_equal(before, chosen):
             break
     return places[labels, chosen]
-
-
-def _sum_inside(drawn: NDArray[np.bool_], boxes: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Count the pixels that are set in each box (..., 4)."""
-    height, width = drawn.shape
-    x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.intp).clip(0, (width, height, width, height)), -1, 0)
-    above_left = np.zeros((height + 1, width + 1), np.intp)
-    above_left[1:, 1:] = drawn.cumsum(axis=0).cumsum(axis=1)
-    inside: NDArray[np.intp] = above_left[y2, x2] - above_left[y1, x2] - above_left[y2, x1] + above_left[y1, x1]
-    return inside

@@ -118,16 +118,12 @@ def check_device(engine: str, device: str) -> None:
     if device != "auto" and device.partition(":")[0] not in TORCH_DEVICES:
         known = ", ".join(("auto", *TORCH_DEVICES))
         raise DeviceError(f"no device {device!r}; there are: {known}, and cuda:1 for a second GPU")
-    if device.startswith("cuda") and not (_may_have_gpu() or _loads("libcuda.so.1")):
-        raise DeviceError(f"device {device!r} cannot be used here: no driver of a GPU. Try device='cpu' or 'auto'")
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
+    if device.startswith("cuda") and not _may_have_gpu():
+        try:
+            ctypes.CDLL("libcuda.so.1")
+        except OSError as error:
+            reason = "no driver of a GPU. Try device='cpu' or 'auto'"
+            raise DeviceError(f"device {device!r} cannot be used here: {reason}") from error
 
 
 def _may_have_gpu() -> bool:

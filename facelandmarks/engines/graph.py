@@ -5,7 +5,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 GRAPH = 1  # to be counted up when the same weights would give another graph
+_TOLD: set[Path] = set()  # folders that users were told cannot be written to: once for all models
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,14 @@ def obtain_graph(source: Source) -> Path | bytes:
                 return place.file
     except NotWritableError:
         graph = _build(source)
-    _warn_not_kept(place.folder)
+    if place.folder not in _TOLD:
+        _TOLD.add(place.folder)
+        warnings.warn(
+            f"{place.folder} cannot be written to, so graphs are built anew by PyTorch at every start, which takes "
+            "seconds. Set FACELANDMARKS_CACHE to a folder that can be written to",
+            stacklevel=3,
+        )
     return graph
-
-
-@cache
-def _warn_not_kept(folder: Path) -> None:
-    """Say it once for all models."""
-    warnings.warn(
-        f"{folder} cannot be written to, so graphs are built anew by PyTorch at every start, which takes seconds. Set "
-        "FACELANDMARKS_CACHE to a folder that can be written to",
-        stacklevel=4,
-    )
 
 
 def graph_place(source: Source) -> Place | None:

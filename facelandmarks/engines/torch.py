@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,14 +25,10 @@ if TYPE_CHECKING:
 _FORKED = threading.Event()  # set in a child that was forked
 
 
-def _after_fork() -> None:
-    """Compute with one thread in a forked child: OpenMP's threads do not survive, and it would wait for ever."""
-    torch.set_num_threads(1)
-    _FORKED.set()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # A forked child computes with one thread: OpenMP's threads do not survive, and it would wait for ever.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+    os.register_at_fork(after_in_child=_FORKED.set)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -49,25 +45,6 @@ def pick_device(wanted: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise DeviceError(f"device {wanted!r} cannot be used here: {reason}. Try device='cpu' or 'auto'") from error
     return device
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Let the calling thread compute with that many threads; None changes nothing.
-
-    PyTorch keeps this number per thread: other threads that run meanwhile are not affected, and this one is restored.
-    But a thread that first uses PyTorch meanwhile inherits the number. To rule that out, give `threads` to every model,
-    or call `torch.set_num_threads` in each thread.
-    """
-    if count is None or _FORKED.is_set():
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class TorchEngine:
@@ -122,7 +99,13 @@ class TorchEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        with torch.inference_mode(), _threads(self._settings.threads):
+        with torch.inference_mode(), ExitStack() as afterwards:
+            # PyTorch keeps this number per thread: other threads that run meanwhile are not affected, and this one is
+            # restored. But a thread that first uses PyTorch meanwhile inherits it. To rule that out, give `threads` to
+            # every model, or call `torch.set_num_threads` in each thread.
+            if self._settings.threads is not None and not _FORKED.is_set():
+                afterwards.callback(torch.set_num_threads, torch.get_num_threads())
+                torch.set_num_threads(self._settings.threads)
             crops = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
             # Networks run channels-last; decoders read map by map, and would copy slowly what PyTorch copies fast.
             return self.forward(crops).contiguous().cpu().numpy()
