@@ -59,10 +59,35 @@ def find_faces(
     spec: ModelSpec,
     load_detector: Callable[[str], Detector],
 ) -> Found:
-    """Find the faces of an image for a model; arguments and errors as in `Model.predict`."""
+    """Find the faces of an image for a model; arguments and errors as in `Model.predict`.
+
+    Those of several rotations follow one rotation after the other.
+    """
+    if tuple(find.rotations) == UPRIGHT:
+        return _find_upright(image, bbox, find, spec, load_detector)
     size = (image.shape[1], image.shape[0])
-    if tuple(find.rotations) != UPRIGHT:
-        return _find_in_rotations(image, bbox, find, spec, load_detector)
+    given = None if bbox is None else check_boxes(bbox, *size)
+    parts = []
+    for degrees in find.rotations:
+        turns = QUARTERS[degrees]
+        boxes = None if given is None else turn_boxes(given, turns, size)
+        found = _find_upright(turn_image(image, turns), boxes, find, spec, load_detector)
+        back = turn_boxes(found.boxes, -turns, found.size)
+        points = None if found.points is None else turn_points(found.points, -turns, found.size)
+        parts.append(replace(found, boxes=back, points=points, rotation=np.full(len(back), turns * math.pi / 2)))
+    arrays: Any = joined(parts, ("boxes", "scores", "points", "rotation"))
+    return replace(parts[0], **arrays, size=size, rotations=len(parts))
+
+
+def _find_upright(
+    image: NDArray[np.uint8],
+    bbox: ArrayLike | None,
+    find: Find,
+    spec: ModelSpec,
+    load_detector: Callable[[str], Detector],
+) -> Found:
+    """Find the faces of an image without turning it."""
+    size = (image.shape[1], image.shape[0])
     if bbox is None:
         if spec.box_convention not in CONVENTIONS:
             raise InvalidBoxError(
@@ -78,28 +103,6 @@ def find_faces(
     if convention != spec.box_convention:
         boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *size)
     return Found(boxes, scores, points, np.zeros(len(boxes)), name, size, confirm=find.confirm)
-
-
-def _find_in_rotations(
-    image: NDArray[np.uint8],
-    bbox: ArrayLike | None,
-    find: Find,
-    spec: ModelSpec,
-    load_detector: Callable[[str], Detector],
-) -> Found:
-    """Find the faces in each of the rotations, and return them one rotation after the other."""
-    size = (image.shape[1], image.shape[0])
-    given = None if bbox is None else check_boxes(bbox, *size)
-    parts = []
-    for degrees in find.rotations:
-        turns = QUARTERS[degrees]
-        boxes = None if given is None else turn_boxes(given, turns, size)
-        found = find_faces(turn_image(image, turns), boxes, replace(find, rotations=UPRIGHT), spec, load_detector)
-        back = turn_boxes(found.boxes, -turns, found.size)
-        points = None if found.points is None else turn_points(found.points, -turns, found.size)
-        parts.append(replace(found, boxes=back, points=points, rotation=np.full(len(back), turns * math.pi / 2)))
-    arrays: Any = joined(parts, ("boxes", "scores", "points", "rotation"))
-    return replace(parts[0], **arrays, size=size, rotations=len(parts))
 
 
 def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:

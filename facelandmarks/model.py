@@ -316,17 +316,17 @@ class Model:
         if not len(crops):
             count = len(self.scheme)
             return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
-        starts = range(0, len(crops), self.batch)
-        return Decoded.join([self._infer_batch(crops[start : start + self.batch]) for start in starts])
-
-    def _infer_batch(self, crops: Crops) -> Decoded:
-        if self._to_points is not None:
-            return self._placed(self._to_points(crops.pixels), crops)
-        outputs = self.forward(crops)
-        if self.spec.flip_test:
-            mirrored = self.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
-            outputs = self.average(outputs, mirrored)
-        return self.decode(outputs, crops)
+        parts = []
+        for part in (crops[start : start + self.batch] for start in range(0, len(crops), self.batch)):
+            if self._to_points is not None:
+                parts.append(self._placed(self._to_points(part.pixels), part))
+                continue
+            outputs = self.forward(part)
+            if self.spec.flip_test:
+                mirrored = self.forward(replace(part, pixels=part.pixels[:, :, ::-1]))
+                outputs = self.average(outputs, mirrored)
+            parts.append(self.decode(outputs, part))
+        return Decoded.join(parts)
 
     def landmarks(self, crops: Crops, found: Found, source: Any = None) -> Landmarks:
         """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces.

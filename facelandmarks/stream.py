@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -47,23 +47,24 @@ def stream(
     def run(parts: list[tuple[Tag, Crops | None]]) -> tuple[list[tuple[Tag, Crops | None]], Decoded]:
         return parts, model.infer(Crops.join([crops for _, crops in parts if crops is not None]))
 
-    with ThreadPoolExecutor(workers) as readers, closing(in_order(readers, prepare, items, ahead)) as prepared:
-        batches = _filled(prepared, model.batch) if batch is None else iter(lambda: list(islice(prepared, batch)), [])
-        with closing(in_own_thread(run, batches)) as done:
-            for parts, decoded in done:
-                # Copied in one block: what is kept must not lie in the network's heap (`in_own_thread`).
-                kept = decoded.copy()
-                ends = np.cumsum([0, *(0 if crops is None else len(crops) for _, crops in parts)])
-                yield [(tag, kept[first:last]) for (tag, _), (first, last) in zip(parts, pairwise(ends), strict=True)]
+    def batches(prepared: Iterable[tuple[Tag, Crops | None]]) -> Iterator[list[tuple[Tag, Crops | None]]]:
+        parts, crops = [], 0
+        for part in prepared:
+            parts.append(part)
+            crops += 0 if part[1] is None else len(part[1])
+            if len(parts) >= (batch or model.batch) or (batch is None and crops >= model.batch):
+                yield parts
+                parts, crops = [], 0
+        if parts:
+            yield parts
 
-
-def _filled(prepared: Iterable[tuple[Tag, Crops | None]], size: int) -> Iterator[list[tuple[Tag, Crops | None]]]:
-    """Gather as many items as fill a batch of the network."""
-    waiting: list[tuple[Tag, Crops | None]] = []
-    for part in prepared:
-        waiting.append(part)
-        if sum(len(crops) for _, crops in waiting if crops is not None) >= size or len(waiting) >= size:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
+    with (
+        ThreadPoolExecutor(workers) as readers,
+        closing(in_order(readers, prepare, items, ahead)) as prepared,
+        closing(in_own_thread(run, batches(prepared))) as done,
+    ):
+        for parts, decoded in done:
+            # Copied in one block: what is kept must not lie in the network's heap (`in_own_thread`).
+            kept = decoded.copy()
+            ends = np.cumsum([0, *(0 if crops is None else len(crops) for _, crops in parts)])
+            yield [(tag, kept[first:last]) for (tag, _), (first, last) in zip(parts, pairwise(ends), strict=True)]

@@ -86,7 +86,8 @@ def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -
         return np.where((line >= 0) & (line < length), line, -1)
     period = max(2 * (length - 1), 1)  # of the axis and its mirror image
     line = abs(line) % period
-    return np.minimum(line, period - line)
+    mirrored: NDArray[np.intp] = np.minimum(line, period - line)
+    return mirrored
 
 
 def taylor_step(

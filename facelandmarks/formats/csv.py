@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks.errors import InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.formats import CARRIED
 
 if TYPE_CHECKING:
@@ -71,17 +71,14 @@ def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
 
 def to_pandas(record: Mapping[str, Any], landmarks: int) -> "pd.DataFrame":
     """Return the same table without the line that stands for no face, by the `pandas` package; NaN where unknown."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        cure = 'pip install "facelandmarks-zoo[pandas]"'
-        raise MissingDependencyError(f"pandas is not installed: {cure}") from error
+    pandas = require("pandas", "to_pandas", '"facelandmarks-zoo[pandas]"')
     carried = carried_by([record])
     names = columns(landmarks, carried)
     lines = [cells(row, landmarks, carried) for row in rows_of(record)] if record["faces"] else []
     numbers = names[names.index("face") + 1 :]
     kinds = {"width": int, "height": int, "face": int, **dict.fromkeys(numbers, float)}
-    return pd.DataFrame(lines, columns=names).astype(kinds)
+    table: pd.DataFrame = pandas.DataFrame(lines, columns=names).astype(kinds)
+    return table
 
 
 def from_csv(text: str) -> dict[str, Any]:

@@ -10,16 +10,14 @@ Source: MediaPipe 0.10.21, `modules/face_landmark` and the calculators that its 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.geometry.warp import Border, blend
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Border = Literal["replicate", "black"]
 
 _STEPS = 32  # a pixel is divided into
 _BLOCK = 32  # OpenCV works through blocks of this many pixels squared
@@ -92,9 +90,24 @@ class Rotated:
         width, height = self.input_size
         crops = np.empty((len(center), height, width, 3), np.uint8)
         angle = np.zeros(len(center)) if rotation is None else -rotation
-        corners = _corners(*(np.asarray(value, np.float32) for value in (center, scale, angle)))
+        middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, angle))
+        # The corners as OpenCV's `RotatedRect` rounds them: bottom left, top left, top right and bottom right.
+        degrees = ((angle * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
+        radians = degrees.astype(np.float64) * (np.pi / 180)
+        cosine, sine = (each(radians).astype(np.float32) * np.float32(0.5) for each in (np.cos, np.sin))
+        across, down = np.stack([cosine, sine], 1) * size[:, :1], np.stack([sine, -cosine], 1) * size[:, 1:]
+        left = np.stack([middle - down - across, middle + down - across], axis=1)
+        corners = np.concatenate([left, np.float32(2) * middle[:, None] - left], axis=1)
+        mode = cv2.BORDER_REPLICATE if self.border == "replicate" else cv2.BORDER_CONSTANT
         for crop, four in zip(crops, corners, strict=True):
-            _sample(image, *_maps(_matrix(four, width, height), width, height), self.border, crop)
+            x, y = _maps(four, width, height)
+            if max(image.shape[:2]) < _SIDE_LIMIT:
+                # Fixed-point maps, int16 pixel and fraction: with them every OpenCV does the blend of OpenCV 4.
+                maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
+                cv2.remap(image, *maps, cv2.INTER_LINEAR, crop, mode, 0)
+            else:
+                steps_x, steps_y = (np.rint(each.astype(np.float64) * _STEPS).astype(np.int64) for each in (x, y))
+                crop[:] = blend(image, steps_x, steps_y, self.border)
         return crops
 
     def to_image(
@@ -119,23 +132,9 @@ def letterbox(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.
     return np.array([[width, height]]) / 2, np.full((1, 2), float(max(width, height)))
 
 
-def _corners(center: Floats, scale: Floats, angle: Floats) -> Floats:
-    """Return bottom left, top left, top right and bottom right (N, 4, 2), as OpenCV's `RotatedRect` rounds them."""
-    degrees = ((angle * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
-    radians = degrees.astype(np.float64) * (np.pi / 180)
-    half_cosine = np.cos(radians).astype(np.float32) * np.float32(0.5)
-    half_sine = np.sin(radians).astype(np.float32) * np.float32(0.5)
-    (x, y), (width, height) = center.T, scale.T
-    bottom_left = np.stack(
-        [x - half_sine * height - half_cosine * width, y + half_cosine * height - half_sine * width], 1
-    )
-    top_left = np.stack([x + half_sine * height - half_cosine * width, y - half_cosine * height - half_sine * width], 1)
-    twice = np.float32(2) * center
-    return np.stack([bottom_left, top_left, twice - bottom_left, twice - top_left], axis=1)
-
-
-def _matrix(corners: Floats, width: int, height: int) -> NDArray[np.float64]:
-    """Map pixels of the crop to pixels of the image (3, 3): OpenCV's map of the corners and its inverse."""
+def _maps(corners: Floats, width: int, height: int) -> tuple[Floats, Floats]:
+    """Return the places in the image of the pixels of a crop with these corners: x, y (H, W), multiples of 1/32 px."""
+    # The inverse of OpenCV's map of the corners.
     target = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
     a, b, c, d, e, f, g, h, i = map(float, cv2.getPerspectiveTransform(corners, target).ravel())
     determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
@@ -145,11 +144,7 @@ def _matrix(corners: Floats, width: int, height: int) -> NDArray[np.float64]:
         [f * g - d * i, a * i - c * g, c * d - a * f],
         [d * h - e * g, b * g - a * h, a * e - b * d],
     ]
-    return np.array(cofactors) * scale
-
-
-def _maps(matrix: NDArray[np.float64], width: int, height: int) -> tuple[Floats, Floats]:
-    """Where the pixels of a crop lie in the image: x and y (H, W) in pixels, multiples of 1/32."""
+    matrix = np.array(cofactors) * scale
     rows = min(_BLOCK // 2, height)
     block = min(_BLOCK * _BLOCK // rows, width)
     maps = np.empty((2, height, width), np.float32)
@@ -165,34 +160,3 @@ def _maps(matrix: NDArray[np.float64], width: int, height: int) -> tuple[Floats,
             np.rint(np.multiply(y, factor, out=y), out=maps[1, top : top + _BAND], casting="same_kind")
     maps *= np.float32(1 / _STEPS)
     return maps[0], maps[1]
-
-
-def _sample(image: NDArray[np.uint8], x: Floats, y: Floats, border: Border, crop: NDArray[np.uint8]) -> None:
-    """Blend the four pixels around each position into a crop (H, W, 3)."""
-    if max(image.shape[:2]) < _SIDE_LIMIT:
-        # Fixed-point maps, int16 pixel and fraction: with them every OpenCV does the blend of OpenCV 4.
-        maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
-        mode = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
-        cv2.remap(image, *maps, cv2.INTER_LINEAR, crop, mode, 0)
-        return
-    (left, fx), (top, fy) = _split(x), _split(y)
-    upper = _pixels(image, left, top, border) * (_STEPS - fx) + _pixels(image, left + 1, top, border) * fx
-    lower = _pixels(image, left, top + 1, border) * (_STEPS - fx) + _pixels(image, left + 1, top + 1, border) * fx
-    total: NDArray[Any] = upper * (_STEPS - fy) + lower * fy
-    crop[:] = (total + 512) >> 10
-
-
-def _split(positions: Floats) -> tuple[Ints, Ints]:
-    """Pixel (H, W), and the rest (H, W, 1) in 1/32 px."""
-    steps = np.rint(positions.astype(np.float64) * _STEPS).astype(np.int64)
-    return steps >> 5, (steps & 31)[..., None]
-
-
-def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints, border: Border) -> Ints:
-    """Values (H, W, 3) of an image at positions inside and outside of it."""
-    last = image.shape[1] - 1, image.shape[0] - 1
-    near_x, near_y = np.clip(x, 0, last[0]), np.clip(y, 0, last[1])
-    values: Ints = image[near_y, near_x].astype(np.int64)
-    if border == "black":
-        values[(near_x != x) | (near_y != y)] = 0
-    return values

@@ -5,6 +5,8 @@ gives other bytes. We compute the source positions of OpenCV 4 and pass them to 
 blend alike in both versions.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from facelandmarks._opencv import cv2
 
 Ints = NDArray[np.int64]
 Terms = tuple[Ints, Ints, Ints, Ints]
+Border = Literal["replicate", "black"]
 
 # cv2.remap takes int16 positions and refuses images with a side of this size.
 _SIDE_LIMIT = 32767
@@ -38,8 +41,23 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     width, height = size
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
     image = np.ascontiguousarray(image)
-    cut = _cut_with_remap if max(image.shape[:2]) < _SIDE_LIMIT else _cut_with_numpy
-    cut(image, _position_terms(matrices, width, height), crops)
+    terms = _position_terms(matrices, width, height)
+    if max(image.shape[:2]) >= _SIDE_LIMIT:
+        for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
+            crop[:] = blend(image, (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5)
+        return crops
+    # Fixed-point maps: int16 pixel, and 32 * fy + fx, 5 bits each.
+    count = max(1, _ROWS // height)
+    pixel = np.empty((min(count, len(crops)), height, width, 2), np.int16)
+    fraction = np.empty(pixel.shape[:3], np.uint16)
+    for first in range(0, len(crops), count):
+        stack = crops[first : first + count]
+        for number in range(len(stack)):
+            x_rows, x_columns, y_rows, y_columns = (term[first + number] for term in terms)
+            _fill_maps(x_rows, x_columns, y_rows, y_columns, pixel[number], fraction[number])
+        rows = len(stack) * height
+        maps = pixel.reshape(-1, width, 2)[:rows], fraction.reshape(-1, width)[:rows]
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, stack.reshape(rows, width, 3), cv2.BORDER_CONSTANT, 0)
     return crops
 
 
@@ -59,22 +77,6 @@ def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> T
     fixed = [np.rint(np.minimum(np.maximum(term * 1024, -_FAR), _FAR)).astype(np.int64) for term in (rows, columns)]
     (x_rows, y_rows), (x_columns, y_columns) = fixed[0][..., None] + half, fixed[1][:, :, None]
     return x_rows, x_columns, y_rows, y_columns
-
-
-def _cut_with_remap(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
-    """Fill `crops` (N, H, W, 3) by `cv2.remap` with fixed-point maps: int16 pixel, and 32 * fy + fx, 5 bits each."""
-    height, width = crops.shape[1:3]
-    count = max(1, _ROWS // height)
-    pixel = np.empty((min(count, len(crops)), height, width, 2), np.int16)
-    fraction = np.empty(pixel.shape[:3], np.uint16)
-    for first in range(0, len(crops), count):
-        stack = crops[first : first + count]
-        for number in range(len(stack)):
-            x_rows, x_columns, y_rows, y_columns = (term[first + number] for term in terms)
-            _fill_maps(x_rows, x_columns, y_rows, y_columns, pixel[number], fraction[number])
-        rows = len(stack) * height
-        maps = pixel.reshape(-1, width, 2)[:rows], fraction.reshape(-1, width)[:rows]
-        cv2.remap(image, *maps, cv2.INTER_LINEAR, stack.reshape(rows, width, 3), cv2.BORDER_CONSTANT, 0)
 
 
 def _fill_maps(
@@ -107,21 +109,23 @@ def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     return total
 
 
-def _cut_with_numpy(image: NDArray[np.uint8], terms: Terms, crops: NDArray[np.uint8]) -> None:
-    """Fill `crops` (N, H, W, 3) without OpenCV: the same blend, slower, for images too large for `cv2.remap`."""
-    for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
-        x, y = (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5
-        fx, fy = (x & 31)[..., None], (y & 31)[..., None]
-        x, y = x >> 5, y >> 5
-        top = _pixels(image, x, y) * (32 - fx) + _pixels(image, x + 1, y) * fx
-        bottom = _pixels(image, x, y + 1) * (32 - fx) + _pixels(image, x + 1, y + 1) * fx
-        crop[:] = (top * (32 - fy) + bottom * fy + 512) >> 10
+def blend(image: NDArray[np.uint8], x: Ints, y: Ints, border: Border = "black") -> Ints:
+    """Return an image at positions (H, W) in 1/32 px: (H, W, 3), each blended of the four pixels around it.
 
+    The same as `cv2.remap`, slower, for images that are too large for it; `border` is what lies outside of the image.
+    """
+    last_x, last_y = image.shape[1] - 1, image.shape[0] - 1
 
-def _pixels(image: NDArray[np.uint8], x: Ints, y: Ints) -> Ints:
-    """Return the values (H, W, 3) of the image at integer positions, 0 outside of it."""
-    height, width = image.shape[:2]
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    values: Ints = image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.int64)
-    values[~inside] = 0
-    return values
+    def pixels(x: Ints, y: Ints) -> Ints:
+        near_x, near_y = x.clip(0, last_x), y.clip(0, last_y)
+        values: Ints = image[near_y, near_x].astype(np.int64)
+        if border == "black":
+            values[(near_x != x) | (near_y != y)] = 0
+        return values
+
+    fx, fy = (x & 31)[..., None], (y & 31)[..., None]
+    x, y = x >> 5, y >> 5
+    top = pixels(x, y) * (32 - fx) + pixels(x + 1, y) * fx
+    bottom = pixels(x, y + 1) * (32 - fx) + pixels(x + 1, y + 1) * fx
+    blended: Ints = (top * (32 - fy) + bottom * fy + 512) >> 10
+    return blended

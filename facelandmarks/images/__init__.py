@@ -140,24 +140,19 @@ def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if kind == "u" and size == 2:
         return np.asarray(cv2.convertScaleAbs(array.astype(np.uint16, copy=False), alpha=1 / 257), np.uint8)
     if kind == "f":
-        _check_floats(array, name)
+        low, high = float(array.min()), float(array.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InvalidImageError(f"{name} has NaN or infinite values: np.nan_to_num(image) if they may become black")
+        if low < -_SLACK or high > 1 + _SLACK:
+            causes = {
+                "they look normalised by a mean and a deviation: undo that first": low < -0.1,
+                "they look like 0..65535: divide by 65535": high > 256,
+                "they look like 0..255: image.astype(np.uint8)": high > 2,
+                "clip them, np.clip(image, 0, 1), if they should not be there": True,
+            }
+            cause = next(cause for cause, holds in causes.items() if holds)
+            raise InvalidImageError(f"{name} has values {low:g}..{high:g}, but floats must lie in 0..1; {cause}")
         return np.asarray(cv2.convertScaleAbs(array.astype(np.float32, copy=False), alpha=255), np.uint8)
     hint = f" ({array.min()}..{array.max()})" if kind in "iu" else ""
     cure = "; if they are 0..255: image.astype(np.uint8)" if kind in "iu" else ""
     raise InvalidImageError(f"{name}{hint} is not an image: values are uint8, uint16, bool, or floats in 0..1{cure}")
-
-
-def _check_floats(array: NDArray[Any], name: str) -> None:
-    low, high = float(array.min()), float(array.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InvalidImageError(f"{name} has NaN or infinite values: np.nan_to_num(image) if they may become black")
-    if low >= -_SLACK and high <= 1 + _SLACK:
-        return
-    causes = {
-        "they look normalised by a mean and a deviation: undo that first": low < -0.1,
-        "they look like 0..65535: divide by 65535": high > 256,
-        "they look like 0..255: image.astype(np.uint8)": high > 2,
-        "clip them, np.clip(image, 0, 1), if they should not be there": True,
-    }
-    cause = next(cause for cause, holds in causes.items() if holds)
-    raise InvalidImageError(f"{name} has values {low:g}..{high:g}, but floats must lie in 0..1; {cause}")

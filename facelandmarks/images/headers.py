@@ -46,7 +46,15 @@ def read_header(data: bytes) -> Header | None:
         raise ValueError(_CUT) from error
     if found := _PNM.match(data):  # Pillow reads 16 bits in a loop of Python; OpenCV does not scale other whites
         return Header("PNM", int(found[1]), int(found[2]), data)
-    return _tiff16(data)
+    # A TIFF with 16-bit colours, which Pillow would cut to 8 bits.
+    tags = _tiff_integers(data)
+    if len(dict(tags)) < len(tags):
+        return None  # OpenCV and Pillow follow different ones of two equal tags: one could hide a size over the limit
+    width, height, bits, orientation, samples = (
+        dict(tags).get(tag, 1) for tag in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_SAMPLES)
+    )
+    upright = (bits, orientation) == (16, 1) and samples in (3, 4)
+    return Header("TIFF", width, height, data) if upright else None
 
 
 def _jpeg(data: bytes) -> Header:
@@ -94,19 +102,6 @@ def _png(data: bytes) -> Header:
         # OpenCV 5 shows the animation's first frame; OpenCV 4 and Pillow show the image for other viewers.
         data = data[:8] + b"".join(view[start:end] for kind, start, end in chunks if kind not in _PNG_ANIMATION)
     return Header("PNG", width, height, data, exif_orientation(exif), animated)
-
-
-def _tiff16(data: bytes) -> Header | None:
-    """Return the header of an upright TIFF with 16-bit colours, which Pillow would cut to 8 bits; None for others."""
-    tags = _tiff_integers(data)
-    if len(dict(tags)) < len(tags):
-        return None  # OpenCV and Pillow follow different ones of two equal tags: one could hide a size over the limit
-    width, height, bits, orientation, samples = (
-        dict(tags).get(tag, 1) for tag in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_ORIENTATION, _TIFF_SAMPLES)
-    )
-    if (bits, orientation) != (16, 1) or samples not in (3, 4):
-        return None
-    return Header("TIFF", width, height, data)
 
 
 def exif_orientation(exif: bytes) -> int:

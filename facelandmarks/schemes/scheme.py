@@ -44,25 +44,24 @@ class Scheme:
     size: int | None = None  # number of points, if not all are on contours
 
     def __post_init__(self) -> None:
-        if problem := self._problem():
-            raise InvalidOptionError(f"scheme {self.name!r}: {problem}")
-
-    def _problem(self) -> str | None:
-        """Return what is wrong with numbers and indices, or None."""
-        if self.size is None and not any(contour.points for contour in self.contours):
-            return "give size=, the number of points"
-        count, paired = len(self), [point for pair in self.pairs for point in pair]
+        paired = [point for pair in self.pairs for point in pair]
         used = [point for contour in self.contours for point in contour.points]
+        sized = self.size is not None or bool(used)
+        count = len(self) if sized else 0
         used += [*paired, *(self.normaliser or ()), *self.named.values()]
         wrong = next((point for point in used if not 0 <= point < count), None)
-        if count < 1 or wrong is not None:
-            return f"it has {count} points" + ("" if wrong is None else f", and no point {wrong}")
-        if len(set(paired)) < len(paired):
+        if not sized:
+            problem = "give size=, the number of points"
+        elif count < 1 or wrong is not None:
+            problem = f"it has {count} points" + ("" if wrong is None else f", and no point {wrong}")
+        elif len(set(paired)) < len(paired):
             twice = next(point for point in paired if paired.count(point) > 1)
-            return f"point {twice} is in two pairs, or paired with itself: leave out points on the axis"
-        if self.published_names and len(self.published_names) != count:
-            return f"it has {len(self.published_names)} names for {count} points"
-        return None
+            problem = f"point {twice} is in two pairs, or paired with itself: leave out points on the axis"
+        elif self.published_names and len(self.published_names) != count:
+            problem = f"it has {len(self.published_names)} names for {count} points"
+        else:
+            return
+        raise InvalidOptionError(f"scheme {self.name!r}: {problem}")
 
     def __str__(self) -> str:
         return self.name
