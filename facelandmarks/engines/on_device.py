@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,12 +54,21 @@ class PointsOnDevice:
         return torch.cat([points, *(other[..., None] for other in others)], dim=-1)
 
 
-class _Graph(NamedTuple):
-    """A captured run: the tensor it reads, the graph that repeats it, and the tensor it writes."""
+class _Graph:
+    """A captured run of a function: the tensor it reads, the graph that repeats it, and the tensor it writes."""
 
-    crops: Tensor
-    graph: torch.cuda.CUDAGraph
-    result: Tensor
+    def __init__(self, function: Callable[[Tensor], Tensor], crops: Tensor, pool: Any) -> None:
+        self.crops = crops
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UPS):
+                function(crops)
+        torch.cuda.current_stream().wait_stream(aside)
+        self.graph = torch.cuda.CUDAGraph()
+        # Other threads may keep using the device meanwhile.
+        with torch.cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
+            self.result = function(crops)
 
 
 class _Graphs:
@@ -78,25 +87,12 @@ class _Graphs:
         # All graphs share their memory, so a result must be fetched before the next one runs.
         with self._lock, torch.cuda.device(self._device):
             if shape not in self._captured:
-                self._captured[shape] = self._capture(shape)
+                empty = torch.zeros(shape, dtype=torch.uint8, device=self._device)
+                self._captured[shape] = _Graph(self._function, empty, self._pool)
             captured = self._captured[shape]
             captured.crops[:count].copy_(crops, non_blocking=True)
             captured.graph.replay()
             return captured.result[:count].cpu()
-
-    def _capture(self, shape: tuple[int, ...]) -> _Graph:
-        crops = torch.zeros(shape, dtype=torch.uint8, device=self._device)
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UPS):
-                self._function(crops)
-        torch.cuda.current_stream().wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may keep using the device meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            result = self._function(crops)
-        return _Graph(crops, graph, result)
 
 
 def batch_size(count: int) -> int:
