@@ -104,8 +104,10 @@ def _find_in_rotations(
 
 def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:
     """Detect the faces of an image, best first, in the detector's own convention; `find` as in `Model.predict`."""
-    faces = detector.detect(image, min_score=find.min_score)
-    if find.min_face is not None:
+    if find.min_face is None:
+        faces = detector.detect(image, min_score=find.min_score)
+    else:
+        faces = detector.detect(image, min_score=find.min_score, min_face=find.min_face)
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
     if not find.largest:

@@ -18,9 +18,9 @@ import detector_sets as sets
 import numpy as np
 from detector_data import make_yunet, run_yunet, tight_from_yunet
 from detector_sets import Sample
-from nets.looks import CompactDetector
 
 from facelandmarks.boxes import convert_boxes
+from facelandmarks.detection.compact import CompactDetector
 
 Find = Callable[[np.ndarray], np.ndarray]  # an image to tight boxes with scores (N, 5)
 SURE = 0.6  # YuNet's usual threshold

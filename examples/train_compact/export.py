@@ -9,7 +9,9 @@ The graph takes uint8 images (N, H, W, 3) RGB under the name `pixels`; normalisa
 """
 
 import argparse
+import hashlib
 import io
+import json
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -19,12 +21,13 @@ import numpy as np
 import onnx
 import torch
 from interim import load_weights
-from nets.compact_detector import BRIGHTEST, CompactDetectorNet, decode_map
 from networks import NETWORKS
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, decode_map
 from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.weights.manifest import ASSETS, manifest_path
 
 OPSET = 17
 LEVELS = 127  # of int8 on each side of zero
@@ -146,6 +149,15 @@ def landmark_graph(name: str, checkpoint: Path) -> onnx.ModelProto:
     return quantise(trace(LandmarkGraph(network.requires_grad_(False)), side, side, dynamic=False))
 
 
+def list_in_manifest(path: Path) -> None:
+    """Write size and digest into `weights_manifest.json`: the package loads nothing else."""
+    manifest = manifest_path()
+    document = json.loads(manifest.read_text())
+    content = path.read_bytes()
+    document["files"][path.name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
+
+
 GRAPHS: dict[str, Callable[[Path], onnx.ModelProto]] = {
     "detector": detector_graph,
     **{name: partial(landmark_graph, name) for name in NETWORKS},
@@ -163,6 +175,8 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_bytes(model.SerializeToString())
     print(f"{args.out}: {len(model.graph.initializer)} tensors, {args.out.stat().st_size:,} bytes")
+    if args.out.parent.resolve() == ASSETS:
+        list_in_manifest(args.out)
 
 
 if __name__ == "__main__":

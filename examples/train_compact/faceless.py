@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from detector_data import read_rgb, read_rows
-from nets.looks import CompactDetector
+
+from facelandmarks.detection.compact import CompactDetector
 
 LEAST_SCORE = 0.1
 SIDES = (0.1, 0.9)  # of the photo's shorter side: a box that is put anywhere

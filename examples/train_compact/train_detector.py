@@ -24,12 +24,12 @@ import torch
 from canvases import FACELESS, MIRRORED, Drawer, canvas_of
 from detector_cache import Pool, read
 from interim import load_weights
-from nets.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay
 
+from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
 from facelandmarks.nn.fuse import fuse_batch_norms
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
@@ -242,7 +242,7 @@ def highest_score(net: CompactDetectorNet, image: np.ndarray) -> float:
     padded = torch.zeros(1, high, wide, 3, dtype=torch.uint8)
     padded[0, : image.shape[0], : image.shape[1]] = torch.from_numpy(np.array(image))
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = net(network_input(padded))
+        outputs = net.outputs(network_input(padded))
     return float(outputs[..., 0].float().max().sigmoid())
 
 
@@ -358,7 +358,7 @@ def main() -> None:
             break
         net.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
-            outputs = net(network_input(batch.canvases))
+            outputs = net.outputs(network_input(batch.canvases))
         loss = loss_of(outputs.float(), batch, net.strides)
         steps, samples = steps + 1, samples + len(batch.canvases)
         warm = min(1.0, steps / WARM_STEPS)

@@ -31,9 +31,13 @@ class Detector(Protocol):
     name: str
     convention: str  # which part of a face its boxes hold; a name that `facelandmarks.boxes` knows
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
+    ) -> Detections:
         """Find the faces of an RGB image (H, W, 3) of any size from 1x1 on, which is never modified.
 
-        `min_score` is the least score of a face; None is the detector's own threshold.
+        `min_score` is the least score of a face; None is the detector's own threshold. `min_face` is the longer side of
+        the smallest face that need be found: pixels, or below 1 a share of the image's longer side; the larger it is,
+        the less work a detector may do.
         """
         ...

@@ -130,7 +130,13 @@ class BlazeFaceDetector:
         settings = EngineSettings(device=device, threads=threads)
         self.engine = make_engine(network_source(spec, weights, access), choose_engine(engine, settings), settings)
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        min_score: float | None = None,
+        min_face: float | None = None,  # noqa: ARG002  # the network sees every image at one size
+    ) -> Detections:
         """Find the faces, best first; see `Detector`."""
         found = self.find(image, min_score=min_score)
         points = np.full((len(found.scores), 5, 2), np.nan, np.float32)

@@ -1,7 +1,7 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
-Trained by `examples/train_compact/train_detector.py`. The picture is seen at one size; faces from about 12 pixels
-*at that size* to the whole picture are found.
+Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, so that faces are found from
+about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first.
 """
 
 from pathlib import Path
@@ -11,33 +11,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
-from facelandmarks.boxes import overlaps
 from facelandmarks.detection.base import Detections
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
-from facelandmarks.errors import InvalidImageError
+from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.weights.cache import Folder
 from facelandmarks.weights.load import find_weights
 
 if TYPE_CHECKING:
     from torch import nn
 
-Boxes = NDArray[np.float32]
-Scores = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-# The lowest hundredth without a detection on the 64 photos without a face, whose highest score is 0.5199. Of the 128
-# labelled faces of the validation scenes 127 are found at it, 126 at 0.53.
-THRESHOLD = 0.52
-LONG_SIDE = 640  # pixels: longer pictures are made smaller
-MOST_ENLARGED = 1.5  # finds smaller faces; more than that finds skin in the textures of small pictures
+THRESHOLD = 0.47
+SMALL_ONLY = 0.15  # what only the small look sees must score this much more
+SUPPORT = 0.3  # least score at which the large look sees it too
+# The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
+# much is added for each halving of a box's side below 64 pixels as the network sees it, and taken off above.
+SIZE_BONUS = 0.05
+LEAST_SIDE = 8  # pixels: below, nothing more is added
+MOST_BONUS = 3 * SIZE_BONUS
+MULTIPLE = 64  # of the network's input; the largest stride
+LONG_SIDE = 640  # pixels: larger images are made smaller
+LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
+SECOND = 3  # times smaller is the second look; whole, so that shrinking is cheap
+ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
+MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
 SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
-MOST_CELLS = 2000  # looked at in one picture
-MIDDLE = (127.5, 127.5, 127.5)  # the network sees pixels of -1..1
-# Of the network (`facelandmarks.nn.compact_detector`, which needs torch):
-STRIDES = (8, 16, 32, 64)
-USUAL_SIDE = 3.0
-LARGEST_LOG_SIDE = 4.0
+PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
+PART_LARGER = 2.5
+# How far head and hat go beyond a face's box, in sides of it: there ears and badges look like faces.
+HEAD = (-0.4, -0.9, 0.4, 0.2)
+EAR_SMALLER = 8  # times as large a better face is of which a box on its head may be a part
+MOST_CELLS = 1000  # looked at in one image
+SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
 
 class CompactDetector:
@@ -69,26 +77,42 @@ class CompactDetector:
         settings = EngineSettings(device=device, threads=threads)
         self.engine = make_engine(network_source(weights), choose_engine(engine, settings), settings)
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
+    ) -> Detections:
         """Find the faces, best first; see `Detector`."""
         check(image)
-        seen, scale = resized(image)
-        boxes, scores = self._forward(padded(seen, STRIDES[-1]), self.threshold if min_score is None else min_score)
-        boxes = ((boxes + 0.5) / np.tile(scale, 2) - 0.5).astype(np.float32)
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-        inside = ((middle > -0.5) & (middle < np.subtract(image.shape[1::-1], 0.5))).all(1)
-        boxes, scores = boxes[inside], scores[inside]
-        kept = suppress(boxes, scores, SAME_FACE)
-        return Detections(boxes[kept], scores[kept])
+        threshold = self.threshold if min_score is None else min_score
+        height, width = image.shape[:2]
+        if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
+            threshold += SMALL_ONLY  # for `min_face` there is but a small look
+        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
 
-    def _forward(self, pixels: NDArray[np.uint8], threshold: float) -> tuple[Boxes, Scores]:
-        """All boxes from a score on, in pixels of the network's input, before suppression."""
-        outputs = self.engine.run(pixels[None])[0]
-        scores = (1 / (1 + np.exp(-outputs[:, 0]))).astype(np.float32)
-        best = np.argsort(-scores, kind="stable")[:MOST_CELLS]
-        cells = best[scores[best] >= threshold]
-        centres, strides = cells_of(pixels.shape[0], pixels.shape[1])
-        return boxes_of(outputs[cells], centres[cells], strides[cells]), scores[cells]
+    def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
+        """Return the cells of each look, the largest first, from a score on.
+
+        They are float32 (M, 15): score, box, the points' x, the points' y, in pixels of the image. Cells of faces whose
+        middle is outside are left out.
+        """
+        height, width = image.shape[:2]
+        seen = resized(image, size_of_look(width, height, min_face))
+        looks = [self._cells(seen, (width, height), threshold)]
+        if max(seen.shape[:2]) > ALONE:
+            third = resized(seen, (max(1, seen.shape[1] // SECOND), max(1, seen.shape[0] // SECOND)))
+            looks.append(self._cells(third, (width, height), threshold))
+        return looks
+
+    def _cells(self, seen: NDArray[np.uint8], size: tuple[int, int], threshold: float) -> Floats:
+        outputs = self.engine.run(padded(seen)[None])[0]
+        cells: Floats = outputs[:, outputs[0] >= threshold - MOST_BONUS].T
+        sides = np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
+        cells[:, 0] = (cells[:, 0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
+        along = np.array([0, 1, 0, 1] + 5 * [0] + 5 * [1])
+        cells[:, 1:] = (cells[:, 1:] + 0.5) / np.divide(seen.shape[1::-1], size)[along] - 0.5
+        middle = (cells[:, 1:3] + cells[:, 3:5]) / 2
+        inside = ((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)
+        cells = cells[inside & (cells[:, 0] >= threshold)]
+        return cells[np.argsort(-cells[:, 0], kind="stable")[:MOST_CELLS]]
 
 
 def network_source(weights: Folder) -> Source:
@@ -104,8 +128,8 @@ def network_source(weights: Folder) -> Source:
         stem=Path(ASSET).stem,
         network="compact_detector",
         options={},
-        mean=MIDDLE,
-        std=MIDDLE,
+        mean=(0.0, 0.0, 0.0),  # the weights take pixels as they are
+        std=(1.0, 1.0, 1.0),
         size=None,
         fill=fill,
         digest=found.sha256,
@@ -114,57 +138,101 @@ def network_source(weights: Folder) -> Source:
     )
 
 
-def cells_of(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Centres (L, 2) and strides (L,) of an input's cells, as in `facelandmarks.nn.compact_detector`."""
-    centres, sizes = [], []
-    for stride in STRIDES:
-        rows, columns = np.indices((height // stride, width // stride), dtype=np.float32)
-        centres.append((np.stack([columns, rows], -1).reshape(-1, 2) + 0.5) * stride - 0.5)
-        sizes.append(np.full(rows.size, stride, np.float32))
-    return np.concatenate(centres), np.concatenate(sizes)
+def enough(long_side: int, min_face: float | None, sure_side: int) -> int:
+    """Return the longer side, in pixels, at which faces of `min_face` have `sure_side`; at most `LONG_SIDE`.
+
+    Raises
+    ------
+    InvalidOptionError
+        If `min_face` is not positive.
+    """
+    if min_face is None:
+        return LONG_SIDE
+    if not min_face > 0:
+        raise InvalidOptionError(f"min_face must be positive, got {min_face}")
+    share = min(min_face if min_face < 1 else min_face / long_side, 1.0)
+    return min(LONG_SIDE, round(sure_side / share))
 
 
-def boxes_of(
-    outputs: NDArray[np.float32], centres: NDArray[np.float32], strides: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Boxes (L, 4), xyxy in pixels, of network outputs (L, 5), as in `facelandmarks.nn.compact_detector`."""
-    middle = centres + outputs[:, 1:3] * strides[:, None]
-    half = np.exp(np.minimum(outputs[:, 3:5], LARGEST_LOG_SIDE)) * (strides[:, None] * USUAL_SIDE / 2)
-    return np.concatenate([middle - half, middle + half], axis=1)
+def size_of_look(width: int, height: int, min_face: float | None = None) -> tuple[int, int]:
+    """Choose the size (width, height) at which an image is looked at."""
+    long_side = max(width, height)
+    for wanted in range(whole(enough(long_side, min_face, SURE_SIDE)), 0, -MULTIPLE):
+        scale = min(wanted / long_side, MOST_ENLARGED)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if whole(size[0]) * whole(size[1]) <= LARGEST_AREA:
+            break
+    return size
+
+
+def whole(side: int) -> int:
+    """Return the next multiple that the network takes."""
+    return -(-side // MULTIPLE) * MULTIPLE
+
+
+def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the image at a size (width, height)."""
+    if size == image.shape[1::-1]:
+        return image
+    flags = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+    result: NDArray[Any] = cv2.resize(image, size, interpolation=flags)
+    return result
+
+
+def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the image with black below and to the right, so that both sides are multiples."""
+    height, width = image.shape[:2]
+    if (height, width) == (whole(height), whole(width)):
+        return image if image.flags.writeable else image.copy()  # PyTorch takes no array that is read-only
+    result = np.zeros((whole(height), whole(width), 3), np.uint8)
+    result[:height, :width] = image
+    return result
+
+
+def merge(looks: list[Floats], threshold: float) -> Detections:
+    """Choose the faces among the cells (M, 15) of each look, the largest look first.
+
+    What only the small look sees is a face only with a higher score: it is there that hands and animals are faces.
+    """
+    cells = looks[0]
+    if len(looks) > 1:
+        small = looks[1]
+        common, either = areas_of(small[:, 1:5], cells[:, 1:5])
+        lonely = ~(common > SAME_FACE * either).any(1)
+        cells = np.concatenate([cells, small[small[:, 0] >= threshold + SMALL_ONLY * lonely]])
+    cells = cells[cells[:, 0] >= threshold]
+    cells = cells[suppress(cells[:, 1:5], cells[:, 0])]
+    return Detections(cells[:, 1:5], cells[:, 0], np.stack([cells[:, 5:10], cells[:, 10:]], 2))
+
+
+def areas_of(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Return the areas (N, M) that boxes (N, 4) and boxes (M, 4) have in common, and those of their unions."""
+    a, b = first.T[:, :, None], second.T[:, None]
+    wide = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    high = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    common = wide.clip(0) * high.clip(0)
+    return common, (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
+
+
+def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
+    """Return the indices, best first, of the boxes that show neither the same face as a better one nor a part of it."""
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes[order]
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    common, either = areas_of(boxes, boxes)
+    same = common > SAME_FACE * either
+    part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
+    heads = boxes + np.tile(boxes[:, 2:] - boxes[:, :2], 2) * np.array(HEAD, np.float32)
+    part |= (areas_of(heads, boxes)[0] > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
+    dropped, kept = np.zeros(len(order), bool), []
+    for index, goes in enumerate(same | part):  # row by row: what the box drops
+        if not dropped[index]:
+            kept.append(index)
+            dropped |= goes
+    return order[kept]
 
 
 def check(image: NDArray[Any]) -> None:
     """Refuse what is not uint8 RGB (H, W, 3)."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InvalidImageError(f"expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}")
-
-
-def resized(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The picture at the network's size, and the exact factors (x, y): new = (old + 0.5) * factor - 0.5."""
-    size = np.array(image.shape[1::-1])
-    factor = min(LONG_SIDE / size.max(), MOST_ENLARGED)
-    wanted = np.maximum(1, np.rint(size * factor)).astype(int)
-    if (wanted == size).all():
-        return image, np.ones(2)
-    flags = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    result: NDArray[Any] = cv2.resize(image, wanted.tolist(), interpolation=flags)
-    return result, wanted / size
-
-
-def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
-    """A copy with black below and to the right, so that both sides are multiples."""
-    height, width = image.shape[:2]
-    result = np.zeros((-(-height // multiple) * multiple, -(-width // multiple) * multiple, 3), np.uint8)
-    result[:height, :width] = image
-    return result
-
-
-def suppress(boxes: Boxes, scores: Scores, same: float) -> NDArray[np.intp]:
-    """Indices of the boxes that no better box overlaps by more than `same`, best first."""
-    order = np.argsort(-scores, kind="stable")
-    kept = []
-    while order.size:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        order = order[overlaps(boxes[order], boxes[best]) <= same]
-    return np.array(kept, dtype=np.intp)

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2, silent_opencv
 from facelandmarks.detection.base import Detections
-from facelandmarks.detection.compact import check
+from facelandmarks.detection.compact import check, enough
 from facelandmarks.errors import CheckpointError
 
 # opencv_zoo's own (models/face_detection_yunet/yunet.py); the score is what `facelandmarks.boxes` was fitted at too.
 THRESHOLD = 0.6
 SAME_FACE = 0.3
 MOST_BOXES = 5000
-LONG_SIDE = 640  # pixels: longer images are made smaller; so were those that its boxes were measured on
+SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 LEAST_SIDE = 32  # pixels: in smaller images OpenCV finds nothing, or (4.10) boxes that are no numbers
 
 
@@ -36,10 +36,13 @@ class YuNetDetector:
         except cv2.error as error:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
 
-    def detect(self, image: NDArray[np.uint8], *, min_score: float | None = None) -> Detections:
+    def detect(
+        self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
+    ) -> Detections:
         """Find the faces, best first; see `Detector`. Images under 32 pixels on a side have none."""
         check(image)
-        seen, scale = reduced(image)
+        long_side = max(LEAST_SIDE, enough(max(image.shape[:2]), min_face, SURE_SIDE))
+        seen, scale = reduced(image, long_side)
         if min(seen.shape[:2]) < LEAST_SIDE:
             return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         with self._lock:
@@ -56,11 +59,11 @@ class YuNetDetector:
         return Detections(boxes.astype(np.float32), scores, points.astype(np.float32))
 
 
-def reduced(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return the image with no side over `LONG_SIDE`, and the factors (x, y): new = (old + 0.5) * factor - 0.5."""
+def reduced(image: NDArray[np.uint8], long_side: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the image with no longer side, and the exact factors (x, y): new = (old + 0.5) * factor - 0.5."""
     size = np.array(image.shape[1::-1])
-    if size.max() <= LONG_SIDE:
+    if size.max() <= long_side:
         return image, np.ones(2)
-    wanted = np.maximum(1, np.rint(size * LONG_SIDE / size.max())).astype(int)
+    wanted = np.maximum(1, np.rint(size * long_side / size.max())).astype(int)
     smaller = cv2.resize(image, wanted.tolist(), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return smaller, wanted / size

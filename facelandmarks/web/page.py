@@ -91,7 +91,7 @@ def add_photo(gr: Any, names: Sequence[str], folder: Path, offline: bool | None)
         model = gr.Dropdown(choices, value=names[0], label="Model", min_width=LEAST_WIDTH)
         second = gr.Dropdown([NO_SECOND, *choices], value="", label="Compare with", min_width=LEAST_WIDTH)
         detector = gr.Dropdown(work.detector_choices(), value="auto", label="Face detector", min_width=LEAST_WIDTH)
-    drawn = gr.CheckboxGroup(list(work.DRAWN), value=["boxes", "lines"], label="Draw")
+    drawn = gr.CheckboxGroup(work.DRAWN, value=[work.BOXES, work.LINES], label="Draw")
     faces = gr.Dataframe(headers=work.FACES_HEAD, column_widths=WIDTHS, label="Faces", interactive=False)
     with gr.Accordion("All points", open=False):
         points = gr.Dataframe(headers=work.POINTS_HEAD, label="Points", interactive=False)

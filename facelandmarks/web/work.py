@@ -4,7 +4,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
 
 Rows = list[list[Any]]
-DRAWN = {"boxes": "boxes", "lines": "contours", "numbers of points": "indices"}  # choices and what they are in `Style`
+BOXES, LINES, NUMBERS = DRAWN = ("boxes", "lines", "numbers of points")
 MOST_FRAMES = 300  # of a video: ten seconds of most cameras
 KEPT = 3600  # seconds for which files can be downloaded
 FACES_HEAD = ["model", "face", "box (x1, y1, x2, y2)", "detector", "points", "expected error, px", "doubtful"]
@@ -83,7 +83,8 @@ def find_landmarks(
     photo: Path, models: Sequence[str], detector: str, drawn: Collection[str], offline: bool | None = None
 ) -> list[Answer]:
     """Find the landmarks of a photo with each of the models; errors are those of `load_model` and `Model.predict`."""
-    pixels, style = load_image(photo), replace(Style(), **{field: choice in drawn for choice, field in DRAWN.items()})
+    pixels = load_image(photo)
+    style = Style(boxes=BOXES in drawn, contours=LINES in drawn, indices=NUMBERS in drawn)
     answers = []
     for name in models:
         faces = kept_model(name, offline).predict(pixels, detector=detector)

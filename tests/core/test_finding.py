@@ -15,7 +15,7 @@ class Finder:
 
     name, convention = "finder", "compact"
 
-    def detect(self, image, *, min_score=None):
+    def detect(self, image, *, min_score=None, min_face=None):
         return Detections(BOXES, SCORES, None)
 
 

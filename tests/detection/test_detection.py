@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.detection.compact import CompactDetector, padded, resized, suppress
-from facelandmarks.errors import CheckpointError, InvalidImageError
+from facelandmarks.detection.compact import CompactDetector, merge, padded, size_of_look, suppress
+from facelandmarks.errors import CheckpointError, InvalidImageError, InvalidOptionError
 
 skimage_data = pytest.importorskip("skimage.data")
 
 # YuNet's box (OpenCV 5.0.0) as a tight one: w / 0.978, h / 1.298, x1 - 0.013 w, y1 + 0.305 h; fitted on 537 faces.
 ASTRONAUT = np.array([176.97, 89.54, 268.89, 176.85])
+
+# YuNet's five points: right eye, left eye, nose, right and left corner of the mouth.
+ASTRONAUT_POINTS = np.array([[200.1, 101.8], [247.1, 102.6], [220.4, 124.5], [198.6, 142.8], [239.7, 143.6]])
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +92,14 @@ def test_padding_moves_the_box(detector: CompactDetector, astronaut: np.ndarray)
 
 
 def test_padding_below_by_whole_cells_changes_nothing(detector: CompactDetector, astronaut: np.ndarray) -> None:
-    """Same scale and same place: only black is added where the network's own padding was black."""
+    """Same scale and same place: only black is added where the network's own padding was black.
+
+    Both heights are whole at the first look (5 / 4) and at the second (5 / 12). The last row is blended with black
+    where there is some below it: hence a fifth of a pixel.
+    """
     wide = astronaut[:300]
-    before, after = best_box(detector, wide), best_box(detector, np.pad(wide, [(0, 20), (0, 0), (0, 0)]))
-    np.testing.assert_allclose(after, before, atol=0.05)
+    before, after = best_box(detector, wide), best_box(detector, np.pad(wide, [(0, 36), (0, 0), (0, 0)]))
+    np.testing.assert_allclose(after, before, atol=0.2)
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -104,16 +111,71 @@ def test_enlarging_scales_the_box(detector: CompactDetector, astronaut: np.ndarr
     np.testing.assert_allclose((after + 0.5) / factor - 0.5, before, atol=0.02 * (before[2] - before[0]))
 
 
-def test_factors_of_resizing_are_exact() -> None:
-    """A 6000x4001 picture becomes 640x427: 427 is no whole share of 4001, and the factor has to say so."""
-    seen, factor = resized(np.zeros((4001, 6000, 3), np.uint8))
-    assert seen.shape == (427, 640, 3)
-    np.testing.assert_allclose(factor, [640 / 6000, 427 / 4001])
+@pytest.mark.parametrize(
+    ("size", "min_face", "seen"),
+    [
+        ((6000, 4001), None, (640, 427)),
+        ((480, 480), None, (512, 512)),  # no more area than 576 x 512
+        ((640, 480), None, (576, 432)),
+        ((100, 80), None, (200, 160)),  # not enlarged more than twice
+        ((480, 480), 0.2, (128, 128)),
+        ((480, 480), 96, (128, 128)),
+        ((6000, 4001), 0.01, (640, 427)),
+    ],
+)
+def test_size_of_the_first_look(size: tuple[int, int], min_face: float | None, seen: tuple[int, int]) -> None:
+    assert size_of_look(*size, min_face) == seen
+
+
+@pytest.mark.parametrize("min_face", [0, -1, float("nan")])
+def test_min_face_must_be_positive(detector: CompactDetector, astronaut: np.ndarray, min_face: float) -> None:
+    with pytest.raises(InvalidOptionError, match="min_face"):
+        detector.detect(astronaut, min_face=min_face)
+
+
+@pytest.mark.parametrize("min_face", [0.15, 80])
+def test_large_faces_are_found_at_a_small_look(
+    detector: CompactDetector, astronaut: np.ndarray, min_face: float
+) -> None:
+    found = detector.detect(astronaut, min_face=min_face)
+    assert len(found) == 1
+    assert overlap(found.boxes[0], ASTRONAUT) >= 0.6
+
+
+@pytest.mark.parametrize("side", [112, 256, 512, 1280])
+@pytest.mark.parametrize("margin", [0.05, 0.3])
+def test_a_face_that_fills_the_image_is_found(
+    detector: CompactDetector, astronaut: np.ndarray, margin: float, side: int
+) -> None:
+    size = (ASTRONAUT[2:] - ASTRONAUT[:2]) * margin
+    left, top = np.round(ASTRONAUT[:2] - size).astype(int)
+    right, bottom = np.round(ASTRONAUT[2:] + size).astype(int)
+    part = astronaut[top:bottom, left:right]
+    scale = side / max(part.shape[:2])
+    found = detector.detect(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
+    expected = (ASTRONAUT - [left, top, left, top] + 0.5) * scale - 0.5
+    assert overlap(found.boxes[0], expected) >= 0.5
+
+
+def test_five_points_as_the_person_has_them(detector: CompactDetector, astronaut: np.ndarray) -> None:
+    """YuNet's points of the astronaut; 12 % of the box are let pass."""
+    found = detector.detect(astronaut)
+    assert found.points is not None
+    assert found.points.shape == (1, 5, 2)
+    assert found.points.dtype == np.float32
+    np.testing.assert_allclose(found.points[0], ASTRONAUT_POINTS, atol=0.12 * (ASTRONAUT[2] - ASTRONAUT[0]))
+
+
+def test_torch_sees_what_onnxruntime_sees(astronaut: np.ndarray) -> None:
+    a, b = (CompactDetector(engine=engine).detect(astronaut) for engine in ("onnxruntime", "torch"))
+    np.testing.assert_allclose(a.boxes, b.boxes, atol=0.01)
+    np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
+    np.testing.assert_allclose(a.points, b.points, atol=0.01)
 
 
 def test_padding_is_below_and_right() -> None:
     image = np.full((65, 64, 3), 7, np.uint8)
-    result = padded(image, 64)
+    result = padded(image)
     assert result.shape == (128, 64, 3)
     np.testing.assert_array_equal(result[:65], image)
     assert not result[65:].any()
@@ -135,9 +197,9 @@ def test_several_faces_best_first(detector: CompactDetector, astronaut: np.ndarr
     row = np.hstack([astronaut, cv2.GaussianBlur(astronaut, (0, 0), 3), astronaut[:, ::-1]])
     found = detector.detect(row)
     boxes, scores = found.boxes, found.scores
-    assert len(boxes) == 3
     assert all(a >= b for a, b in pairwise(scores))
-    assert sorted((boxes[:, 0] // 512).tolist()) == [0, 1, 2]
+    assert sorted((boxes[:3, 0] // 512).tolist()) == [0, 1, 2]
+    assert scores[2] > 0.7
 
 
 def test_the_threshold_is_kept(astronaut: np.ndarray) -> None:
@@ -180,9 +242,30 @@ def test_missing_weights() -> None:
 
 
 def test_suppression_keeps_the_best_of_each_cluster() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10], [5, 0, 15, 10]], np.float32)
-    scores = np.array([0.5, 0.9, 0.3, 0.4], np.float32)
-    # 5..15 overlaps 1..11 by 60 / 140 = 0.43
-    assert suppress(boxes, scores, 0.45).tolist() == [1, 3, 2]
-    assert suppress(boxes, scores, 0.42).tolist() == [1, 2]
-    assert suppress(boxes[:0], scores[:0], 0.45).tolist() == []
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10], [5, 0, 15, 10], [7, 0, 17, 10]], np.float32)
+    scores = np.array([0.5, 0.9, 0.3, 0.4, 0.2], np.float32)
+    # 5..15 overlaps 1..11 by 60 / 140, over the limit; 7..17 by 40 / 160
+    assert suppress(boxes, scores).tolist() == [1, 2, 4]
+    assert suppress(boxes[:0], scores[:0]).tolist() == []
+
+
+def test_suppression_drops_parts_of_a_better_face() -> None:
+    boxes = np.array([[0, 0, 100, 100], [10, 60, 50, 100], [90, 90, 130, 130]], np.float32)
+    assert suppress(boxes, np.array([0.9, 0.8, 0.7], np.float32)).tolist() == [0, 2]
+    assert suppress(boxes, np.array([0.7, 0.8, 0.9], np.float32)).tolist() == [2, 1, 0]  # a better one inside stays
+
+
+def test_suppression_drops_the_ears_of_a_better_face() -> None:
+    boxes = np.array([[0, 0, 100, 100], [-32, 30, -5, 57], [-60, 30, -40, 50]], np.float32)
+    assert suppress(boxes, np.array([0.9, 0.8, 0.7], np.float32)).tolist() == [0, 2]
+    assert suppress(boxes, np.array([0.7, 0.8, 0.6], np.float32)).tolist() == [1, 0, 2]
+
+
+def test_what_only_the_second_look_sees_needs_more() -> None:
+    def cell(score: float, x: float) -> list[float]:
+        return [score, x, 0, x + 50, 50, *[x] * 5, *[20] * 5]
+
+    first = np.array([cell(0.35, 0)], np.float32)
+    second = np.array([cell(0.55, 0), cell(0.55, 200), cell(0.75, 400)], np.float32)
+    found = merge([first, second], 0.5)
+    assert found.boxes[:, 0].tolist() == [400, 0]

@@ -12,7 +12,8 @@ import skimage.data
 import facelandmarks as fl
 from facelandmarks.cli.weights import main
 from facelandmarks.detection import DETECTORS, YUNET_FILE, load_detector
-from facelandmarks.detection.yunet import LONG_SIDE, YuNetDetector
+from facelandmarks.detection.compact import LONG_SIDE
+from facelandmarks.detection.yunet import YuNetDetector
 from facelandmarks.errors import CheckpointError, ChecksumError, InvalidImageError, OfflineError, UnknownModelError
 
 ASTRONAUT = [178.167, 62.908, 178.167 + 89.900, 62.908 + 113.332]  # measured with OpenCV 4.10 and 5.0

@@ -172,7 +172,7 @@ def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
         image_record(image, model.spec.name, faces, "no such file" if faces is None else None)
         for image, faces in zip(pictures, found, strict=False)
     ]
-    lines = [_settings(model, pictures, "compact", None, (0,)), *records]
+    lines = [_settings(model, pictures, detector="compact", rotations=(0,)), *records]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 

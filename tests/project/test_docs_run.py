@@ -22,6 +22,7 @@ REASONS = {
     "uploads",
     "needs a camera",
     "needs a data set",
+    "needs a checkpoint of yours",
     "needs an account",
     "needs Ray",
     "opens a window",

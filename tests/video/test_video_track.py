@@ -24,7 +24,6 @@ from facelandmarks.video import (
     draw_tracked,
     jitter,
     lag,
-    motion,
     read_video,
     track,
 )
@@ -90,7 +89,8 @@ def test_jitter_of_a_still_face_is_a_third_and_less_and_a_moving_face_is_not_lat
 def test_track_smooths_as_the_smoother_does(shared, model):
     clip = make_clip([(photos(shared)[0], lambda t: (160 + 20 * t, 120, 0.8))], np.arange(6) / 25)
     smoother, plain = FaceSmoother(Smoothing()), track(clip, model, smoothing=None)
-    expected = [smoother.smooth(frame.faces.points[0], frame.time) for frame in plain]
+    found = [(frame.faces.points[0], frame.time, frame.faces.expected_error[0]) for frame in plain]
+    expected = [smoother.smooth(*face) for face in found]
     np.testing.assert_array_equal([frame.faces.points[0] for frame in track(clip, model)], expected)
 
 
@@ -202,7 +202,7 @@ def test_wrong_arguments_are_refused(model):
 
 
 def test_without_scipy_nothing_is_begun(model, monkeypatch):
-    monkeypatch.setattr(motion, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[video\]"):
         track([], model)
 
@@ -366,7 +366,7 @@ def test_a_camera_is_shown_until_its_window_is_closed(model, tmp_path, monkeypat
             shown.append("closed")
 
     monkeypatch.setattr(cv2, "VideoCapture", EndlessCamera)
-    monkeypatch.setattr("facelandmarks.video.annotate.Window", Window)
+    monkeypatch.setattr(sys.modules["facelandmarks.video.annotate"], "Window", Window)
     summary = annotate(0, model, show=True, out=tmp_path / "a.jsonl")
     assert (shown[0], shown[-1]) == ("camera 0", "closed")
     assert 3 <= summary.frames <= 7
