@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+import torch
 from evaluation_cases import cells_of, evaluate, publish
 from miniature_releases import make_300w, make_aflw, make_wflw
+from random_networks import random_state
 
 import facelandmarks as fl
 from facelandmarks.detection.base import Detections
@@ -38,6 +40,7 @@ from facelandmarks.evaluation.protocols import (
 from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.images import load_image
+from facelandmarks.share import write_model
 
 
 @pytest.fixture(scope="module")
@@ -382,3 +385,33 @@ def test_regions_are_in_the_numbers_of_the_file():
     assert as_upstream(sample, COFW_0X, "original").box.tolist() == [10, 20, 70, 60]
     assert as_upstream(sample, COFW_0X, "mmpose") is sample
     assert place(sample, COMPACT_300W, "tight", 60, 50).box.tolist() == [[9.25, 19.5, 49.0, 39.75]]
+
+
+def test_models_of_own_points_are_measured(tmp_path):
+    """Weights that were fine-tuned to the points of another data set, and the same as a folder; others are refused."""
+    make_wflw(tmp_path / "wflw")
+    weights, folder = tmp_path / "mine.pth", tmp_path / "mine"
+    torch.save(random_state("tiny_300w", 98), weights)
+    write_model("tiny_300w", folder, weights=weights, scheme="wflw98", rename="mine")
+    data = [
+        "--dataset",
+        "wflw",
+        "--data-root",
+        tmp_path / "wflw",
+        "--subset",
+        "test",
+        "--allow-partial",
+        "--threads",
+        1,
+    ]
+    code, card = evaluate(tmp_path, *data, "--model", "tiny_300w", "--weights", weights, "--scheme", "wflw98")
+    assert code == 0
+    again, own = evaluate(tmp_path, *data, "--model", folder)
+    assert again == 0
+    assert own["rows"][0]["model"] == "mine"
+    assert cells_of(own) == cells_of(card)
+    assert cells_of(card)["test", "NME"]["measured"] > 0
+    scheme = tmp_path / "seven.json"
+    scheme.write_text(json.dumps({"name": "seven", "size": 7}))
+    code, card = evaluate(tmp_path, *data, "--model", "tiny_300w", "--weights", weights, "--scheme", scheme)
+    assert (code, card) == (2, None)
