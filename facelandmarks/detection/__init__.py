@@ -1,13 +1,12 @@
 """Detectors by name."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from facelandmarks.errors import InvalidOptionError, lookup
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
-    from facelandmarks.weights.cache import Folder
+    from facelandmarks.weights.cache import Access, Folder
     from facelandmarks.weights.load import Source as Weights
 
 DEFAULT_DETECTOR = "compact"
@@ -63,17 +62,8 @@ def load_detector(
     if name == "auto":
         if weights is not None:
             raise InvalidOptionError("weights need the name of their detector; 'auto' may be any")
-        name, there = DEFAULT_DETECTOR, []
-        with suppress(OSError):  # a folder of somebody else: as good as empty
-            there = [each for each in (preferred, "yunet") if each and (access.folder / FILES[each]).is_file()]
-        if there:
-            from facelandmarks.weights.cache import Place
-            from facelandmarks.weights.fetch import cached
-            from facelandmarks.weights.manifest import get_record
-
-            records = ((each, get_record(FILES[each])) for each in there)
-            good = (each for each, record in records if cached(record, Place(access.folder, record.name)))
-            name = next(good, name)
+        choices = (preferred, "yunet") if preferred else ("yunet",)
+        name = next((choice for choice in choices if _is_here(choice, access)), DEFAULT_DETECTOR)
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 
@@ -87,3 +77,16 @@ def load_detector(
     from facelandmarks.detection.blazeface import SPECS, BlazeFaceDetector
 
     return BlazeFaceDetector(SPECS[name], weights=weights, engine=engine, threads=threads, access=access)
+
+
+def _is_here(name: str, access: "Access") -> bool:
+    try:
+        if not (access.folder / FILES[name]).is_file():
+            return False
+    except OSError:  # a folder of somebody else: as good as empty
+        return False
+    from facelandmarks.weights.cache import Place
+    from facelandmarks.weights.fetch import cached
+    from facelandmarks.weights.manifest import get_record
+
+    return cached(get_record(FILES[name]), Place(access.folder, FILES[name])) is not None

@@ -89,8 +89,8 @@ class Rotated:
         """Cut one crop per region, see `Geometry`; byte for byte as OpenCV 4 does. None: all are upright."""
         width, height = self.input_size
         crops = np.empty((len(center), height, width, 3), np.uint8)
-        angle = np.zeros(len(center)) if rotation is None else -rotation
-        middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, angle))
+        turn = np.zeros(len(center)) if rotation is None else -rotation
+        middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, turn))
         # The corners as OpenCV's `RotatedRect` rounds them: bottom left, top left, top right and bottom right.
         degrees = ((angle * np.float32(180)).astype(np.float64) / np.pi).astype(np.float32)
         radians = degrees.astype(np.float64) * (np.pi / 180)
