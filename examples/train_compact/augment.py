@@ -11,6 +11,7 @@ from pack import COVER
 
 PADDING = 1.25  # crop side / longer side of the tight box, at inference
 Rng = np.random.Generator
+TINY = 0.14  # share of views in which the face has some 9 to 30 pixels
 EASY, NORMAL, HARD = range(3)  # how far a view is from what a detector gives of a well taken photo
 
 
@@ -113,6 +114,17 @@ def degrade(rng: Rng, crop: np.ndarray, effort: int) -> np.ndarray:
         cv2.line(line, *(tuple(int(c) for c in end) for end in ends), 1.0)
         return cv2.filter2D(crop, -1, line / max(line.sum(), 1.0))
     return crop
+
+
+def shrink(rng: Rng, crop: np.ndarray) -> np.ndarray:
+    """Return the crop as of a face of few pixels, which is blurred and seldom without traces of compression."""
+    size = crop.shape[0]
+    small = int(size * np.exp(rng.uniform(np.log(0.09), np.log(0.3))))
+    crop = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
+    if chance(rng, 0.5):
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
+        crop = cv2.imdecode(cv2.imencode(".jpg", crop, quality)[1], cv2.IMREAD_COLOR)
+    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def cover(rng: Rng, crop: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -239,6 +251,8 @@ def augment(
     mirrored = chance(rng, 0.5)
     if mirrored:
         crop, points = flip(crop, points, mirror)
+    if effort != HARD and chance(rng, TINY):
+        crop = shrink(rng, crop)
     if effort == EASY:
         return crop, points, mirrored
     if effort == HARD and chance(rng, 0.35):
@@ -258,6 +272,13 @@ def plain(image: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray,
     matrix = np.array([[side, 0, offset], [0, side, offset]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, matrix, (size, size), flags=flags), ((points - offset) / side).astype(np.float32)
+
+
+def small_view(view: np.ndarray, side: int) -> np.ndarray:
+    """Return a crop as of a face of `side` pixels."""
+    small = max(1, round(side * PADDING))
+    crop = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
+    return cv2.resize(crop, view.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def hard_views(

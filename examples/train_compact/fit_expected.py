@@ -2,8 +2,8 @@
 
     python fit_expected.py faces.npz RUN/fitted.pt RUN/final.pt [--network compact]
 
-Every second validation face teaches the numbers of `ExpectedError`, as it is and, at a lower weight, in a hard view;
-the other half is only measured. Errors are in units of the crop's side. The fit maximises the likelihood of
+Every second validation face teaches the numbers of `ExpectedError`: as it is and, at a lower weight, small and in a
+hard view. The other half is only measured. Errors are in units of the crop's side. The fit maximises the likelihood of
 exponentially distributed errors, whose one parameter is their mean.
 """
 
@@ -20,7 +20,7 @@ from training import normalise
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.integral import ExpectedError, integrate
 
-WEIGHTS = {"plain": 1.0, "hard": 0.3}
+WEIGHTS = {"plain": 1.0, "small": 0.3, "hard": 0.3}
 RIDGE = 0.02  # keeps the landmarks' levels near their mean
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from augment import augment, hard_views, plain
+from augment import augment, hard_views, plain, small_view
 from interim import load_weights
 from networks import NETWORKS, inherit
 from torch import Tensor
@@ -37,6 +37,7 @@ from facelandmarks.schemes import get_scheme
 SCHEME = get_scheme("ibug68")
 WARM_STEPS = 200
 BLANK = 0.5  # weight of a flat map where there is no face, beside that of a peak where there is one
+SMALL = 16  # pixels: faces of one set of validation views
 WING_SIDE, WING_WIDTH, WING_CURVE = 128, 5.0, 1.0  # pixels: the side of the crop in which the others count
 
 
@@ -177,7 +178,12 @@ def held_out(faces: Faces, side: int) -> dict[str, list[tuple[np.ndarray, np.nda
     """Return the validation faces as they are, and the hard views of them, which are the same in every run."""
     rows = faces.rows("val")
     plain_views = [plain(faces.images[row], faces.points[row], side) for row in rows]
-    return {"plain": plain_views, "hard": hard_views(faces.images[rows], faces.points[rows], side, SCHEME.mirror)}
+    small = [(small_view(view, SMALL), points) for view, points in plain_views]
+    return {
+        "plain": plain_views,
+        "small": small,
+        "hard": hard_views(faces.images[rows], faces.points[rows], side, SCHEME.mirror),
+    }
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -233,7 +239,11 @@ def main() -> None:
         scores = [float(evaluate(n, v, args.device, args.exact).mean()) for v in views.values() for n in nets]
         row = [done, round(seconds / 60, 1), round(run.loss, 4), *(round(score, 3) for score in scores)]
         run.log(row)
-        print("samples {} minutes {} loss {} plain {} raw {} hard {} raw {}".format(*row), file=sys.stderr, flush=True)
+        print(
+            "samples {} minutes {} loss {} plain {} raw {} small {} raw {} hard {} raw {}".format(*row),
+            file=sys.stderr,
+            flush=True,
+        )
         run.save(samples=done, seconds=seconds)
 
     since, last = time.monotonic(), time.monotonic()

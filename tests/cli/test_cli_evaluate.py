@@ -208,16 +208,16 @@ def test_models_that_are_not_at_hand_are_listed(root, capsys):
 
 
 def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
-    """The official program's weights can be fetched by hand only; --fetch says so, and goes on."""
+    """Of the official program's weights there are copies of others only; --fetch says so, and goes on."""
     assert (
         main([*options, "--model", "hrnetv2_w18_300w_official", "--subset", "common", "--limit", "2", "--fetch"]) == 1
     )
     out = capsys.readouterr().out
     assert re.search("compact_300w +examples/train_compact +common, 2 of 554", out)
-    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: no program can fetch" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: of HR18-300W.pth there are only" in out
     options[5] = "hrnetv2_w18_300w_official"
     assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
-    assert "error: no program can fetch" in capsys.readouterr().err
+    assert "error: of HR18-300W.pth there are only third-party copies" in capsys.readouterr().err
 
 
 def test_no_data(tmp_path, options, capsys):

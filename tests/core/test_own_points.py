@@ -43,8 +43,10 @@ def own_scheme(count, *, pairs=True):
     return Scheme(f"mine{count}", size=count, pairs=PAIRS[count] if pairs else ())
 
 
-CHECKPOINTS = {  # model, names in the file, and the number of points that the quick tests take
-    "hrnetv2 of 0.x": ("hrnetv2_w18_wflw_dark", TO_0X, 5),
+# Model, names in the file, and the number of points that the quick tests take. Without DARK, which magnifies the last
+# digits of flat maps, and those of random networks are flat.
+CHECKPOINTS = {
+    "hrnetv2 of 0.x": ("hrnetv2_w18_wflw", TO_0X, 5),
     "hrnetv2 of 1.x": ("hrnetv2_w18_wflw", (), 29),
     "official hrnetv2": ("hrnetv2_w18_wflw_official", TO_OFFICIAL, 72),
     "deeppose": ("deeppose_res50_wflw", TO_KEYPOINT_HEAD, 5),

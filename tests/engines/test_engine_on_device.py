@@ -71,8 +71,8 @@ def test_other_networks_with_flip_test(name):
     pixels = model.prepare(skimage.data.astronaut(), BOXES[:2]).pixels
     outputs = engine.run(np.concatenate([pixels, pixels[:, :, ::-1]]))
     averaged = model.average(*np.split(outputs, 2))
-    expected, expected_scores = model._pipeline.decode(averaged)
-    points, scores = PointsOnDevice(engine.forward, spec, CPU)(pixels)
+    expected, expected_scores, *_ = model._pipeline.decode(averaged).parts()
+    points, scores, *_ = PointsOnDevice(engine.forward, spec, CPU)(pixels).parts()
     np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=1e-6)
     np.testing.assert_allclose(points, expected, rtol=0, atol=0.01)
 

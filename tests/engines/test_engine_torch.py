@@ -12,7 +12,7 @@ import torch
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.errors import DeviceError, InvalidOptionError
-from facelandmarks.nn.build import NETWORKS, build_network
+from facelandmarks.nn.build import build_network
 from facelandmarks.nn.compact import CompactLandmarkNet
 from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetV2
@@ -62,7 +62,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_every_batch_norm_is_folded(name):
     torch.manual_seed(0)
     network = shaken(build_network(name, NUMBERS[name]).eval())
