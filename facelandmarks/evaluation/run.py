@@ -195,7 +195,7 @@ def _measure_model(row: Row, name: str, settings: Settings) -> Card:
     stores = {boxes: _open_store(row, boxes, spec, run, settings) for boxes in settings.boxes}
     passes = {}
     for boxes, store in stores.items():
-        how = {"batch_size": settings.batch_size, "workers": settings.workers}
+        how: dict[str, Any] = {"batch_size": settings.batch_size, "workers": settings.workers}
         by = finder if boxes == "detector" else None
         predict = partial(predict_faces, model, row.protocol, known=store, finder=by, **how)
         passes[boxes] = _measure_with_progress(row, predict, store, settings)
