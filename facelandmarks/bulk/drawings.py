@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from facelandmarks._files import distinct
@@ -51,11 +50,8 @@ class Drawings:
             if not overwrite and path.exists():
                 raise InvalidOptionError(f"{path} exists: choose another folder, or overwrite it with --force")
 
-    def draw(self, first: int, records: Sequence[Record], threads: ThreadPoolExecutor) -> list[Record]:
-        """Draw the images from number `first` on; return their records, failed where one cannot be read again."""
-        return list(threads.map(self._draw, range(first, first + len(records)), records))
-
-    def _draw(self, number: int, record: Record) -> Record:
+    def draw(self, number: int, record: Record) -> Record:
+        """Draw image `number`; return its record, a failed one where it cannot be read again."""
         if record["error"] is not None:
             return record
         image, path = self._images[number], self.paths[number]

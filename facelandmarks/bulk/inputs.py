@@ -38,27 +38,24 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
     """
     found: list[str] = []
     for given in inputs:
-        images = list(_expand(os.fspath(given)))
-        if not images:
-            raise InvalidImageError(f"no images in {os.fspath(given)}")
-        found += images
+        text, path, before = os.fspath(given), Path(given), len(found)
+        if path.is_dir():
+            for place, folders, files in os.walk(text):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                found += [
+                    os.path.join(place, name)  # noqa: PTH118 (paths stay as they were given)
+                    for name in sorted(files)
+                    if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+                ]
+        elif is_pattern(path):
+            found += [name for name in sorted(glob.iglob(text, recursive=True)) if Path(name).is_file()]  # noqa: PTH207
+        elif path.suffix.lower() == LIST_SUFFIX:
+            found += _read_list(path)
+        else:
+            found.append(text)
+        if len(found) == before:
+            raise InvalidImageError(f"no images in {text}")
     return found
-
-
-def _expand(text: str) -> Iterator[str]:
-    path = Path(text)
-    if path.is_dir():
-        for place, folders, files in os.walk(text):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
-                    yield os.path.join(place, name)  # noqa: PTH118 (paths stay as they were given)
-    elif is_pattern(path):
-        yield from (name for name in sorted(glob.iglob(text, recursive=True)) if Path(name).is_file())  # noqa: PTH207
-    elif path.suffix.lower() == LIST_SUFFIX:
-        yield from _read_list(path)
-    else:
-        yield text
 
 
 def _read_list(path: Path) -> Iterator[str]:
@@ -70,11 +67,8 @@ def _read_list(path: Path) -> Iterator[str]:
         raise InvalidImageError(f"cannot read the list {path}: {error}") from error
     for line in StringIO(text, newline=None):
         name = line.removesuffix("\n")
-        bare = _unquoted(name.strip())
+        bare = name.strip()
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":  # Windows copies paths with quotes around them
+            bare = bare[1:-1].strip()
         if bare:
             yield name if name != bare and os.path.isfile(name) else bare  # noqa: PTH113
-
-
-def _unquoted(text: str) -> str:
-    """Return a path without the quotes that Windows puts around it when it is copied."""
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

@@ -188,8 +188,9 @@ def _drawn(
     report(done)
     with closing(batches), ThreadPoolExecutor(workers or usable_cpus()) as threads:
         for batch in batches:
-            yield drawings.draw(done, batch, threads) if drawings else batch
-            done += len(batch)
+            end = done + len(batch)
+            yield list(threads.map(drawings.draw, range(done, end), batch)) if drawings else batch
+            done = end
             report(done)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEAD = ("image", "model", "status", "error")
 COLUMNS = ("all", "openface")
+SUFFIXES = (".parquet", ".jsonl", ".csv")
 GROUP = 4096  # rows that Parquet keeps together, and that are in memory at a time
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -45,8 +46,8 @@ def check_table(path: Path, form: str = "all") -> None:
         raise InvalidOptionError(f"columns must be one of {', '.join(COLUMNS)}; got {form!r}")
     if form == "openface" and path.suffix != ".csv":
         raise InvalidOptionError(f"{path}: columns of OpenFace are written to files ending in .csv")
-    if path.suffix not in WRITERS:
-        raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(WRITERS)}")
+    if path.suffix not in SUFFIXES:
+        raise InvalidOptionError(f"{path}: rows are written to files ending in {', '.join(SUFFIXES)}")
     if path.suffix == ".parquet":
         arrow_schema()
 
@@ -56,19 +57,22 @@ def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int,
 
     `carried` are the fields of `facelandmarks.formats.CARRIED` that a face has: CSV has columns for these only.
     """
-    WRITERS[path.suffix](file, iter(rows), landmarks, carried)
+    if path.suffix == ".jsonl":
+        file.writelines(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
+    elif path.suffix == ".csv":
+        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*HEAD, *columns(landmarks, carried)])
+        writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks, carried)] for row in rows)
+        text.detach()  # flushed; the file stays open
+    else:
+        schema = arrow_schema()
+        from pyarrow.parquet import ParquetWriter
 
-
-def _write_jsonl(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
-    file.writelines(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
-
-
-def _write_csv(file: BinaryIO, rows: Iterator[Row], landmarks: int, carried: Sequence[str]) -> None:
-    text = TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEAD, *columns(landmarks, carried)])
-    writer.writerows([*(row[name] for name in HEAD), *cells(row, landmarks, carried)] for row in rows)
-    text.detach()  # flushed; the file stays open
+        ahead = iter(rows)
+        with ParquetWriter(file, schema, compression="zstd") as parquet:
+            while group := list(islice(ahead, GROUP)):
+                parquet.write_table(to_arrow(group))
 
 
 def write_openface(file: BinaryIO, records: Iterable[Record], scheme: str) -> None:
@@ -81,15 +85,6 @@ def write_openface(file: BinaryIO, records: Iterable[Record], scheme: str) -> No
         for row in openface_rows(record, number, None):
             writer.writerow([*row, *[None] * (len(header) - len(row)), record["image"]])
     text.detach()  # flushed; the file stays open
-
-
-def _write_parquet(file: BinaryIO, rows: Iterator[Row], *_: Any) -> None:
-    schema = arrow_schema()
-    from pyarrow.parquet import ParquetWriter
-
-    with ParquetWriter(file, schema, compression="zstd") as writer:
-        while group := list(islice(rows, GROUP)):
-            writer.write_table(to_arrow(group))
 
 
 def to_arrow(rows: Iterable[Row]) -> "pa.Table":
@@ -111,7 +106,3 @@ def arrow_schema() -> "pa.Schema":
         + [("box", numbers), ("box_score", number), ("points", pa.list_(numbers)), ("scores", numbers)]
         + [("detector_points", pa.list_(numbers)), ("depth", numbers), ("expected_error", numbers)]
     )
-
-
-Writer = Callable[[BinaryIO, Iterator[Row], int, Sequence[str]], None]  # to a file, rows of so many points a face
-WRITERS: Mapping[str, Writer] = {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}

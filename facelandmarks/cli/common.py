@@ -6,8 +6,8 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +29,7 @@ EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),
     ((errors.InvalidOptionError, errors.InvalidBoxError, errors.DeviceError), USAGE),
     (errors.FaceLandmarksError, NOTHING_DONE),
+    (KeyboardInterrupt, INTERRUPTED),
 )
 
 
@@ -46,14 +47,23 @@ def run_command(command: Callable[[], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"  # not the place in the code
     try:
         try:
-            with _plain_warnings():
-                return _outcome(command)
-        finally:  # here: the interpreter would complain at its end
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
+            return command()
+        except (errors.FaceLandmarksError, KeyboardInterrupt) as error:
+            complain("interrupted" if isinstance(error, KeyboardInterrupt) else error)
+            return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            complain(error if error.filename else f"cannot write the output: {error.strerror or error}")
+            return NOTHING_DONE
+        finally:
+            warnings.formatwarning = before
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()  # here: the interpreter would complain at its end
     except BrokenPipeError:
         _drop_output()
         return CLOSED
@@ -64,22 +74,6 @@ def run_command(command: Callable[[], int]) -> int:
         return NOTHING_DONE
 
 
-def _outcome(command: Callable[[], int]) -> int:
-    try:
-        return command()
-    except errors.FaceLandmarksError as error:
-        complain(error)
-        return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        complain(error if error.filename else f"cannot write the output: {error.strerror or error}")
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
-
-
 def _drop_output() -> None:
     """Send what is still in the buffers of stdout and stderr nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -87,17 +81,6 @@ def _drop_output() -> None:
         with suppress(OSError, AttributeError):  # in tests they are no files
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Show a warning as one line, without the place in the code."""
-    before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"
-    try:
-        yield
-    finally:
-        warnings.formatwarning = before
 
 
 def words_of(argv: Sequence[str] | None) -> list[str]:

@@ -2,20 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from facelandmarks._files import write_file
 from facelandmarks.cli.common import (
     DONE,
     SOME_FAILED,
-    USAGE,
     WEIGHTS,
     add_engine_options,
     check_outputs,
-    complain,
     new_parser,
     parse_count,
+    refuse,
     run_command,
     words_of,
 )
@@ -136,10 +135,7 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Do what the options say; return the exit code."""
-    problem = check_usage(args)
-    if problem:
-        complain(problem)
-        return USAGE
+    refuse(check_usage(args))
     if args.list:
         print(list_datasets(), end="")
         return DONE
@@ -148,14 +144,16 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             for comparison in compare_annotations(args.dataset, args.data_root, subset):
                 print(f"{args.dataset}, {subset}: {comparison.to_text()}")
         return DONE
-    report = _make_report(args, command)
-    outputs: list[tuple[Path | None, Callable[[], str]]] = [
-        (args.json, report.to_json),
-        (args.markdown, report.to_markdown),
-        (args.csv, report.to_csv),
-        (args.html, report.to_html),
-    ]
-    for path, render in outputs:
+    if args.render:
+        report = Report.merge(*map(Report.load, args.render))
+    elif args.compare:
+        saved = all(name.endswith(".json") for name in args.compare)
+        first, second = (Report.load(name) if saved else _evaluate(args, command, [name]) for name in args.compare)
+        report = first.compare(second)
+    else:
+        report = _evaluate(args, command, args.models)
+    renders = (report.to_json, report.to_markdown, report.to_csv, report.to_html)
+    for path, render in zip((args.json, args.markdown, args.csv, args.html), renders, strict=True):
         if path and path != STDOUT:
             write_file(path, render().encode(errors="backslashreplace"))
     print(report.to_json() if args.json == STDOUT else report.to_text(), end="")
@@ -173,19 +171,6 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return f"no such folder: {args.data_root}; --list says where to get the data"
     files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]
     return check_outputs(files, args.force, None)
-
-
-def _make_report(args: argparse.Namespace, command: Sequence[str]) -> Report:
-    """Measure, or read what was measured earlier."""
-    if args.render:
-        return Report.merge(*(Report.load(path) for path in args.render))
-    if not args.compare:
-        return _evaluate(args, command, args.models)
-    if all(name.endswith(".json") for name in args.compare):
-        first, second = map(Report.load, args.compare)
-    else:
-        first, second = (_evaluate(args, command, [name]) for name in args.compare)
-    return first.compare(second)
 
 
 def _evaluate(args: argparse.Namespace, command: Sequence[str], models: Sequence[str]) -> Report:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError
@@ -25,7 +24,7 @@ from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.evaluation.scoring import METRICS, failures, interval, judge, landmark_errors, mean_errors, score
 from facelandmarks.evaluation.statistics import from_json, json_number, summarize
 from facelandmarks.measures.pose import AVERAGE_FACE, head_pose
-from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes import get_scheme
 
 SCHEMA = "facelandmarks-evaluation/3"
 OLD_SCHEMA = "facelandmarks-evaluation/2"
@@ -112,12 +111,22 @@ def _values(cell: Cell, protocol: Protocol, part: Measured | None, skip: bool) -
 
 
 def card_of_subset(part: Measured, protocol: Protocol) -> Card:
-    """Return what does not depend on the boxes: files, and for each face its name, size, yaw and attributes."""
+    """Return what does not depend on the boxes: files, and for each face its name, size, yaw and attributes.
+
+    Yaws are in degrees, from the truth, and None where none can be told.
+    """
     truth, files = part.faces.truth, part.files
     low, high = truth.min(1, keepdims=True), truth.max(1, keepdims=True)
     extent = np.maximum((high - low).max(-1, keepdims=True), 1e-6)
     # Each scaled to its own extent.
     shapes = np.asarray((truth - (low + high) / 2) / extent, np.float64)
+    scheme, yaws = get_scheme(get_release(protocol.dataset).scheme), None
+    if scheme.named.keys() >= AVERAGE_FACE.keys():
+        # Each in the middle of an image three times its size: where it was in its own does not matter here.
+        side = 3 * _POSED
+        pose = head_pose(shapes * _POSED + side / 2, scheme, (round(side), round(side)))
+        found = zip(pose.yaw, pose.valid, strict=True)
+        yaws = [round(float(yaw), 1) if valid else None for yaw, valid in found]
     return {
         "annotations": {
             "form": files.form,
@@ -127,22 +136,10 @@ def card_of_subset(part: Measured, protocol: Protocol) -> Card:
         },
         "names": list(part.faces.names),
         "sizes": [round(float(side), 1) for side in extent[:, 0, 0]],
-        "yaws": _yaws(shapes, get_scheme(get_release(protocol.dataset).scheme)),
+        "yaws": yaws,
         "attributes": [sorted(names) for names in part.attributes] if any(part.attributes) else None,
         "mean_face": np.round(shapes.mean(0), 4).tolist(),
     }
-
-
-def _yaws(shapes: NDArray[np.float64], scheme: Scheme) -> list[float | None] | None:
-    """Return the yaw of each face in degrees, from the truth; None where none can be told.
-
-    Each is placed in the middle of an image three times its size: where it was in its own image does not matter here.
-    """
-    if not scheme.named.keys() >= AVERAGE_FACE.keys():
-        return None
-    side = 3 * _POSED
-    pose = head_pose(shapes * _POSED + side / 2, scheme, (round(side), round(side)))
-    return [round(float(yaw), 1) if valid else None for yaw, valid in zip(pose.yaw, pose.valid, strict=True)]
 
 
 def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
@@ -172,6 +169,11 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
             versions[name] = version(name)
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")  # makes the same run give the same report
     now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    processor = platform.processor() or None
+    with suppress(OSError):  # Linux tells its name here
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        processor = next(names, processor)
     engines = [row["run"]["engine"] for row in rows if "engine" in row["run"]]
     run = {
         "command": list(command),
@@ -179,18 +181,9 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
         "versions": versions | {engine["engine"]: engine["version"] for engine in engines},
         "date": now.isoformat(timespec="seconds"),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor,
     }
     return {"schema": SCHEMA, "runs": [run], "rows": list(rows), "not_run": list(not_run), "comparisons": []}
-
-
-def _processor() -> str | None:
-    """Return the name of the processor, as far as the system tells it."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or None
 
 
 def upgrade(card: Card) -> Card:
@@ -199,30 +192,28 @@ def upgrade(card: Card) -> Card:
     Its numbers of our own stood as published ones, and its face counts were those that these had been measured on.
     """
     run = {key: card[key] for key in ("command", "settings", "versions")}
-    rows = [_upgrade_row(row) for row in card["rows"]]
+    rows = []
+    for row in card["rows"]:
+        name, dataset = row["protocol"]["name"], row["protocol"]["dataset"]
+        kind = PROTOCOLS[name].reference if name in PROTOCOLS else "published"
+        words = {"PASS": "SAME", "FAIL": "DIFFERENT"} if kind == "own" else {}
+        cells = []
+        for old in row["cells"]:
+            cell = {key: value for key, value in old.items() if key != "published"}
+            faces = RELEASES[dataset].faces.get(cell["subset"], ()) if dataset in RELEASES else cell["faces_expected"]
+            known = {"reference": old["published"], "reference_kind": None if old["published"] is None else kind}
+            counts = {"reference_faces": cell["faces_expected"], "faces_expected": list(faces)}
+            cells.append(cell | known | counts | {"verdict": words.get(cell["verdict"], cell["verdict"])})
+        subsets = {}
+        for subset, part in row["subsets"].items():
+            subsets[subset] = part | dict.fromkeys(("sizes", "yaws", "attributes"))
+            for boxes in ("measured", "detector"):
+                if part[boxes]:
+                    known = {"scores": None, "statistics": summarize(from_json(part[boxes]["errors"]))}
+                    subsets[subset][boxes] = part[boxes] | known
+        rows.append(row | {"cells": cells, "subsets": subsets})
     runs = [run | dict.fromkeys(("date", "system", "processor"))]
     return {"schema": SCHEMA, "runs": runs, "rows": rows, "not_run": card["not_run"], "comparisons": []}
-
-
-def _upgrade_row(row: Card) -> Card:
-    name, dataset = row["protocol"]["name"], row["protocol"]["dataset"]
-    kind = PROTOCOLS[name].reference if name in PROTOCOLS else "published"
-    words = {"PASS": "SAME", "FAIL": "DIFFERENT"} if kind == "own" else {}
-    cells = []
-    for old in row["cells"]:
-        cell = {key: value for key, value in old.items() if key != "published"}
-        faces = RELEASES[dataset].faces.get(cell["subset"], ()) if dataset in RELEASES else cell["faces_expected"]
-        known = {"reference": old["published"], "reference_kind": None if old["published"] is None else kind}
-        counts = {"reference_faces": cell["faces_expected"], "faces_expected": list(faces)}
-        cells.append(cell | known | counts | {"verdict": words.get(cell["verdict"], cell["verdict"])})
-    subsets = {}
-    for subset, part in row["subsets"].items():
-        subsets[subset] = part | dict.fromkeys(("sizes", "yaws", "attributes"))
-        for boxes in ("measured", "detector"):
-            if part[boxes]:
-                known = {"scores": None, "statistics": summarize(from_json(part[boxes]["errors"]))}
-                subsets[subset][boxes] = part[boxes] | known
-    return row | {"cells": cells, "subsets": subsets}
 
 
 def _plain(value: Any) -> Any:

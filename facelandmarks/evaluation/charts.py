@@ -70,22 +70,17 @@ def ced_chart(errors: Sequence[Floats], normaliser: str, log: bool = False) -> s
     marks = [
         f'<path class="limit" d="M{x.at(limit):.1f} {y.start}V{y.end}"/>' for limit in (8, 10) if limit < 100 * worst
     ]
-    lines = [
-        f'<path class="line s{number % SERIES}" d="{_steps(faces, x, y)}"/>' for number, faces in enumerate(errors)
-    ]
+    lines = []
+    for number, faces in enumerate(errors):
+        # A step for each face, or for each of at most 400 groups of them.
+        steps = np.sort(100 * faces[~np.isnan(faces)])
+        every = max(1, math.ceil(len(steps) / _MOST_STEPS))
+        path = f"M{x.start:.1f} {y.start:.1f}"
+        for end in sorted({*range(every - 1, len(steps), every), len(steps) - 1} - {-1}):
+            path += f"H{x.at(steps[end]):.1f}V{y.at(100 * (end + 1) / len(faces)):.1f}"
+        lines.append(f'<path class="line s{number % SERIES}" d="{path}H{x.end:.1f}"/>')
     axes = _axes(x, y, f"error of a face, % of {normaliser}{' (log)' if log else ''}", "faces, %")
     return _svg([axes, *marks, *lines], f"cumulative error distribution{', logarithmic' if log else ''}")
-
-
-def _steps(faces: Floats, x: Axis, y: Axis) -> str:
-    """Return the path of a curve: a step for each face, or for each of at most 400 groups of them."""
-    found = np.sort(100 * faces[~np.isnan(faces)])
-    every = max(1, math.ceil(len(found) / _MOST_STEPS))
-    ends = sorted({*range(every - 1, len(found), every), len(found) - 1} - {-1})
-    path = f"M{x.start:.1f} {y.start:.1f}"
-    for end in ends:
-        path += f"H{x.at(found[end]):.1f}V{y.at(100 * (end + 1) / len(faces)):.1f}"
-    return f"{path}H{x.end:.1f}"
 
 
 def dot_chart(groups: Sequence[tuple[str, Sequence[Dot]]], label: str, zero: bool = True) -> str:

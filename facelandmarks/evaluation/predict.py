@@ -168,19 +168,17 @@ class GivenPredictions:
         """Give the prediction of one face after the other."""
         for key, sample in samples:
             size = face_size(sample, self._protocol, place(sample, self._protocol, "tight", 0, 0))
-            yield [(key, sample, Prediction(self._points_of(sample), size))]
-
-    def _points_of(self, sample: Sample) -> NDArray[np.float32]:
-        wanted = _parts(image_name(sample))
-        named = self._faces.get(wanted[-1], {})
-        # The shorter of the two paths must be the end of the other.
-        ends = {parts: min(len(parts), len(wanted)) for parts in named}
-        found = [named[parts] for parts, end in ends.items() if parts[-end:] == wanted[-end:]]
-        if len(found) > 1:
-            raise InvalidOptionError(f"{sample.name} is the end of {len(found)} paths of the predictions")
-        faces = found[0] if found else np.zeros((0, *self._missed.shape), np.float32)
-        index = matching(tight_boxes(faces), sample.points) if len(faces) else None
-        return self._missed if index is None else faces[index]
+            wanted = _parts(image_name(sample))
+            named = self._faces.get(wanted[-1], {})
+            # The shorter of the two paths must be the end of the other.
+            ends = {parts: min(len(parts), len(wanted)) for parts in named}
+            found = [named[parts] for parts, end in ends.items() if parts[-end:] == wanted[-end:]]
+            if len(found) > 1:
+                raise InvalidOptionError(f"{sample.name} is the end of {len(found)} paths of the predictions")
+            faces = found[0] if found else np.zeros((0, *self._missed.shape), np.float32)
+            index = matching(tight_boxes(faces), sample.points) if len(faces) else None
+            points = self._missed if index is None else faces[index]
+            yield [(key, sample, Prediction(points, size))]
 
 
 def _parts(path: str) -> tuple[str, ...]:

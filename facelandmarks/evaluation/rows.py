@@ -126,8 +126,13 @@ def plan_rows(
     another scheme than the data set, or if there is no such row.
     """
     named = {name: choose(read_record(name, Access(cache_dir)), scheme=scheme) for name in models}
-    rows = [row for spec in named.values() for row in _rows_of_model(spec, dataset, subsets)]
-    rows = rows if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
+    rows = [] if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
+    for spec in named.values():
+        known = [row for row in published_rows(spec) if row.protocol.dataset == dataset]
+        rows += [row for row in known if not subsets or covers(row, subsets)]
+        bare = [subset for subset in subsets if not any(covers(row, [subset]) for row in known)]
+        if bare or not known:
+            rows.append(plain_row(spec, dataset, bare))
     rows = [row for row in rows if protocol is None or row.protocol.name == protocol]
     if not rows:
         what = " ".join([dataset, *subsets, *([f"by the protocol {protocol!r}"] if protocol else [])])
@@ -135,16 +140,6 @@ def plan_rows(
     specs = {**MODELS, **{spec.name: spec for spec in named.values()}}
     here = tuple(row for row in rows if given or at_hand(specs[row.model], cache_dir))
     return Plan(here, tuple(row for row in rows if row not in here), {named[name].name: name for name in named})
-
-
-def _rows_of_model(spec: ModelSpec, dataset: str, subsets: Sequence[str]) -> list[Row]:
-    """Return the published rows of a model, and a plain row of the subsets that they do not cover."""
-    rows = [row for row in published_rows(spec) if row.protocol.dataset == dataset]
-    if rows and not subsets:
-        return rows
-    bare = [subset for subset in subsets if not any(covers(row, [subset]) for row in rows)]
-    found = [row for row in rows if covers(row, subsets)]
-    return [*found, *([plain_row(spec, dataset, bare)] if bare or not rows else [])]
 
 
 def covers(row: Row, subsets: Sequence[str]) -> bool:

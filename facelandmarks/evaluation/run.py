@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
@@ -17,10 +17,11 @@ from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
 from facelandmarks.evaluation.worst import worst_faces
-from facelandmarks.model import Model
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 
+_LOADING = ("device", "engine", "dtype", "threads", "cache_dir", "weights", "scheme")  # go to `load_model` as they are
+_PIPELINE = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")  # facts told of a model
 WORST = 12  # faces drawn of the first subset of a row
 BOXES: Mapping[str, tuple[Boxes, ...]] = {"gt": ("gt",), "detector": ("detector",), "both": ("gt", "detector")}
 
@@ -128,8 +129,7 @@ def evaluate(
         progress=progress,
         **{name: None if path is None else Path(path) for name, path in paths.items()},
     )
-    given = settings.predictions
-    rows, not_run = _measure_models(settings) if given is None else ([_score_predictions(given, settings)], [])
+    rows, not_run = _measure(settings)
     return Report(make_card(command or [_as_call(settings)], settings, rows, not_run))
 
 
@@ -144,11 +144,19 @@ def _as_call(settings: Settings) -> str:
     return f"facelandmarks.evaluation.evaluate({settings.dataset!r}, {str(settings.data_root)!r}{options})"
 
 
-def _measure_models(settings: Settings) -> tuple[list[Card], list[Card]]:
+def _measure(settings: Settings) -> tuple[list[Card], list[Card]]:
     """Measure every row whose weights are at hand; the rows, and those that were not measured with the reason.
 
     An error of one row, of its weights or its data, does not stop the others; the first is raised if none is measured.
+    Predictions of another program are one row, scored by plain rules.
     """
+    if path := settings.predictions:
+        row = Row(path.name, plain_protocol(settings.dataset, settings.subsets))
+        count = len(get_scheme(get_release(settings.dataset).scheme))
+        predict = GivenPredictions(path, count, row.protocol)
+        measured, missing = _measure_with_progress(row, predict, PredictionStore(None, {}), settings)
+        run = {"predictions": path.name, "sha256": sha256_of(path)}
+        return [card_of_row(row, run, measured, {}, missing)], []
     given = settings.fetch or settings.weights is not None
     choices = (settings.protocol, settings.subsets, given, settings.cache_dir, settings.scheme)
     plan = plan_rows(settings.dataset, settings.models, *choices)
@@ -171,34 +179,25 @@ def _measure_model(row: Row, name: str, settings: Settings) -> Card:
     """Load the model of a row, and measure it with each kind of boxes."""
     from facelandmarks.api import load_model
 
-    model = load_model(
-        name,
-        device=settings.device,
-        engine=settings.engine,
-        dtype=settings.dtype,
-        threads=settings.threads,
-        cache_dir=settings.cache_dir,
-        variant=row.protocol.variant,
-        decode=row.protocol.decode,
-        weights=settings.weights,
-        scheme=settings.scheme,
-        offline=None if settings.fetch else True,
-    )
+    options: dict[str, Any] = {option: getattr(settings, option) for option in _LOADING}
+    options |= {"variant": row.protocol.variant, "decode": row.protocol.decode}
+    model = load_model(name, offline=None if settings.fetch else True, **options)
     finder = DetectedBoxes(model, settings.detector) if "detector" in settings.boxes else None
-    run = _describe_run(model, settings, finder)
+    spec, info = model.spec, model.engine_info()
+    pipeline = {fact: getattr(spec, fact) for fact in _PIPELINE}
+    run: Card = {  # what decides the model's points
+        "weights": {"file": Path(settings.weights).name if settings.weights else spec.weights, "sha256": info.weights},
+        "engine": asdict(info),
+        "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
+        "detector": finder.name if finder else None,
+    }
     # All of them before the first face: a store of another run is an error at once.
-    stores = {boxes: _open_store(row, boxes, model.spec, run, settings) for boxes in settings.boxes}
+    stores = {boxes: _open_store(row, boxes, spec, run, settings) for boxes in settings.boxes}
     passes = {}
     for boxes, store in stores.items():
-        predict = partial(
-            predict_faces,
-            model,
-            row.protocol,
-            known=store,
-            batch_size=settings.batch_size,
-            workers=settings.workers,
-            finder=finder if boxes == "detector" else None,
-        )
+        how: dict[str, Any] = {"batch_size": settings.batch_size, "workers": settings.workers}
+        by = finder if boxes == "detector" else None
+        predict = partial(predict_faces, model, row.protocol, known=store, finder=by, **how)
         passes[boxes] = _measure_with_progress(row, predict, store, settings)
     given, detected = passes.get("gt", ({}, {})), passes.get("detector", ({}, {}))
     card = card_of_row(row, run, given[0], detected[0], {**detected[1], **given[1]})
@@ -206,19 +205,6 @@ def _measure_model(row: Row, name: str, settings: Settings) -> Card:
         subset, part = next(iter((given[0] or detected[0]).items()))
         card["subsets"][subset]["worst"] = worst_faces(row, subset, part, settings, WORST)
     return card
-
-
-def _describe_run(model: Model, settings: Settings, finder: DetectedBoxes | None) -> Card:
-    """Return what decides a model's points: weights, engine, pipeline, detector."""
-    spec, info = model.spec, model.engine_info()
-    names = ("variant", "geometry", "box_convention", "box_padding", "decode", "flip_test")
-    pipeline = {name: getattr(spec, name) for name in names}
-    return {
-        "weights": {"file": Path(settings.weights).name if settings.weights else spec.weights, "sha256": info.weights},
-        "engine": asdict(info),
-        "pipeline": {**pipeline, "flip_average": spec.flip_average if spec.flip_test else None},
-        "detector": finder.name if finder else None,
-    }
 
 
 def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
@@ -234,17 +220,6 @@ def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Se
     }
     name = f"{spec.name}-{row.protocol.name}-{boxes}.jsonl"
     return PredictionStore(settings.resume / name if settings.resume else None, settings_of_points)
-
-
-def _score_predictions(path: Path, settings: Settings) -> Card:
-    """Score the predictions of another program by plain rules."""
-    protocol = plain_protocol(settings.dataset, settings.subsets)
-    count = len(get_scheme(get_release(settings.dataset).scheme))
-    predict = GivenPredictions(path, count, protocol)
-    row = Row(path.name, protocol)
-    measured, missing = _measure_with_progress(row, predict, PredictionStore(None, {}), settings)
-    run = {"predictions": path.name, "sha256": sha256_of(path)}
-    return card_of_row(row, run, measured, {}, missing)
 
 
 def _measure_with_progress(row: Row, predict: Predict, store: PredictionStore, settings: Settings) -> Subsets:

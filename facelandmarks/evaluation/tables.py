@@ -56,28 +56,28 @@ def table_of_card(card: Card) -> Table:
     """Return a row of texts for each number, below a row of headings."""
     cells = [(row, cell) for row in card["rows"] for cell in row["cells"]]
     detected = any(cell["detector"] for _, cell in cells)
-    return [(*HEADER, *(DETECTED if detected else ())), *(_texts(row, cell, detected) for row, cell in cells)]
-
-
-def _texts(row: Card, cell: Card, detected: bool) -> tuple[str, ...]:
-    reference, difference, digits, found = (cell[name] for name in ("reference", "difference", "digits", "detector"))
-    texts = (
-        row["model"],
-        row["protocol"]["source"],
-        subset_text(cell["subset"], cell["faces_found"], cell["faces_expected"]),
-        cell["metric"],
-        "-" if reference is None else f"{reference:.{digits}f} {cell['reference_kind']}",
-        format_value(cell, cell),
-        format_interval(cell["interval"], digits),
-        "-" if difference is None else f"{round(difference, digits) + 0.0:+.{digits}f}",
-        cell["verdict"],
-    )
-    if not detected:
-        return texts
-    if found is None:
-        return (*texts, "-", "-")
-    share = "" if found["failures"] is None else f"{100 * found['failures']:.2f} %, "
-    return (*texts, format_value(cell, found), f"{share}{found['faces_missed']} missed")
+    table: Table = [(*HEADER, *(DETECTED if detected else ()))]
+    for row, cell in cells:
+        reference, digits, difference, found = (cell[n] for n in ("reference", "digits", "difference", "detector"))
+        more = ("-", "-")
+        if found:
+            share = "" if found["failures"] is None else f"{100 * found['failures']:.2f} %, "
+            more = (format_value(cell, found), f"{share}{found['faces_missed']} missed")
+        table.append(
+            (
+                row["model"],
+                row["protocol"]["source"],
+                subset_text(cell["subset"], cell["faces_found"], cell["faces_expected"]),
+                cell["metric"],
+                "-" if reference is None else f"{reference:.{digits}f} {cell['reference_kind']}",
+                format_value(cell, cell),
+                format_interval(cell["interval"], digits),
+                "-" if difference is None else f"{round(difference, digits) + 0.0:+.{digits}f}",
+                cell["verdict"],
+                *(more if detected else ()),
+            )
+        )
+    return table
 
 
 def subset_text(subset: str, found: int, expected: list[int]) -> str:

@@ -86,7 +86,9 @@ def annotate(
     """
     if most_frames is not None and most_frames < 1:
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
-    to_text, header = _form_of(columns, source, model)
+    if columns not in ("all", "openface"):
+        raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
+    header = ",".join(openface_columns(str(model.spec.scheme))) if columns == "openface" else None
     frames = with_faces = 0
     ids: set[int] = set()
     with (
@@ -115,22 +117,12 @@ def annotate(
                 if window and not window.show(canvas):
                     ended.set()
             if lines:
-                lines.write(to_text(frame))
+                lines.write(to_openface(frame) if header else to_line(frame, video.name, model.spec.name))
             frames, with_faces = frames + 1, with_faces + bool(len(frame.ids))
             ids.update(frame.ids.tolist())
             if progress:
                 progress(frame)
     return Summary(frames, with_faces, tuple(sorted(ids)))
-
-
-def _form_of(columns: str, source: Source, model: "Model") -> tuple[Callable[[TrackedFrame], str], str | None]:
-    """Return what turns a frame into text, and the line before the first one."""
-    if columns == "openface":
-        return to_openface, ",".join(openface_columns(str(model.spec.scheme)))
-    if columns != "all":
-        raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
-    name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
-    return lambda frame: to_line(frame, name, model.spec.name), None
 
 
 def to_line(frame: TrackedFrame, video: str, model: str) -> str:

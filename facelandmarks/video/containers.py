@@ -32,9 +32,20 @@ def read_container(path: Path) -> Stored:
             if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
                 return _read_iso(file, end)
             if head[:4] == b"RIFF" and head[8:] == b"AVI ":
-                return Stored(None, _riff_is_cut(file, end))  # its number counts frames that were dropped, too
+                start = 0
+                while start + 8 <= end:
+                    kind, size = struct.unpack("<4sI", _read(file, start, 8))
+                    if kind != b"RIFF" or size in UNKNOWN_SIZES:
+                        return Stored(None, cut=False)
+                    start += 8 + size + size % 2
+                # The last filling byte may be missing. The number of frames counts those that were dropped, too.
+                return Stored(None, start > end + 1)
             if head[:4] == EBML:
-                return Stored(None, _segment_is_cut(file, end))
+                start, length = _ebml_size(file, 4)
+                start += length or 0
+                if _read(file, start, 4) == SEGMENT:
+                    start, length = _ebml_size(file, start + 4)
+                    return Stored(None, length is not None and start + length > end)
         except (struct.error, StopIteration):  # a header that ends early, or lies
             pass
     return Stored(None, cut=False)
@@ -81,7 +92,11 @@ def _read_iso(file: BinaryIO, end: int) -> Stored:
             edits = next(_contents(file, track, b"elst"), None)
             if edits is None or not (scale and media_length):
                 return Stored(count, cut)
-            return Stored(count * min(1.0, _shown_length(edits) / scale * media_scale / media_length), cut)
+            form = ">Qq4x" if edits[:1] == b"\1" else ">Ii4x"
+            step = struct.calcsize(form)
+            rows = struct.iter_unpack(form, edits[8 : 8 + (len(edits) - 8) // step * step])
+            shown = sum(length for length, media_time in rows if media_time >= 0)  # a pause has the media time -1
+            return Stored(count * min(1.0, shown / scale * media_scale / media_length), cut)
     return Stored(None, cut)
 
 
@@ -99,34 +114,6 @@ def _times(content: bytes) -> tuple[int, int]:
     form, start = (">IQ", 20) if content[:1] == b"\1" else (">II", 12)
     scale, length = struct.unpack_from(form, content, start)
     return scale, length
-
-
-def _shown_length(content: bytes) -> int:
-    """Return the duration that an edit list shows of a track, in units of the movie; a pause has the media time -1."""
-    form = ">Qq4x" if content[:1] == b"\1" else ">Ii4x"
-    rows = struct.iter_unpack(
-        form, content[8 : 8 + (len(content) - 8) // struct.calcsize(form) * struct.calcsize(form)]
-    )
-    return sum(length for length, media_time in rows if media_time >= 0)
-
-
-def _riff_is_cut(file: BinaryIO, end: int) -> bool:
-    start = 0
-    while start + 8 <= end:
-        kind, size = struct.unpack("<4sI", _read(file, start, 8))
-        if kind != b"RIFF" or size in UNKNOWN_SIZES:
-            return False
-        start += 8 + size + size % 2
-    return start > end + 1  # the last filling byte may be missing
-
-
-def _segment_is_cut(file: BinaryIO, end: int) -> bool:
-    start, size = _ebml_size(file, 4)
-    start += size or 0
-    if _read(file, start, 4) != SEGMENT:
-        return False
-    start, size = _ebml_size(file, start + 4)
-    return size is not None and start + size > end
 
 
 def _ebml_size(file: BinaryIO, start: int) -> tuple[int, int | None]:

@@ -95,17 +95,16 @@ class Video:
             good = True
         if not index:
             raise VideoError(f"{self.name} has no frame that can be read")
-        if why := self._what_is_missing(index, decoded=good):
-            warnings.warn(f"{self.name} {why}: the file is cut or damaged", TruncatedVideoWarning, stacklevel=2)
-
-    def _what_is_missing(self, read: int, *, decoded: bool) -> str | None:
-        """Say what a file lacks, where its container says so or the decoder does; None for a whole one."""
         if self.live:
-            return None
-        stored = read_container(Path(self.name))
-        if stored.frames and read < stored.frames - max(1, MISSED * stored.frames):
-            return f"breaks off after {read} of {stored.frames:.0f} frames"
-        return f"breaks off after {read} frames" if stored.cut or not decoded else None
+            return
+        # What its container says, or the decoder does.
+        stored, why = read_container(Path(self.name)), ""
+        if stored.frames and index < stored.frames - max(1, MISSED * stored.frames):
+            why = f"breaks off after {index} of {stored.frames:.0f} frames"
+        elif stored.cut or not good:
+            why = f"breaks off after {index} frames"
+        if why:
+            warnings.warn(f"{self.name} {why}: the file is cut or damaged", TruncatedVideoWarning, stacklevel=2)
 
     def close(self) -> None:
         """Release the file or the camera."""

@@ -146,7 +146,12 @@ class Tracker:
         pairs = zip(faces, agreements, strict=True)
         off = [face for face, agreement in pairs if agreement < CENTRED and _is_inside(face.box, frame)]
         faces = self._find_again(frame, faces, [face.track for face in off], _boxes(off))
-        doubted = self._doubted(faces, frame.time)
+        # Those whose points may be of another face, or of none.
+        boxes = _boxes(faces)
+        strayed = overlaps(boxes, _expected([face.track for face in faces], frame.time)) < AGREES
+        dim = np.array([face.relative_score < DOUBTFUL for face in faces], bool)
+        shared = (overlaps(boxes[:, None], boxes) - np.eye(len(boxes))).max(1, initial=0) > SAME_FACE
+        doubted = {face.track for face, doubt in zip(faces, strayed | dim | shared, strict=True) if doubt}
         self._since_detection += 1
         new = any(track.number is None for track in self.live)
         due = self._since_detection >= self.detect_every or frame.index == 0
@@ -172,39 +177,18 @@ class Tracker:
         if regions is None:
             found = self.model.predict(frame.image, boxes, box_convention="tight")
         else:
-            found = self._find_in(frame, boxes, *regions)
+            center, scale, rotation = regions
+            size = (frame.image.shape[1], frame.image.shape[0])
+            own = convert_boxes(boxes, "tight", self.model.spec.box_convention)  # only told of in the result
+            told = Found(own, np.full(len(boxes), np.nan, np.float32), None, rotation, None, size)
+            crops = self.model.prepare(frame.image, center=center, scale=scale, rotation=rotation)
+            found = self.model.landmarks(crops, told)
         # Without a face, points may be nowhere (NaN), or all in one place.
         finite = np.isfinite(found.points).all(axis=(1, 2), keepdims=True)
         rows = np.flatnonzero(np.ptp(np.where(finite, found.points, 0), axis=1).min(axis=1) >= LEAST).tolist()
         tight = convert_boxes(tight_boxes(found.points[rows]), self.model.scheme.box_convention, "tight")
         alone = (cast("Landmarks", found[row : row + 1]) for row in rows)
         return [FoundFace(tracks[row], face, box) for row, face, box in zip(rows, alone, tight, strict=True)]
-
-    def _find_in(
-        self,
-        frame: Frame,
-        boxes: Boxes,
-        center: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        rotation: NDArray[np.float64],
-    ) -> Landmarks:
-        """Find landmarks in regions; `boxes` (N, 4) are tight and only told of in the result."""
-        size = (frame.image.shape[1], frame.image.shape[0])
-        own = convert_boxes(boxes, "tight", self.model.spec.box_convention)
-        unknown = np.full(len(boxes), np.nan, np.float32)
-        found = Found(own, unknown, None, rotation, None, size)
-        crops = self.model.prepare(frame.image, center=center, scale=scale, rotation=rotation)
-        return self.model.landmarks(crops, found)
-
-    def _doubted(self, faces: Sequence[FoundFace], time: float) -> set[Track]:
-        """Return the tracks whose points may be those of another face, or of none."""
-        if not faces:
-            return set()
-        boxes = _boxes(faces)
-        strayed = overlaps(boxes, _expected([face.track for face in faces], time)) < AGREES
-        dim = np.array([face.relative_score < DOUBTFUL for face in faces])
-        shared = (overlaps(boxes[:, None], boxes) - np.eye(len(boxes))).max(1) > SAME_FACE
-        return {face.track for face, doubt in zip(faces, strayed | dim | shared, strict=True) if doubt}
 
     def _check(self, frame: Frame, faces: list[FoundFace], doubted: Container[Track]) -> list[FoundFace]:
         """Compare the faces with what the detector finds: drop, correct and add."""
@@ -220,17 +204,9 @@ class Tracker:
         wrong = [face.track for face in seen if overlaps(face.box, boxes[rows[face.track]]) < SAME_FACE]
         faces = self._find_again(frame, faces, wrong, boxes[[rows[track] for track in wrong]])
         faces = [face for face in faces if face.relative_score >= FAINT]
-        self._lose(frame.time, {face.track for face in faces})
-        faces = [face for face in faces if face.track in self.live]
-        free = [row for row in range(len(boxes)) if row not in rows.values()]
-        faces += self._add(frame, faces, boxes[free], found.scores[free])
-        self._number()
-        return [face for face in faces if not face.track.gone]
-
-    def _lose(self, time: float, kept: Container[Track]) -> None:
-        """Move the faces that are not there any more to the lost ones; drop those without a number."""
+        kept = {face.track for face in faces}
         for track in list(self.live):
-            overlooked = track.missed >= UNSEEN and time - track.seen >= UNSEEN_TIME
+            overlooked = track.missed >= UNSEEN and frame.time - track.seen >= UNSEEN_TIME
             if track in kept and not overlooked and (track.number is not None or not track.missed):
                 continue
             self.live.remove(track)
@@ -238,6 +214,11 @@ class Tracker:
                 track.gone = True
             else:
                 self.lost.append(track)
+        faces = [face for face in faces if face.track in self.live]
+        free = [row for row in range(len(boxes)) if row not in rows.values()]
+        faces += self._add(frame, faces, boxes[free], found.scores[free])
+        self._number()
+        return [face for face in faces if not face.track.gone]
 
     def _add(
         self, frame: Frame, known: Sequence[FoundFace], boxes: Boxes, scores: NDArray[np.float32]
@@ -265,21 +246,16 @@ class Tracker:
             track.gone = track.usual < NEWCOMER * best
         self.live = [track for track in self.live if not track.gone]
         new = [track for track in confirmed if not track.gone]
-        self._identify(new)
+        if new and self.lost:
+            costs = np.array([[lost.cost_of_return(track) for track in new] for lost in self.lost])
+            for row, column in assign(costs, WORST):
+                new[column].number = self.lost[row].number
+            returned = {track.number for track in new}
+            self.lost = [track for track in self.lost if track.number not in returned]
         for track in new:
             if track.number is None:
                 track.number = self._next_number
                 self._next_number += 1
-
-    def _identify(self, new: Sequence[Track]) -> None:
-        """Give new faces the numbers of the lost faces that they are."""
-        if not new or not self.lost:
-            return
-        costs = np.array([[lost.cost_of_return(track) for track in new] for lost in self.lost])
-        for row, column in assign(costs, WORST):
-            new[column].number = self.lost[row].number
-        returned = {track.number for track in new}
-        self.lost = [track for track in self.lost if track.number not in returned]
 
 
 def _by_number(frame: Frame, faces: Iterable[FoundFace]) -> tuple[Frame, dict[int, Landmarks]]:
