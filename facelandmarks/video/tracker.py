@@ -26,6 +26,7 @@ AGREES = 0.5  # below, the points may be those of another face
 NEWCOMER = 0.65  # relative to the best face; textures that the detector takes for faces have less
 DOUBTFUL = 0.75
 SURE = 0.9
+UNCOVERED = 0.96  # below, something may be in front of the face
 FAINT = 0.5  # below, half of the points are guesses: the face is not shown even where the detector finds it
 USUAL_GAIN = 0.1  # of a new score in the usual one
 # Limits of `distances`, in sides of the face.
@@ -72,8 +73,9 @@ class Track:
         self.points = face.landmarks.points[0]
         if frame.time > self.motion.time:
             self.motion = self.motion.updated(face.box, frame.time)
-        if face.relative_score >= SURE:
+        if face.relative_score >= UNCOVERED:
             self.trusted, self.appearance = self.motion, appearance(frame.image, face.box)
+        if face.relative_score >= SURE:
             self.usual += USUAL_GAIN * (face.mean_score - self.usual)
 
     def cost_of_return(self, new: "Track") -> float:

@@ -94,7 +94,7 @@ def test_expected_errors_are_in_pixels_and_large_where_nothing_is_seen(name, pho
     covered[135:] = 90  # nose, mouth and chin
     hidden = model.predict(covered, FACE)
     assert hidden.expected_error[0, 48:].mean() > 2 * faces.expected_error[0, 48:].mean()
-    assert hidden.doubtful[0, 48:].mean() > 0.3
+    assert hidden.doubtful[0, 48:].mean() > 0.2
     assert (hidden.draw(covered) != replace(hidden, expected_error=None).draw(covered)).any()
 
 
