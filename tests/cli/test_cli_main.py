@@ -32,7 +32,7 @@ def test_a_command_is_run_with_the_words_after_it(capsys):
     assert capsys.readouterr().out.startswith("points5: 5 points")
 
 
-@pytest.mark.parametrize(("word", "hint"), [("predct", "did you mean predict?"), ("-x", "there are: eval, ")])
+@pytest.mark.parametrize(("word", "hint"), [("predct", "did you mean predict?"), ("-x", "there are: demo, eval, ")])
 def test_an_unknown_command_is_wrong_usage_with_a_hint(word, hint, capsys):
     with pytest.raises(SystemExit) as caught:
         main([word])

@@ -127,7 +127,7 @@ def test_arguments_come_first(folder, loads_nothing, capsys, words, code, said):
     ("words", "code", "said"),
     [
         (["--device", "cuda:99"], 2, "'cuda:99' cannot be used here"),
-        (["--device", "gpu"], 2, "device 'gpu' cannot be used here: "),
+        (["--device", "gpu"], 2, "no device 'gpu'; there are: auto, cpu, cuda, mps"),
         (["--model", "hrnet"], 2, "no model 'hrnet'; did you mean"),
         (["--weights", "none.pth"], 3, "no such weights file: none.pth"),
     ],
