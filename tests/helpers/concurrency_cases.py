@@ -18,7 +18,7 @@ def picture(index: int) -> tuple[np.ndarray, tuple[float, ...]]:
 def predict(model: fl.Model, index: int) -> np.ndarray:
     """Points of a given box and boxes that are detected, all in one array (the latter's number may be 0)."""
     image, box = picture(index)
-    detected = model.predict(image, min_score=0.1)
+    detected = model.predict(image, min_score=0.25, confirm=False)
     return np.concatenate([model.predict(image, box).points[0], detected.boxes.reshape(-1, 2)])
 
 
