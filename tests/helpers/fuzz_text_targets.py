@@ -172,7 +172,8 @@ def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
         image_record(image, model.spec.name, faces, "no such file" if faces is None else None)
         for image, faces in zip(pictures, found, strict=False)
     ]
-    lines = [_settings(model, pictures, detector="compact", rotations=(0,)), *records]
+    find = {"detector": "compact", "min_score": None, "rotations": (0,), "max_faces": None, "largest": False}
+    lines = [_settings(model, pictures, **find), *records]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
