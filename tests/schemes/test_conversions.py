@@ -192,7 +192,7 @@ def test_whole_numbers_become_fractions():
 
 
 def test_conversions_that_cannot_be_are_refused():
-    with pytest.raises(InvalidOptionError, match="wflw98 to ibug68"):
+    with pytest.raises(InvalidOptionError, match="98 points cannot be made of 68"):
         convert(np.zeros((68, 2)), "ibug68", "wflw98")
     with pytest.raises(InvalidOptionError, match="cannot be converted"):
         convert(np.zeros((68, 2)), "nothing", "nothing")
