@@ -194,7 +194,7 @@ def test_whole_numbers_become_fractions():
 def test_conversions_that_cannot_be_are_refused():
     with pytest.raises(InvalidOptionError, match="98 points cannot be made of 68"):
         convert(np.zeros((68, 2)), "ibug68", "wflw98")
-    with pytest.raises(InvalidOptionError, match="cannot be converted"):
+    with pytest.raises(InvalidOptionError, match="no scheme"):
         convert(np.zeros((68, 2)), "nothing", "nothing")
     with pytest.raises(InvalidOptionError, match=r"wflw98 must be \(\.\.\., 98, 2\); got \(106, 2\)"):
         convert(np.zeros((106, 2)), "wflw98", "ibug68")
