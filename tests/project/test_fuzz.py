@@ -40,6 +40,14 @@ def test_the_search_sees_crashes_hangs_and_other_exceptions(monkeypatch):
     assert outcome.counts["refused"] == 1
 
 
+def test_memory_of_a_child_is_its_own():
+    """`ru_maxrss` of a child begins with its parent's: a large test process failed every target once."""
+    import numpy as np
+
+    held = np.ones(1 << 27)  # 1 GiB
+    assert run("faces_pts", 0, 2).peak_mib < held.nbytes / 2**20
+
+
 def test_mutations_are_the_same_each_time():
     import numpy as np
 
