@@ -30,8 +30,6 @@ from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from facelandmarks.weights.checkpoint import Shapes
 
 Name = str | os.PathLike[str] | ModelSpec
@@ -215,33 +213,11 @@ def find_source(spec: ModelSpec, weights: Weights | FoundWeights | None, access:
                 f'theirs, such as scheme=Scheme("mine", size={count}) (--scheme FILE.json)'
             ) from error
 
-    def check_file() -> None:
-        from facelandmarks.nn.build import network_shapes
-
-        check(network_shapes(spec.network, numbers), found.shapes() if found.shapes else {})
-
-    def fill(network: "nn.Module") -> None:
-        from facelandmarks.weights.checkpoint import load_state
-
-        state = found.state()
-        shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-        check(shapes, {key: value.shape for key, value in state.items()})
-        load_state(network, state, spec.name)
-
     published = MODELS.get(spec.name)
-    return Source(
-        stem=Path(spec.weights).stem[:150],
-        network=spec.network,
-        options=numbers,
-        mean=spec.mean,
-        std=spec.std,
-        size=spec.input_size,
-        fill=fill,
-        digest=found.sha256,
-        folder=found.folder,
-        graph=found.graph if published and published.scheme == spec.scheme else None,
-        check=check_file if found.shapes else None,
-    )
+    if published is None or published.scheme != spec.scheme:
+        found = replace(found, graph=None)
+    stem = Path(spec.weights).stem[:150]
+    return Source(stem, spec.network, numbers, spec.mean, spec.std, spec.input_size, found, spec.name, check)
 
 
 def network_numbers(spec: ModelSpec) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def export_model(
     record, found = find_record(name, weights, access)
     spec = choose(record, scheme=scheme, variant=variant, decode=decode)
     source = find_source(spec, found, access)
-    said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.digest}}
+    said = {**conventions(spec, decode_in_graph), "weights": {"file": spec.weights, "sha256": source.weights.sha256}}
     network, decode_step, outputs = filled_network(source), None, tuple(said["outputs"])
     if decode_in_graph:
         import torch

@@ -331,7 +331,7 @@ class Landmarks:
         A file of that name is replaced. Errors are those of `draw`, `InvalidOptionError` for another suffix, and
         `OSError` of the disk.
         """
-        from facelandmarks.images.encode import check_suffix, write_image
+        from facelandmarks.images import check_suffix, write_image
 
         check_suffix(path)
         write_image(Path(path), self.draw(image, style))

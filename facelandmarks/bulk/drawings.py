@@ -9,7 +9,7 @@ from facelandmarks._opencv import cv2
 from facelandmarks.bulk.tables import Record
 from facelandmarks.draw import STANDARD, Style
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
-from facelandmarks.images.encode import write_image
+from facelandmarks.images import write_image
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.schemes import Scheme
 

@@ -30,7 +30,7 @@ def write_drawing(scheme: Scheme, target: Path) -> None:
     """Draw a scheme into a file, a PNG of the highest compression; its folder is created."""
     from facelandmarks._opencv import cv2
     from facelandmarks.draw.schemes import draw_scheme
-    from facelandmarks.images.encode import write_image
+    from facelandmarks.images import write_image
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_image(target, draw_scheme(scheme), (cv2.IMWRITE_PNG_COMPRESSION, 9) if target.suffix == ".png" else ())

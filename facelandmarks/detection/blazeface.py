@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from facelandmarks.geometry.rotated import Rotated, letterbox
 from facelandmarks.weights.cache import USUAL, Access
 from facelandmarks.weights.load import Source as Weights
 from facelandmarks.weights.load import find_weights
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Floats = NDArray[np.float32]
 
@@ -156,16 +153,8 @@ class BlazeFaceDetector:
 
 def network_source(spec: BlazeFaceSpec, weights: Weights | None, access: Access) -> Source:
     """Return the network with its weights: the published, or those that the user brings."""
-    found = find_weights(spec.weights, weights, access)
-
-    def fill(network: "nn.Module") -> None:
-        from facelandmarks.weights.checkpoint import load_state
-
-        load_state(network, found.state(), spec.name)
-
-    size = (spec.side, spec.side)
-    stem = Path(spec.weights).stem
-    return Source(stem, spec.name, {}, MIDDLE, MIDDLE, size, fill, found.sha256, found.folder)
+    found, size = find_weights(spec.weights, weights, access), (spec.side, spec.side)
+    return Source(Path(spec.weights).stem, spec.name, {}, MIDDLE, MIDDLE, size, found, spec.name)
 
 
 def anchors(grids: Sequence[tuple[int, int]]) -> Floats:

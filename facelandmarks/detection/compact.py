@@ -5,7 +5,7 @@ about 12 pixels at a longer side of 640 up to those that overfill it; the second
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from facelandmarks.engines.graph import Source
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.weights.cache import Folder
 from facelandmarks.weights.load import find_weights
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Floats = NDArray[np.float32]
 
@@ -117,13 +114,6 @@ class CompactDetector:
 
 def network_source(weights: Folder) -> Source:
     """Return the network with its weights: those of the package, or of a file of that kind."""
-    found = find_weights(ASSET, weights)
-
-    def fill(network: "nn.Module") -> None:
-        from facelandmarks.weights.checkpoint import load_state
-
-        load_state(network, found.state(), "the compact detector")
-
     return Source(
         stem=Path(ASSET).stem,
         network="compact_detector",
@@ -131,10 +121,8 @@ def network_source(weights: Folder) -> Source:
         mean=(0.0, 0.0, 0.0),  # the weights take pixels as they are
         std=(1.0, 1.0, 1.0),
         size=None,
-        fill=fill,
-        digest=found.sha256,
-        folder=found.folder,
-        graph=found.graph,
+        weights=find_weights(ASSET, weights),
+        model="the compact detector",
     )
 
 

@@ -76,13 +76,14 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
     """
     from facelandmarks.engines.graph import filled_network, obtain_graph
 
+    weights = source.weights
     if engine == "torch":
         with import_of("torch"):
             from facelandmarks.engines.torch import TorchEngine
-        return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, source.digest)
+        return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, weights.sha256)
     record = RECORDS[engine]
     constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), record.class_name)
-    made: Engine = constructor(source.graph or obtain_graph(source), settings, source.digest)
+    made: Engine = constructor(weights.graph or obtain_graph(source), settings, weights.sha256)
     return made
 
 

@@ -5,15 +5,19 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.errors import import_of
 from facelandmarks.weights.cache import Place, is_good_copy, keep_copy
+from facelandmarks.weights.load import Weights
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from facelandmarks.weights.checkpoint import Shapes
 
 GRAPH = 1  # to be counted up when the same weights would give another graph
 _TOLD: set[Path] = set()  # folders that users were told cannot be written to: once for all models
@@ -29,21 +33,22 @@ class Source:
     mean: tuple[float, float, float]  # per channel, on the scale 0 to 255
     std: tuple[float, float, float]
     size: tuple[int, int] | None  # width and height of the input in pixels; None: any
-    fill: Callable[["nn.Module"], None]  # puts the weights into a network
-    digest: str | None  # SHA-256 of the file of weights; None if unknown
-    folder: Path | None  # where its graph is kept; None if it is not
-    graph: Path | None = None  # a file that is the graph already, as for built-in models
-    check: Callable[[], None] | None = None  # raises if the weights cannot fit: before memory is taken for a network
+    weights: Weights  # in whose folder the graph is kept
+    model: str  # what messages call it
+    check: "Callable[[Shapes, Shapes], None] | None" = None  # raises a better error than ours if shapes do not fit
 
 
 def filled_network(source: Source) -> "nn.Module":
     """Return the network with its weights, in PyTorch."""
     with import_of("torch"):
-        from facelandmarks.nn.build import build_network
-    if source.check:
-        source.check()
+        from facelandmarks.nn.build import build_network, network_shapes
+    from facelandmarks.weights.checkpoint import check_shapes, load_state
+
+    check = source.check or partial(check_shapes, model=source.model)
+    if source.weights.shapes:  # nobody vouches for them: no memory is taken for a network before they fit
+        check(network_shapes(source.network, source.options), source.weights.shapes())
     network = build_network(source.network, source.options)
-    source.fill(network)
+    load_state(network, source.weights.state(), source.model, check)
     return network
 
 
@@ -76,16 +81,17 @@ def obtain_graph(source: Source) -> Path | bytes:
 
 def graph_place(source: Source) -> Place | None:
     """Return where the graph of a network is kept; the name has all that the graph depends on."""
-    if source.digest is None or source.folder is None:
+    weights = source.weights
+    if weights.sha256 is None or weights.folder is None:
         return None
     recipe = json.dumps([source.network, dict(source.options), source.mean, source.std, source.size])
     made_by = f"v{GRAPH}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
-    return Place(source.folder, f"{source.stem}.{source.digest[:16]}.{made_by}.onnx")
+    return Place(weights.folder, f"{source.stem}.{weights.sha256[:16]}.{made_by}.onnx")
 
 
 def _build(source: Source) -> bytes:
     network = filled_network(source)
     from facelandmarks.nn.onnx_graph import build_graph
 
-    metadata = {"made_from": source.stem, "weights_sha256": source.digest or "unknown"}
+    metadata = {"made_from": source.stem, "weights_sha256": source.weights.sha256 or "unknown"}
     return build_graph(network, source.mean, source.std, source.size, metadata)

@@ -1,12 +1,15 @@
-"""Any input as an RGB image: arrays, tensors, PIL images, files."""
+"""Any input as an RGB image: arrays, tensors, PIL images, files; and RGB images as files."""
 
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._files import WRITTEN_SUFFIXES, write_file
 from facelandmarks._opencv import cv2
 from facelandmarks.errors import InvalidImageError, InvalidOptionError
 from facelandmarks.images.files import check_size, decode, pil_to_array, read_file
@@ -61,7 +64,8 @@ def load_image(
         raise InvalidOptionError(f"color must be 'rgb' or 'bgr', not {color!r}")
     limit = _limit(max_pixels)
     if isinstance(image, np.ndarray):
-        return _array_to_rgb(np.asarray(image), color, _describe("an array", image))
+        name = f"an array of shape {image.shape} and dtype {image.dtype}"
+        return _array_to_rgb(np.asarray(image), color, name)
     if isinstance(image, (str, os.PathLike)):
         name = os.fsdecode(image)
         return _array_to_rgb(decode(read_file(image), name, limit, allow_truncated), "rgb", name)
@@ -74,7 +78,7 @@ def load_image(
         check_size(image.size, name, limit)
         return _array_to_rgb(pil_to_array(image, name), "rgb", name)
     if _is_instance(image, "torch", "Tensor"):
-        name = _describe("a tensor", image)
+        name = f"a tensor of shape {tuple(image.shape)} and dtype {image.dtype}"
         return _array_to_rgb(_tensor_to_array(image, name), color, name)
     raise InvalidImageError(
         f"cannot read an image from {type(image).__module__}.{type(image).__qualname__}: "
@@ -96,10 +100,6 @@ def _is_instance(value: Any, module: str, name: str) -> bool:
     """Recognise an instance of a class without importing it: if there is one, its module has been imported."""
     cls = getattr(sys.modules.get(module), name, None)
     return isinstance(cls, type) and isinstance(value, cls)
-
-
-def _describe(kind: str, array: Any) -> str:
-    return f"{kind} of shape {tuple(array.shape)} and dtype {array.dtype}"
 
 
 def _tensor_to_array(tensor: Any, name: str) -> NDArray[Any]:
@@ -125,16 +125,16 @@ def _array_to_rgb(array: NDArray[Any], color: str, name: str) -> NDArray[np.uint
         if array.ndim == 3 and array.shape[0] in _CHANNELS:
             hint = "; it looks like channels first: np.moveaxis(image, 0, -1)"
         raise InvalidImageError(f"{name} is not an image: expected (H, W) or (H, W, C) with 1, 3 or 4 channels{hint}")
-    array = _to_uint8(np.ascontiguousarray(array), name)
+    array = np.ascontiguousarray(array)
+    if array.dtype != np.uint8:
+        array = _to_uint8(array, name)
     conversion = _TO_RGB.get((array.shape[2] if array.ndim == 3 else 1, color))
     return array if conversion is None else np.asarray(cv2.cvtColor(array, conversion), np.uint8)
 
 
 def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    """Scale a contiguous array of any accepted type to 8 bits."""
+    """Scale a contiguous array of any other accepted type to 8 bits."""
     kind, size = array.dtype.kind, array.dtype.itemsize
-    if array.dtype == np.uint8:
-        return array
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
     if kind == "u" and size == 2:
@@ -156,3 +156,27 @@ def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     hint = f" ({array.min()}..{array.max()})" if kind in "iu" else ""
     cure = "; if they are 0..255: image.astype(np.uint8)" if kind in "iu" else ""
     raise InvalidImageError(f"{name}{hint} is not an image: values are uint8, uint16, bool, or floats in 0..1{cure}")
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise `InvalidOptionError` if a name does not end in one of `WRITTEN_SUFFIXES`."""
+    if Path(path).suffix.lower() not in WRITTEN_SUFFIXES:
+        raise InvalidOptionError(
+            f"{os.fspath(path)}: images are written to files ending in {', '.join(WRITTEN_SUFFIXES)}"
+        )
+
+
+def write_image(path: Path, image: NDArray[np.uint8], options: Sequence[int] = ()) -> None:
+    """Write an RGB image (H, W, 3), whole or not at all, with OpenCV's options for its format.
+
+    `InvalidOptionError` for a suffix of no known format, `InvalidImageError` for an image that the format cannot hold.
+    """
+    check_suffix(path)
+    try:
+        done, data = cv2.imencode(path.suffix.lower(), image[..., ::-1], options)
+    except cv2.error as error:
+        raise InvalidImageError(f"cannot write {path}: {error}") from error
+    if not done:  # a side is longer than the format allows
+        height, width = image.shape[:2]
+        raise InvalidImageError(f"cannot write {path}: {width} x {height} pixels; try .png")
+    write_file(path, data.tobytes())

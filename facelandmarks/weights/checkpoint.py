@@ -11,6 +11,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -186,21 +187,29 @@ def rename(tensors: Mapping[str, Any], dialect: str) -> dict[str, Any]:
 
 
 def load_state(
-    network: nn.Module, tensors: Mapping[str, NDArray[np.float32]], model: str, candidates: Candidates | None = None
+    network: nn.Module,
+    tensors: Mapping[str, NDArray[np.float32]],
+    model: str,
+    check: Callable[[Shapes, Shapes], None] | None = None,
 ) -> None:
     """Copy tensors into a network, called `model` in messages; every name and shape must fit.
 
-    If not, the `CheckpointError` names the first missing, unexpected and mis-shaped tensor, and those models that the
-    tensors look like; `candidates` then returns, for each model that it may be, shapes by tensor name.
+    `check` raises if the wanted and the given shapes differ; None: `check_shapes`.
     """
-    given = {key: tuple(value.shape) for key, value in tensors.items()}
-    check_shapes({key: tuple(value.shape) for key, value in network.state_dict().items()}, given, model, candidates)
+    wanted, given = (
+        {key: tuple(value.shape) for key, value in each.items()} for each in (network.state_dict(), tensors)
+    )
+    (check or partial(check_shapes, model=model))(wanted, given)
     state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in tensors.items()}
     network.load_state_dict(state, strict=False)  # strict was checked above, all but the counters
 
 
 def check_shapes(wanted: Shapes, given: Shapes, model: str, candidates: Candidates | None = None) -> None:
-    """Raise the `CheckpointError` of `load_state` if names and shapes of tensors are not those of a network."""
+    """Raise `CheckpointError` if names and shapes of tensors are not those of a network, called `model` in messages.
+
+    It names the first missing, unexpected and mis-shaped tensor, and those models that the tensors look like;
+    `candidates` then returns, for each model that it may be, shapes by tensor name.
+    """
     wanted = _without_counters(wanted)
     differences = {
         "missing": [key for key in wanted if key not in given],

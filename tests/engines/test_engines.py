@@ -25,6 +25,7 @@ from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine,
 from facelandmarks.engines.graph import Source, obtain_graph
 from facelandmarks.nn.build import build_network
 from facelandmarks.weights.cache import Place
+from facelandmarks.weights.load import Weights
 from facelandmarks.weights.manifest import ASSETS, load_manifest
 
 GRAPHS = ("onnxruntime", "openvino")
@@ -252,10 +253,11 @@ GREY = (127.5, 127.5, 127.5)
 @pytest.fixture(scope="module")
 def published():
     """Give the source of a small network as published models have it: a known file of weights, but no graph."""
-    state = build_network("compact_detector", SMALL).state_dict()
+    tensors = {key: value.numpy() for key, value in build_network("compact_detector", SMALL).state_dict().items()}
 
-    def source_in(folder, fill=lambda network: network.load_state_dict(state)):
-        return Source("own", "compact_detector", SMALL, GREY, GREY, (64, 64), fill, "0" * 64, folder)
+    def source_in(folder, state=lambda: tensors):
+        weights = Weights(state, "0" * 64, folder)
+        return Source("own", "compact_detector", SMALL, GREY, GREY, (64, 64), weights, "own")
 
     return source_in
 
@@ -271,7 +273,7 @@ def graphs(folder):
     return sorted(folder.glob("*.onnx"))
 
 
-def never(_network):
+def never():
     pytest.fail("built again")
 
 
@@ -286,12 +288,12 @@ def test_a_graph_is_built_once_and_kept(tmp_path, published, name):
 def test_loads_that_meet_build_one_graph(tmp_path, published):
     built = []
 
-    def fill(network):
-        built.append(network)
-        published(None).fill(network)
+    def state():
+        built.append(True)
+        return published(None).weights.state()
 
     with ThreadPoolExecutor(4) as pool:
-        files = set(pool.map(lambda _: obtain_graph(published(tmp_path, fill)), range(4)))
+        files = set(pool.map(lambda _: obtain_graph(published(tmp_path, state)), range(4)))
     assert len(built) == 1
     assert sorted(files) == graphs(tmp_path)
 
@@ -301,10 +303,12 @@ import sys
 from pathlib import Path
 from facelandmarks.engines.choose import EngineSettings, make_engine
 from facelandmarks.engines.graph import Source
+from facelandmarks.weights.load import Weights
 
 numbers = {"stem": (4, 4), "widths": (8, 8), "blocks": (1, 1), "neck": 4}
 grey = (127.5, 127.5, 127.5)
-source = Source("own", "compact_detector", numbers, grey, grey, (64, 64), None, "0" * 64, Path(sys.argv[2]))
+weights = Weights(None, "0" * 64, Path(sys.argv[2]))
+source = Source("own", "compact_detector", numbers, grey, grey, (64, 64), weights, "own")
 make_engine(source, sys.argv[1], EngineSettings(device="cpu"))
 assert "torch" not in sys.modules
 """

@@ -54,22 +54,18 @@ def video() -> Target:
 
 def graph() -> Target:
     """A graph that is kept, and its pin: whatever becomes of either, the network gives what it gave."""
-    from torch import nn
-
     from facelandmarks.engines.choose import EngineSettings, make_engine
     from facelandmarks.engines.graph import Source, graph_place
     from facelandmarks.nn.build import build_network
+    from facelandmarks.weights.load import Weights
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     atexit.register(shutil.rmtree, folder)
     options = {"stem": (4, 4), "widths": (8, 8), "blocks": (1, 1), "neck": 4}
-    state = build_network("compact_detector", options).state_dict()
+    state = {key: value.numpy() for key, value in build_network("compact_detector", options).state_dict().items()}
     grey = (127.5, 127.5, 127.5)
-
-    def fill(network: nn.Module) -> None:
-        network.load_state_dict(state)
-
-    source = Source("a", "compact_detector", options, grey, grey, (64, 64), fill, "0" * 64, folder)
+    weights = Weights(lambda: state, "0" * 64, folder)
+    source = Source("a", "compact_detector", options, grey, grey, (64, 64), weights, "a")
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
 
     def output() -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from torch import nn
 
 from facelandmarks.errors import CheckpointError
 from facelandmarks.nn.build import build_network, network_shapes
-from facelandmarks.weights.checkpoint import load_state, looks_like, read_checkpoint, rename
+from facelandmarks.weights.checkpoint import check_shapes, load_state, looks_like, read_checkpoint, rename
 
 
 def state_of(prefix=""):
@@ -273,7 +273,7 @@ def test_misfit_names_the_first_of_each_kind_and_the_likely_model():
     with torch.device("meta"):
         network = build_network("hrnetv2", {"width": 18, "landmarks": 98})
     with pytest.raises(CheckpointError) as error:
-        load_state(network, given, "a", lambda: candidates)
+        load_state(network, given, "a", lambda *shapes: check_shapes(*shapes, "a", lambda: candidates))
     message = str(error.value)
     assert "1 missing (first: backbone.conv1.weight)" in message
     assert "1 unexpected (first: head.extra)" in message
