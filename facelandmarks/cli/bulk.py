@@ -10,7 +10,6 @@ from facelandmarks.bulk.inputs import find_images, is_many
 from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_file
 from facelandmarks.bulk.tables import check_table
 from facelandmarks.cli import common
-from facelandmarks.cli.drawing import chosen_style
 from facelandmarks.errors import FaceLandmarksError
 
 
@@ -100,7 +99,7 @@ def write(args: argparse.Namespace, images: list[str], progress: Progress) -> Co
     find = ("detector", "min_score", "max_faces", "largest", "rotations", "batch_size", "workers")
     options: dict[str, Any] = {**common.chosen(args, *find), "overwrite": args.force, "progress": progress}
     if args.draw is not None:
-        options["style"] = chosen_style(args)
+        options["style"] = common.chosen_style(args)
     model = common.load_chosen_model(args)
     if args.out is None:
         return draw_images(model, images, args.draw.path, **options)

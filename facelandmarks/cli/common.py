@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, errors as one line on stderr, options about models and engines."""
+"""What the commands share: exit codes, errors as one line on stderr, options about models, engines and drawings."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WRITTEN_SUFFIXE
 from facelandmarks.engines.choose import DTYPES, ENGINES
 
 if TYPE_CHECKING:
+    from facelandmarks.draw import Style
     from facelandmarks.model import Model
 
 DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 3, 4, 130, 141
@@ -38,8 +40,8 @@ def complain(message: object) -> None:
     print(f"error: {message}", file=sys.stderr)
 
 
-def run_command(command: Callable[[], int]) -> int:
-    """Run a command; return its exit code.
+def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
+    """Run a command on the words of a command line (None: of this process); return its exit code.
 
     An error of ours, or of the disk, becomes a line on stderr; Ctrl-C becomes 130; output that nobody reads, as in
     `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
@@ -51,7 +53,7 @@ def run_command(command: Callable[[], int]) -> int:
     warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"  # not the place in the code
     try:
         try:
-            return command()
+            return command(words_of(sys.argv[1:] if argv is None else argv))
         except (errors.FaceLandmarksError, KeyboardInterrupt) as error:
             complain("interrupted" if isinstance(error, KeyboardInterrupt) else error)
             return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
@@ -83,10 +85,10 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
-def words_of(argv: Sequence[str] | None) -> list[str]:
+def words_of(argv: Sequence[str]) -> list[str]:
     """Return the words of a command line, with `--bbox -12,20,..` as `--bbox=-12,20,..`: else argparse refuses it."""
     words: list[str] = []
-    for word in sys.argv[1:] if argv is None else argv:
+    for word in argv:
         if words and re.match(r"-[\d.]", word) and re.fullmatch(r"--[^=]+", words[-1]):
             words[-1] += f"={word}"
         else:
@@ -211,9 +213,52 @@ def add_engine_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache (docs/weights.md)")
 
 
+parse_size = partial(parse_number, least=0.1, most=1000, meaning="a radius of 0.1 to 1000 pixels")
+
+
+def parse_color(text: str) -> str:
+    """Parse a colour: a name, #rrggbb, or R,G,B."""
+    from facelandmarks.draw import parse_color as parse
+
+    text = f"rgb({text})" if "," in text and "(" not in text else text
+    try:
+        parse(text)
+    except errors.InvalidOptionError as error:
+        raise argparse.ArgumentTypeError(f"expected a color such as red, #ff3c3c or 255,60,60, got {text!r}") from error
+    return text
+
+
+def add_drawing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how faces are drawn."""
+    add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
+    add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
+    color = "of the contours: a name, #rrggbb or R,G,B (default: light blue)"
+    add("--color", type=parse_color, metavar="COLOR", help=color)
+    size = "radius of the points in pixels (default: fits each face)"
+    add("--point-size", type=parse_size, metavar="PX", help=size)
+    add("--indices", action="store_true", help="write the number of each point beside it")
+    add("--no-boxes", action="store_true", help="draw no boxes")
+    add("--no-contours", action="store_true", help="draw points only")
+
+
+def chosen_style(args: argparse.Namespace) -> "Style":
+    """Return how faces are drawn by the options."""
+    from facelandmarks.draw import Style
+
+    color = Style.color if args.color is None else args.color
+    return Style(color, args.point_size, not args.no_boxes, not args.no_contours, args.indices)
+
+
 def chosen(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Return some options by name, as the arguments of a call."""
     return {name: getattr(args, name) for name in names}
+
+
+def check_screen() -> None:
+    """Raise an error if no window can be opened (`--show`): before anything is loaded."""
+    from facelandmarks.draw.window import check_windows
+
+    check_windows()
 
 
 def load_chosen_model(args: argparse.Namespace) -> "Model":

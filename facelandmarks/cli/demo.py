@@ -57,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    args = build_parser().parse_args(argv)
-    return common.run_command(lambda: run(args))
+    return common.run_command(lambda words: run(build_parser().parse_args(words)), argv)
 
 
 if __name__ == "__main__":

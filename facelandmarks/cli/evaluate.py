@@ -16,7 +16,6 @@ from facelandmarks.cli.common import (
     parse_count,
     refuse,
     run_command,
-    words_of,
 )
 from facelandmarks.detection import DETECTORS
 from facelandmarks.evaluation.compare import compare_annotations
@@ -195,8 +194,7 @@ def exit_code(report: Report, strict: bool) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    given = words_of(argv)
-    return run_command(lambda: run(build_parser().parse_args(given), ["facelandmarks-eval", *given]))
+    return run_command(lambda words: run(build_parser().parse_args(words), ["facelandmarks-eval", *words]), argv)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def crops_of(model: "Model", images: Sequence["NDArray[np.uint8]"]) -> "Crops":
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    return common.run_command(lambda: run(build_parser().parse_args(common.words_of(argv))))
+    return common.run_command(lambda words: run(build_parser().parse_args(words)), argv)
 
 
 if __name__ == "__main__":

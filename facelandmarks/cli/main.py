@@ -1,6 +1,5 @@
 """facelandmarks: lists the commands, and runs them; `python -m facelandmarks` is the same."""
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -46,4 +45,4 @@ def start(words: Sequence[str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    return common.run_command(lambda: start(sys.argv[1:] if argv is None else list(argv)))
+    return common.run_command(start, argv)

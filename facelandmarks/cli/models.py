@@ -70,5 +70,4 @@ def headline(info: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    args = build_parser().parse_args(argv)
-    return common.run_command(lambda: run(args))
+    return common.run_command(lambda words: run(build_parser().parse_args(words)), argv)

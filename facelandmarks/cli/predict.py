@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import facelandmarks.errors as errors
 from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
-from facelandmarks.cli.drawing import add_drawing_options, check_screen, chosen_style
 from facelandmarks.detection import DETECTORS
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 
@@ -121,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--model", default=DEFAULT_MODEL, help=model)
     common.add_weights_options(group)
     common.add_engine_options(group)
-    add_drawing_options(parser)
+    common.add_drawing_options(parser)
     number = common.parse_count
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
@@ -237,7 +236,8 @@ def predict_one(
     faces = model.predict(pixels, args.bbox, **options)
     record = image_record(target.image, model.spec.name, faces, None)
     if target.drawing:
-        faces.save(target.drawing, pixels, chosen_style(args))
+        target.drawing.parent.mkdir(parents=True, exist_ok=True)  # there already, if it is not the folder of --draw
+        faces.save(target.drawing, pixels, common.chosen_style(args))
     if target.json:
         write_file(target.json, to_json([record]))
     if not args.quiet:
@@ -245,20 +245,8 @@ def predict_one(
         arrow = f" -> {', '.join(written)}" if written else ""
         print(describe(faces, target.image) + arrow, file=sys.stderr if args.json == STDOUT else sys.stdout)
     if args.show:
-        faces.show(pixels, chosen_style(args))
+        faces.show(pixels, common.chosen_style(args))
     return record
-
-
-def load_for(args: argparse.Namespace, pixels: "NDArray[np.uint8]") -> "Model":
-    """Load the model, after a look at what could be wrong with the boxes, and make the folder of drawings."""
-    from facelandmarks.boxes import check_boxes
-
-    if args.bbox:
-        check_boxes(args.bbox, pixels.shape[1], pixels.shape[0])
-    model = common.load_chosen_model(args)
-    if args.draw and args.draw.folder:
-        args.draw.path.mkdir(parents=True, exist_ok=True)
-    return model
 
 
 def failed(args: argparse.Namespace, image: Path, error: Exception) -> dict[str, Any]:
@@ -272,11 +260,13 @@ def failed(args: argparse.Namespace, image: Path, error: Exception) -> dict[str,
 
 def run(args: argparse.Namespace) -> int:
     """Predict image by image; return the exit code. The model is loaded when there is an image for it."""
+    from facelandmarks.boxes import check_boxes
     from facelandmarks.images import load_image
 
     targets = plan_targets(args.images, args.json, args.draw, args.show)
     common.refuse(check_targets(args, targets))
-    check_screen(args)
+    if args.show:
+        common.check_screen()
     model, records = None, []
     for target in targets:
         try:
@@ -284,7 +274,9 @@ def run(args: argparse.Namespace) -> int:
         except (errors.InvalidImageError, OSError) as error:
             records.append(failed(args, target.image, error))
             continue
-        model = model or load_for(args, pixels)
+        if model is None:
+            check_boxes(args.bbox or (), pixels.shape[1], pixels.shape[0])  # before a model is fetched
+            model = common.load_chosen_model(args)
         try:
             records.append(predict_one(model, args, target, pixels))
         except (errors.InvalidBoxError, errors.DownloadError, BrokenPipeError):
@@ -312,7 +304,7 @@ def start(words: Sequence[str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    return common.run_command(lambda: start(common.words_of(argv)))
+    return common.run_command(start, argv)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facelandmarks.cli import common
-from facelandmarks.cli.drawing import check_screen, chosen_style
 from facelandmarks.cli.predict import STDOUT, UPRIGHT, is_camera
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ def run(args: argparse.Namespace) -> int:
         stem = f"camera{source}" if is_camera(source) else source.stem
         draw, out = Path(f"{stem}_landmarks.mp4"), Path(f"{stem}_landmarks.jsonl")
     common.refuse(check_usage(args, draw, out))
-    check_screen(args)
+    if args.show:
+        common.check_screen()
     from facelandmarks.video import TruncatedVideoWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -87,7 +87,7 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             source,
             model,
             draw=draw,
-            style=chosen_style(args),
+            style=common.chosen_style(args),
             show=args.show,
             out=None if out == STDOUT else out,
             columns=args.columns,

@@ -20,7 +20,6 @@ from facelandmarks.cli.common import (
     parse_weights,
     refuse,
     run_command,
-    words_of,
 )
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
 from facelandmarks.weights.addresses import HUB
@@ -354,7 +353,7 @@ def for_each(names: Sequence[str], action: Callable[[str], str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code."""
-    return run_command(lambda: start(words_of(argv)))
+    return run_command(start, argv)
 
 
 def start(words: Sequence[str]) -> int:

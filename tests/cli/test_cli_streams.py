@@ -224,11 +224,11 @@ def test_warnings_are_one_line():
     told = []
     before = warnings.formatwarning
 
-    def command():
+    def command(_words):
         told.append(warnings.formatwarning("mind the gap", UserWarning, "file.py", 3))
         return 0
 
-    assert common.run_command(command) == 0
+    assert common.run_command(command, []) == 0
     assert told == ["warning: mind the gap\n"]
     assert warnings.formatwarning is before
 
