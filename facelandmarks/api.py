@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.engines.choose import EngineSettings, check_device, choose_engine, make_engine
+from facelandmarks.engines.choose import EngineSettings, check_torch_device, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
 from facelandmarks.errors import CheckpointError
 from facelandmarks.finding import Find, detect_faces
@@ -120,7 +120,8 @@ def load_model(
     settings = EngineSettings(device, dtype, threads, compile, cuda_graphs)
     file = load_manifest().files.get(spec.weights)
     kind = choose_engine(engine, settings, built_in=file is not None and file.asset)
-    check_device(kind, settings.device)
+    if kind == "torch":  # the others tell at once
+        check_torch_device(device)
     source = find_source(spec, found, access)
     detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)

@@ -86,21 +86,26 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
         raise InvalidBoxError(f"boxes must have shape (4,) or (N, 4) as x1, y1, x2, y2; got shape {array.shape}")
     array = array.reshape(-1, 4)
     check_count(len(array))
-    _refuse(array, ~np.isfinite(array).all(1), "has values that are not finite")
-    _refuse(array, (np.abs(array) > FURTHEST).any(1), f"reaches further than {FURTHEST:g} px")
-    sides = array[:, 2:] - array[:, :2]
-    # The image reaches half a pixel beyond the centres of its outermost pixels.
-    outside = (array[:, 2:] < -0.5) | (array[:, :2] > (width - 0.5, height - 0.5))
-    fractions = (np.abs(array - 0.5) <= 0.5).all(1)
-    if sides.min() >= LEAST_SIDE and not outside.any() and not fractions.any():
-        return array
-    hint = (
-        f"if it is in fractions of the image, multiply by its width and height, ({width}, {height}, {width}, {height})"
-    )
-    _refuse(array, fractions, f"lies within one pixel; {hint}")
-    _refuse(array, (sides <= 0).any(1), "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)")
-    _refuse(array, (sides < LEAST_SIDE).any(1), f"has a side under {LEAST_SIDE:g} px; {hint}")
-    _refuse(array, outside.any(1), f"lies wholly outside the image of {width} x {height} px")
+    with np.errstate(invalid="ignore"):  # infinities
+        sides = array[:, 2:] - array[:, :2]
+    factors = (width, height, width, height)
+    hint = f"if it is in fractions of the image, multiply by its width and height, {factors}"
+    problems: dict[str, NDArray[np.bool_]] = {
+        "has values that are not finite": ~np.isfinite(array),
+        f"reaches further than {FURTHEST:g} px": np.abs(array) > FURTHEST,
+        f"lies within one pixel; {hint}": (np.abs(array - 0.5) <= 0.5).all(1, keepdims=True),
+        "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)": sides <= 0,
+        f"has a side under {LEAST_SIDE:g} px; {hint}": sides < LEAST_SIDE,
+        # The image reaches half a pixel beyond the centres of its outermost pixels.
+        f"lies wholly outside the image of {width} x {height} px": np.concatenate(
+            [array[:, 2:] < -0.5, array[:, :2] > (width - 0.5, height - 0.5)], axis=1
+        ),
+    }
+    for problem, found in problems.items():
+        if found.any():
+            index = int(np.flatnonzero(found.any(1))[0])
+            values = ", ".join(f"{value:g}" for value in array[index])
+            raise InvalidBoxError(f"box {index} of {len(array)} ({values}) {problem}")
     return array
 
 
@@ -124,13 +129,6 @@ def check_count(count: int) -> None:
     """Refuse more than `MOST_BOXES`."""
     if count > MOST_BOXES:
         raise InvalidBoxError(f"{count} boxes for one image, more than {MOST_BOXES} at once: pass them in parts")
-
-
-def _refuse(boxes: Boxes, bad: Any, reason: str) -> None:
-    if bad.any():
-        index = int(np.flatnonzero(bad)[0])
-        values = ", ".join(f"{value:g}" for value in boxes[index])
-        raise InvalidBoxError(f"box {index} of {len(boxes)} ({values}) {reason}")
 
 
 def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:

@@ -10,5 +10,8 @@ from facelandmarks.bulk.inputs import find_images
 from facelandmarks.bulk.ray import RayPredictor
 from facelandmarks.bulk.run import Counts, draw_images, predict_to_file
 from facelandmarks.bulk.stream import predict_batches, predict_rows
+from facelandmarks.finding import Find
 
-__all__ = ["Counts", "RayPredictor", "draw_images", "find_images", "predict_batches", "predict_rows", "predict_to_file"]
+__all__ = [
+    "Counts", "Find", "RayPredictor", "draw_images", "find_images", "predict_batches", "predict_rows", "predict_to_file"
+]  # fmt: skip

@@ -1,13 +1,14 @@
 """Rows on a cluster: what Ray Data calls with batches of paths. Needs no Ray to be imported."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks.bulk.stream import predict_rows
 from facelandmarks.bulk.tables import Row, arrow_schema, to_arrow
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.rotations import UPRIGHT, check_rotations
+from facelandmarks.finding import Find
+from facelandmarks.model import STANDARD
 from facelandmarks.zoo import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class RayPredictor:
     ----------
     column
         The column of the batches that holds paths, which every machine of the cluster must be able to read.
-    detector, min_score, max_faces, largest, rotations
-        As in `Model.predict`.
+    find
+        How faces are found; its fields are options of `Model.predict`.
     workers
         Threads of an actor that read images; None: one a core, 16 at most. Ask Ray for as many CPUs.
     load
@@ -41,23 +42,16 @@ class RayPredictor:
         model: str = DEFAULT_MODEL,
         *,
         column: str = "path",
-        detector: str = "auto",
-        min_score: float | None = None,
-        max_faces: int | None = None,
-        largest: bool = False,
-        rotations: Sequence[int] = UPRIGHT,
+        find: Find = STANDARD,
         workers: int | None = None,
         load: Mapping[str, Any] | None = None,
     ) -> None:
         from facelandmarks.api import load_model
 
         arrow_schema()
-        check_rotations(rotations)
         self._model = load_model(model, **(load or {}))
         self._column = column
-        find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": tuple(rotations)}
-        find |= {"max_faces": max_faces, "largest": largest}
-        self._predict: Callable[..., Iterator[Row]] = partial(predict_rows, workers=workers, **find)
+        self._predict: Callable[..., Iterator[Row]] = partial(predict_rows, find=find, workers=workers)
 
     def __call__(self, batch: Mapping[str, Any]) -> "pa.Table":
         """Return the rows of a batch, with the columns of `facelandmarks.bulk.tables.arrow_schema`."""

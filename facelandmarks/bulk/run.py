@@ -16,14 +16,13 @@ from facelandmarks._threads import usable_cpus
 from facelandmarks.bulk.drawings import Drawings
 from facelandmarks.bulk.stream import IMAGES, Batches, predict_batches
 from facelandmarks.bulk.tables import Record, check_table, status_of, to_rows, write_openface, write_table
-from facelandmarks.detection.base import Detector
 from facelandmarks.draw import Style
 from facelandmarks.errors import InvalidOptionError
+from facelandmarks.finding import Find
 from facelandmarks.formats.csv import carried_by
 from facelandmarks.measures.openface import openface_columns
-from facelandmarks.model import Model
+from facelandmarks.model import STANDARD, Model
 from facelandmarks.results import Landmarks, image_record
-from facelandmarks.rotations import UPRIGHT
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.schemes.own import scheme_to_dict
 
@@ -80,12 +79,8 @@ def predict_to_file(
     model: Model,
     images: Sequence[str],
     out: Path,
+    find: Find = STANDARD,
     *,
-    detector: str = "auto",
-    min_score: float | None = None,
-    max_faces: int | None = None,
-    largest: bool = False,
-    rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
     draw: Path | None = None,
@@ -102,7 +97,7 @@ def predict_to_file(
 
     Parameters
     ----------
-    model, images, detector, min_score, max_faces, largest, rotations, batch_size, workers
+    model, images, find, batch_size, workers
         As in `predict_batches`.
     out
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
@@ -129,13 +124,11 @@ def predict_to_file(
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
             return None
-        find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
-        find |= {"max_faces": max_faces, "largest": largest}
-        journal = Journal(journal_path(out), _settings(model, images, **find))
+        journal = Journal(journal_path(out), _settings(model, images, find))
         done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
         again = overwrite or step == "resume"
         drawings = None if draw is None else Drawings(images, draw, style, model.scheme, overwrite=again)
-        batches = predict_batches(model, images[done:], batch_size=batch_size, workers=workers, **find)
+        batches = predict_batches(model, images[done:], find, batch_size=batch_size, workers=workers)
         if step == "start":
             journal.begin()
         for records in _drawn(batches, drawings, done, progress, workers):
@@ -149,13 +142,9 @@ def draw_images(
     model: Model,
     images: Sequence[str],
     folder: Path,
+    find: Find = STANDARD,
     *,
     style: Style | None = None,
-    detector: str | Detector = "auto",
-    min_score: float | None = None,
-    max_faces: int | None = None,
-    largest: bool = False,
-    rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
     overwrite: bool = False,
@@ -167,9 +156,7 @@ def draw_images(
     Arguments are those of `predict_to_file`; `style` is that of `Landmarks.draw`.
     """
     drawings, counts = Drawings(images, folder, style, model.scheme, overwrite=overwrite), Counts()
-    find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
-    find |= {"max_faces": max_faces, "largest": largest}
-    batches = predict_batches(model, images, batch_size=batch_size, workers=workers, **find)
+    batches = predict_batches(model, images, find, batch_size=batch_size, workers=workers)
     for records in _drawn(batches, drawings, 0, progress, workers):
         for record in records:
             counts.add(record)
@@ -206,14 +193,12 @@ def is_record(record: Mapping[str, Any], image: str | os.PathLike[str], model: s
     return record == image_record(image, model, faces, error)
 
 
-def _settings(
-    model: Model, images: Sequence[str], *, detector: str | Detector, rotations: Sequence[int], **find: Any
-) -> dict[str, Any]:
+def _settings(model: Model, images: Sequence[str], find: Find) -> dict[str, Any]:
     """Return everything the rows depend on."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(os.fsencode(image) + b"\0")
-    spec, engine = model.spec, asdict(model.engine_info())
+    spec, engine, detector = model.spec, asdict(model.engine_info()), find.detector
     del engine["threads"]
     return {
         "schema": SCHEMA,
@@ -224,9 +209,8 @@ def _settings(
         "decode": spec.decode,
         "flip_test": spec.flip_test,
         **engine,
+        **vars(find),
         "detector": (model.detector(detector) if isinstance(detector, str) else detector).name,
-        **find,
-        "rotations": list(rotations),
         "images": len(images),
         "inputs": digest.hexdigest(),
     }

@@ -1,20 +1,18 @@
 """Records of many images, one after the other: threads read and detect, the network runs on batches across images."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from typing import Any
+from dataclasses import replace
 
 from facelandmarks._opencv import cv2
 from facelandmarks._threads import usable_cpus
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.bulk.tables import Record, Row, to_rows
-from facelandmarks.detection.base import Detector
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found
-from facelandmarks.model import Model
+from facelandmarks.model import STANDARD, Model
 from facelandmarks.results import Crops, image_record
-from facelandmarks.rotations import UPRIGHT
 from facelandmarks.stream import stream
 
 IMAGES = 32  # in a batch
@@ -27,12 +25,8 @@ Batches = Generator[list[Record], None, None]
 def predict_rows(
     model: Model,
     images: Iterable[Path],
+    find: Find = STANDARD,
     *,
-    detector: str | Detector = "auto",
-    min_score: float | None = None,
-    max_faces: int | None = None,
-    largest: bool = False,
-    rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
 ) -> Iterator[Row]:
@@ -40,9 +34,7 @@ def predict_rows(
 
     Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.tables.to_rows`.
     """
-    find: dict[str, Any] = {"detector": detector, "min_score": min_score, "rotations": rotations}
-    find |= {"max_faces": max_faces, "largest": largest}
-    with closing(predict_batches(model, images, batch_size=batch_size, workers=workers, **find)) as batches:
+    with closing(predict_batches(model, images, find, batch_size=batch_size, workers=workers)) as batches:
         for batch in batches:
             for record in batch:
                 yield from to_rows(record)
@@ -51,12 +43,8 @@ def predict_rows(
 def predict_batches(
     model: Model,
     images: Iterable[Path],
+    find: Find = STANDARD,
     *,
-    detector: str | Detector = "auto",
-    min_score: float | None = None,
-    max_faces: int | None = None,
-    largest: bool = False,
-    rotations: Sequence[int] = UPRIGHT,
     batch_size: int = IMAGES,
     workers: int | None = None,
 ) -> Batches:
@@ -69,8 +57,8 @@ def predict_batches(
     ----------
     images
         Paths. At most three batches are taken ahead of what is given out.
-    detector, min_score, max_faces, largest, rotations
-        As in `Model.predict`.
+    find
+        How faces are found; its fields are options of `Model.predict`.
     batch_size
         Images in a batch.
     workers
@@ -81,8 +69,8 @@ def predict_batches(
         raise InvalidOptionError(f"batch_size and workers must be at least 1; got {batch_size} and {threads}")
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
-    finder = model.detector(detector) if isinstance(detector, str) else detector
-    find = Find(finder, min_score=min_score, max_faces=max_faces, largest=largest, rotations=rotations)
+    if isinstance(find.detector, str):
+        find = replace(find, detector=model.detector(find.detector))
     return _records(model, images, find, batch_size, threads)
 
 

@@ -11,6 +11,7 @@ from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_fi
 from facelandmarks.bulk.tables import check_table
 from facelandmarks.cli import common
 from facelandmarks.errors import FaceLandmarksError
+from facelandmarks.finding import Find
 
 
 class Progress:
@@ -96,8 +97,9 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
 
 def write(args: argparse.Namespace, images: list[str], progress: Progress) -> Counts | None:
     """Write rows, drawings or both; None if another run has done it meanwhile."""
-    find = ("detector", "min_score", "max_faces", "largest", "rotations", "batch_size", "workers")
-    options: dict[str, Any] = {**common.chosen(args, *find), "overwrite": args.force, "progress": progress}
+    find = Find(**common.chosen(args, "detector", "min_score", "max_faces", "largest", "rotations"))
+    options: dict[str, Any] = {**common.chosen(args, "batch_size", "workers"), "overwrite": args.force}
+    options |= {"find": find, "progress": progress}
     if args.draw is not None:
         options["style"] = common.chosen_style(args)
     model = common.load_chosen_model(args)

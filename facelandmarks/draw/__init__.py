@@ -84,25 +84,23 @@ def draw_landmarks(
             line = fixed_point(face[list(contour.points)])
             cv2.polylines(canvas, [line], contour.closed, color, thickness, cv2.LINE_AA, FRACTION_BITS)
         radius = side * RADIUS if style.size is None else style.size
-        draw_points(canvas, face[~hollow], radius, POINT if lined else color)
-        draw_rings(canvas, face[hollow], radius)
+        draw_points(canvas, face, hollow, radius, POINT if lined else color)
         if style.indices:
             draw_indices(canvas, face, side * DIGITS, radius)
     return canvas
 
 
-def draw_points(canvas: NDArray[np.uint8], points: Array, radius: float, color: Color) -> None:
-    """Draw points (K, 2) with a dark edge, the smallest ones without."""
-    for point in fixed_point(points):
-        for share, ink in ((1.4, POINT_EDGE), (1.0, color)) if radius >= LEAST_EDGED else ((1.0, color),):
-            cv2.circle(canvas, point, round(radius * share * (1 << FRACTION_BITS)), ink, -1, cv2.LINE_AA, FRACTION_BITS)
-
-
-def draw_rings(canvas: NDArray[np.uint8], points: Array, radius: float) -> None:
-    """Draw doubtful points (K, 2), hollow."""
-    width = max(1, round(radius / 2))
-    for point in fixed_point(points):
-        cv2.circle(canvas, point, round(radius * 1.8 * (1 << FRACTION_BITS)), DOUBT, width, cv2.LINE_AA, FRACTION_BITS)
+def draw_points(
+    canvas: NDArray[np.uint8], points: Array, hollow: NDArray[np.bool_], radius: float, color: Color
+) -> None:
+    """Draw points (K, 2) with a dark edge, the smallest ones without; those of the mask as rings, on top of others."""
+    rings = ((1.8, DOUBT, max(1, round(radius / 2))),)
+    discs = ((1.4, POINT_EDGE, -1), (1.0, color, -1))
+    for which, circles in ((~hollow, discs if radius >= LEAST_EDGED else discs[1:]), (hollow, rings)):
+        for point in fixed_point(points[which]):
+            for share, ink, width in circles:
+                reach = round(radius * share * (1 << FRACTION_BITS))
+                cv2.circle(canvas, point, reach, ink, width, cv2.LINE_AA, FRACTION_BITS)
 
 
 def draw_indices(canvas: NDArray[np.uint8], points: Array, height: float, radius: float) -> None:

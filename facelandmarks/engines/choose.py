@@ -112,10 +112,8 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
     return engine
 
 
-def check_device(engine: str, device: str) -> None:
+def check_torch_device(device: str) -> None:
     """Raise `DeviceError` for a device that PyTorch cannot have here, without the seconds that its import takes."""
-    if engine != "torch":
-        return  # the others tell at once
     if device != "auto" and device.partition(":")[0] not in TORCH_DEVICES:
         known = ", ".join(("auto", *TORCH_DEVICES))
         raise DeviceError(f"no device {device!r}; there are: {known}, and cuda:1 for a second GPU")

@@ -14,7 +14,7 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 
 import facelandmarks as fl
 from facelandmarks._files import Journal
-from facelandmarks.bulk import RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
+from facelandmarks.bulk import Find, RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
 from facelandmarks.bulk.inputs import is_many
 from facelandmarks.bulk.run import journal_path
 from facelandmarks.detection.base import Detections
@@ -162,7 +162,7 @@ def test_pictures_that_fail_in_any_stage_become_rows(pictures):
             raise next(self.errors)
 
     good = [picture for picture in pictures if "p00" in picture][:3]
-    found = list(predict_rows(fl.load_model(), good, detector=Failing(), workers=1))
+    found = list(predict_rows(fl.load_model(), good, Find(Failing()), workers=1))
     assert [row["error"] for row in found] == ["not enough memory for this image", "no more", "strange"]
 
 
@@ -175,7 +175,7 @@ def test_crowds_are_decoded_in_parts(pictures):
             return Detections(boxes, np.linspace(1, 0.5, 70).astype(np.float32))
 
     good = [picture for picture in pictures if picture.endswith(("p000.png", "p002.png"))]
-    found = list(predict_rows(fl.load_model(), good, detector=Crowd()))
+    found = list(predict_rows(fl.load_model(), good, Find(Crowd())))
     assert [row["face"] for row in found] == [*range(70), *range(70)]
     assert len({json.dumps(row["points"]) for row in found[:64]}) == 1
 
@@ -259,7 +259,7 @@ def test_the_ray_predictor_gives_the_rows_of_a_batch(rows, pictures):
 @needs_pyarrow
 def test_rows_of_turned_pictures_are_what_predict_finds(model, pictures):
     turns = (180, 0)
-    found = list(predict_rows(model, pictures[:6], rotations=turns, batch_size=4, workers=2))
+    found = list(predict_rows(model, pictures[:6], Find(rotations=turns), batch_size=4, workers=2))
     for row in found:
         if row["status"] != "failed":
             faces = model.predict(row["image"], rotations=turns)
@@ -268,7 +268,7 @@ def test_rows_of_turned_pictures_are_what_predict_finds(model, pictures):
                 np.testing.assert_allclose(row["box"], box, atol=2e-3)
                 np.testing.assert_allclose(row["points"], points, atol=2e-3)
     assert any(row["status"] == "ok" for row in found)
-    predictor = RayPredictor(workers=2, rotations=turns, load={"threads": 1})
+    predictor = RayPredictor(workers=2, find=Find(rotations=turns), load={"threads": 1})
     assert [key(row) for row in predictor({"path": np.array(pictures[:6], object)}).to_pylist()] == [*map(key, found)]
 
 
@@ -279,11 +279,11 @@ def test_impossible_rotations_are_refused_before_anything_is_done(model, tmp_pat
         yield
 
     with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
-        predict_batches(model, never(), rotations=rotations)
+        predict_batches(model, never(), Find(rotations=rotations))
     with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
-        RayPredictor("no such model", rotations=rotations)
+        RayPredictor("no such model", find=Find(rotations=rotations))
     with pytest.raises(InvalidOptionError, match="0, 90, 180, 270"):
-        predict_to_file(model, ["a.png"], tmp_path / "x.jsonl", rotations=rotations)
+        predict_to_file(model, ["a.png"], tmp_path / "x.jsonl", Find(rotations=rotations))
     assert not list(tmp_path.iterdir())
 
 

@@ -144,6 +144,7 @@ class StandIn:
 def journal() -> Target:
     """The journal of a run that was broken off: rows of all pictures come out, in their order, or an error."""
     from facelandmarks.bulk.run import journal_path, predict_to_file
+    from facelandmarks.finding import Find
 
     pictures = [f"{n}.jpg" for n in range(6)]
     model = StandIn(reads=False)
@@ -151,7 +152,7 @@ def journal() -> Target:
     def resume(path: Path) -> None:
         out = path.with_name("out.jsonl")
         path.replace(journal_path(out))
-        predict_to_file(model, pictures, out, detector="compact", batch_size=2, workers=1, resume=True)
+        predict_to_file(model, pictures, out, Find("compact"), batch_size=2, workers=1, resume=True)
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         if [row["image"] for row in rows if row["face"] in (0, None)] != pictures:
             raise ValueError(f"not the pictures: {[row['image'] for row in rows]}"[:200])
