@@ -1,4 +1,4 @@
-"""What JSON from anywhere may hold: tests of values, and the first field that fails one."""
+"""What JSON from anywhere may hold: tests of values, the first field that fails one, and its lists as tuples."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -77,3 +77,17 @@ def first_problem(fields: Any, rules: Rules, optional: Collection[str] = ()) -> 
         if field in fields and not accepts(fields[field]):
             return f"{field} must be {expected}, not {fields[field]!r:.200}"
     return None
+
+
+def frozen(value: Any) -> Any:
+    """Return a JSON value with tuples in place of lists, at every depth."""
+    if isinstance(value, Mapping):
+        return {key: frozen(each) for key, each in value.items()}
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def thawed(value: Any) -> Any:
+    """Return a value of a record as JSON has it: lists in place of tuples, at every depth."""
+    if isinstance(value, Mapping):
+        return {key: thawed(each) for key, each in value.items()}
+    return list(map(thawed, value)) if isinstance(value, tuple) else value

@@ -93,7 +93,7 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     problems: dict[str, NDArray[np.bool_]] = {
         "has values that are not finite": ~np.isfinite(array),
         f"reaches further than {FURTHEST:g} px": np.abs(array) > FURTHEST,
-        f"lies within one pixel; {hint}": (np.abs(array - 0.5) <= 0.5).all(1, keepdims=True),
+        f"lies within one pixel; {hint}": np.all(np.abs(array - 0.5) <= 0.5, axis=1)[:, None],
         "has no area: x2 > x1 and y2 > y1 must hold (is it x, y, width, height?)": sides <= 0,
         f"has a side under {LEAST_SIDE:g} px; {hint}": sides < LEAST_SIDE,
         # The image reaches half a pixel beyond the centres of its outermost pixels.

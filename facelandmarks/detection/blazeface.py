@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import overlaps
+from facelandmarks.detection import FILES
 from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
@@ -36,50 +37,31 @@ class BlazeFaceSpec:
     """One of the published networks; `name` is also that of the network in `facelandmarks.nn.build`."""
 
     name: str
-    weights: str  # key of the file in the manifest
     side: int  # of the input in pixels
     grids: tuple[tuple[int, int], ...]  # cells along a side, and the network's rows for each cell
     threshold: float  # of MediaPipe's graph
     convention: str  # of the boxes
 
+    @property
+    def weights(self) -> str:
+        """Key of the file in the manifest."""
+        return FILES[self.name]
 
-SPECS: Mapping[str, BlazeFaceSpec] = MappingProxyType(
-    {
-        spec.name: spec
-        for spec in (
-            BlazeFaceSpec(
-                "blazeface_short", "face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"
-            ),
-            # `FaceDetection(model_selection=1)` of MediaPipe's Python package takes another threshold and ignores it.
-            BlazeFaceSpec(
-                "blazeface_full",
-                "face_detection_full_range_sparse.tflite",
-                192,
-                ((48, 1),),
-                0.6,
-                "mediapipe_full_range",
-            ),
-        )
-    }
+
+_TABLE = (
+    BlazeFaceSpec("blazeface_short", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"),
+    # `FaceDetection(model_selection=1)` of MediaPipe's Python package takes another threshold and ignores it.
+    BlazeFaceSpec("blazeface_full", 192, ((48, 1),), 0.6, "mediapipe_full_range"),
 )
+SPECS: Mapping[str, BlazeFaceSpec] = MappingProxyType({spec.name: spec for spec in _TABLE})
 
 
 class Found(NamedTuple):
-    """Faces, float32; in fractions of the square that the network sees, or of an image.
+    """Faces, float32; in fractions of the square that the network sees, or of an image."""
 
-    Attributes
-    ----------
-    boxes
-        (N, 4): left, top, right, bottom.
-    points
-        (N, 6, 2): eyes, tip of the nose, middle of the mouth, ears; of two the left one in the image first.
-    scores
-        (N,), 0..1.
-    """
-
-    boxes: Floats
-    points: Floats
-    scores: Floats
+    boxes: Floats  # (N, 4): left, top, right, bottom
+    points: Floats  # (N, 6, 2): eyes, tip of the nose, middle of the mouth, ears; of two the image's left one first
+    scores: Floats  # (N,), 0..1
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Found":
         """Select faces, by a mask or by their places."""
@@ -90,24 +72,9 @@ class BlazeFaceDetector:
     """One of MediaPipe's face detectors; the image is seen at one size, letterboxed.
 
     Its six points are eyes, nose, middle of the mouth and ears; the corners of the mouth are NaN in its `Detections`.
-
-    Parameters
-    ----------
-    spec
-        One of `SPECS`.
-    threshold
-        Least score of a face, 0..1; None is MediaPipe's.
-    weights
-        The file, or tensors by name, in place of the published file, which is fetched if it is not in the cache.
-    engine, device, threads
-        What runs the network, as in `facelandmarks.load_model`.
-    access
-        Where the file is, and how it may be fetched.
-
-    Raises
-    ------
-    DownloadError, ChecksumError, OfflineError, CheckpointError
-        As in `facelandmarks.load_model`.
+    `threshold` is the least score of a face, 0..1; None is MediaPipe's. `weights` are a file, or tensors by name, in
+    place of the published file, which is fetched if it is not in the cache. Other arguments, and errors, are those of
+    `facelandmarks.load_model`.
     """
 
     def __init__(
@@ -171,25 +138,10 @@ def anchors(grids: Sequence[tuple[int, int]]) -> Floats:
 
 
 def decode(outputs: Floats, centres: Floats, side: int, threshold: float) -> tuple[Found, NDArray[np.intp]]:
-    """Turn the network's rows into faces.
+    """Turn the network's rows into faces from a score on, and say which rows (N,) they are.
 
-    Parameters
-    ----------
-    outputs
-        float32 (L, 17): a logit, then x, y, width, height and six points, in pixels of the input from the centre on.
-    centres
-        What `anchors` gives.
-    side
-        Of the input, in pixels.
-    threshold
-        Least score of a face.
-
-    Returns
-    -------
-    found
-        In fractions of the square, in the order of the rows; one face may be found many times.
-    rows
-        (N,), which rows they are.
+    `outputs` (L, 17) are a logit, then x, y, width, height and six points, in pixels of the input of `side` pixels from
+    the centre on (`anchors`). Faces are in fractions of the square, in the order of the rows, perhaps many times each.
     """
     logits = np.clip(outputs[:, 0], -FURTHEST_LOGIT, FURTHEST_LOGIT)
     with np.errstate(over="ignore"):  # the score is 0 then
@@ -204,15 +156,8 @@ def decode(outputs: Floats, centres: Floats, side: int, threshold: float) -> tup
 
 
 def merge(found: Found) -> Found:
-    """Make one face of all that overlap: boxes and points are averaged by score, the score is the best one's.
+    """Make one face of all that overlap, best first: boxes and points averaged by score, the score of the best one.
 
-    Returns
-    -------
-    Found
-        Best first.
-
-    Notes
-    -----
     Source: `NonMaxSuppressionCalculator` with `algorithm: WEIGHTED`.
     """
     found = found.take(np.argsort(-found.scores, kind="stable"))
@@ -234,10 +179,7 @@ def merge(found: Found) -> Found:
 
 
 def to_image(found: Found, width: int, height: int) -> Found:
-    """Fractions of the letterboxed square as pixels of the image.
-
-    As everywhere in MediaPipe, `fraction * width` is taken for an index of a pixel.
-    """
+    """Return fractions of the square as pixels of the image; as in MediaPipe, `fraction * width` is a pixel's index."""
     size = np.array([width, height], np.float32)
     longest = size.max()
     zoom, shift = longest / size, (size - longest) / (np.float32(2) * size)

@@ -15,7 +15,7 @@ from facelandmarks.engines import TORCH_DEVICES
 from facelandmarks.engines.base import EngineInfo, ToPoints
 from facelandmarks.engines.on_device import PointsOnDevice
 from facelandmarks.errors import DeviceError, InvalidOptionError
-from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.nn.build import fuse_batch_norms
 from facelandmarks.nn.onnx_graph import Normalised
 from facelandmarks.zoo.spec import ModelSpec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facelandmarks._files import parse_json, write_file
-from facelandmarks.errors import FaceLandmarksError, InvalidOptionError, MissingDependencyError
+from facelandmarks.errors import FaceLandmarksError, InvalidOptionError, require
 from facelandmarks.evaluation.card import OLD_SCHEMA, SCHEMA, Card, upgrade
 from facelandmarks.evaluation.html import to_html
 from facelandmarks.evaluation.paired import compare_cards, merge_cards
@@ -59,13 +59,7 @@ class Report:
 
     def to_pandas(self) -> Any:
         """Return `rows` as a `pandas.DataFrame`; `MissingDependencyError` without pandas (extra `pandas`)."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingDependencyError(
-                'pandas is not installed: pip install "facelandmarks-zoo[pandas]", or use `rows`'
-            ) from error
-        return pd.DataFrame(self.rows)
+        return require("pandas", "to_pandas (not `rows`)", '"facelandmarks-zoo[pandas]"').DataFrame(self.rows)
 
     def to_text(self) -> str:
         """Return columns for a terminal."""

@@ -79,14 +79,7 @@ def depthwise(channels: int, stride: int = 1) -> nn.Conv2d:
 class Block(nn.Module):
     """Depthwise and pointwise convolution beside a shortcut, whose missing channels are zeros; activation at the end.
 
-    Parameters
-    ----------
-    given, made
-        Channels before and after.
-    stride
-        1 or 2; the shortcut is then pooled.
-    activation
-        Makes the activation for a number of channels.
+    From `given` to `made` channels; at stride 2 the shortcut is pooled. `activation` takes a number of channels.
     """
 
     def __init__(self, given: int, made: int, stride: int, activation: Callable[[int], nn.Module]) -> None:
@@ -112,8 +105,6 @@ class Block(nn.Module):
 class BlazeFaceShort(nn.Module):
     """The detector for faces within about two metres.
 
-    Notes
-    -----
     Input float32 (N, 3, 128, 128), RGB in -1..1. Output float32 (N, 896, 17): a logit, then centre x and y, width,
     height and six key points (x, y), in pixels of the input from the cell's centre on. 512 cells of 16x16, two for each
     place, come before 384 of 8x8, six for each.
@@ -121,12 +112,8 @@ class BlazeFaceShort(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-
-        def relu(_: int) -> nn.Module:
-            return nn.ReLU()
-
         self.stem = SameConv2d(3, 24, 5, stride=2)
-        blocks = [Block(*sizes, relu) for sizes in SHORT_BLOCKS]
+        blocks = [Block(*sizes, lambda _: nn.ReLU()) for sizes in SHORT_BLOCKS]
         self.fine, self.coarse = nn.Sequential(*blocks[:FINE_BLOCKS]), nn.Sequential(*blocks[FINE_BLOCKS:])
         self.fine_score, self.coarse_score = nn.Conv2d(88, 2, 1), nn.Conv2d(96, 6, 1)
         self.fine_box, self.coarse_box = nn.Conv2d(88, 2 * VALUES, 1), nn.Conv2d(96, 6 * VALUES, 1)
@@ -215,8 +202,6 @@ class Spread(nn.Module):
 class BlazeFaceFull(nn.Module):
     """The detector for faces within about five metres.
 
-    Notes
-    -----
     Input float32 (N, 3, 192, 192), RGB in -1..1. Output float32 (N, 2304, 17) as in `BlazeFaceShort`, for 48x48 cells.
     """
 

@@ -88,20 +88,12 @@ class PyramidTrunk(nn.Module):
 
 
 class CompactLandmarkNet(PyramidTrunk):
-    """Crop to points with scores and expected errors, by way of one map of logits per landmark.
+    """Crop to points with scores and expected errors, by way of one map of logits for each of K landmarks.
 
-    Parameters
-    ----------
-    landmarks
-        Number of landmarks K.
-    stem, widths, blocks, neck
-        As in `PyramidTrunk`; the first stage runs at a quarter of the input size.
-
-    Notes
-    -----
-    Input float32 (N, 3, H, W), H and W multiples of 32; output float32 (N, K, 4): x and y as fractions of the crop's
-    sides, a score in 0..1, and the error to be expected as a fraction of the side of a square crop. `maps` gives the
-    logits (N, K, H / 4, W / 4), from which training learns.
+    The first stage of the `PyramidTrunk` runs at a quarter of the input size. Input float32 (N, 3, H, W), H and W
+    multiples of 32; output float32 (N, K, 4): x and y as fractions of the crop's sides, a score in 0..1, and the error
+    to be expected as a fraction of the side of a square crop. `maps` gives the logits (N, K, H / 4, W / 4), from which
+    training learns.
     """
 
     def __init__(

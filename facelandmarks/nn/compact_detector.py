@@ -35,15 +35,8 @@ def output_layer(channels: int) -> nn.Conv2d:
 
 
 class CompactDetectorNet(PyramidTrunk):
-    """Image to a face score, a box and five points per cell.
+    """Image to a face score, a box and five points per cell; the stages of the `PyramidTrunk` run at strides 8, 16, ...
 
-    Parameters
-    ----------
-    stem, widths, blocks, neck
-        As in `PyramidTrunk`; the stages run at strides 8, 16, 32, ...
-
-    Notes
-    -----
     Input float32 (N, 3, H, W) RGB, H and W multiples of `strides[-1]`. Training divides pixels by `BRIGHTEST`; in the
     file of weights the first convolution does. `forward` gives float32 (N, 15, L), L the cells of all levels, fine to
     coarse, row by row: see `decode_map`. `outputs` gives (N, L, 15) before that: logit of the score, offset of the

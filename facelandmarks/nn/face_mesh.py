@@ -46,17 +46,7 @@ def _blocks(sizes: Sequence[tuple[int, int, int]]) -> nn.Sequential:
 
 
 class Head(nn.Module):
-    """Blocks of 128 channels, 32 channels, and one value for each output from all places that are left.
-
-    Parameters
-    ----------
-    strides
-        Of the blocks.
-    side
-        Of the map that is left.
-    outputs
-        How many values.
-    """
+    """Blocks of 128 channels, then 32 channels, and `outputs` values from the map of `side` cells that is left."""
 
     def __init__(self, strides: Sequence[int], side: int, outputs: int) -> None:
         super().__init__()
@@ -78,8 +68,6 @@ class Head(nn.Module):
 class FaceMesh(nn.Module):
     """The mesh of 468 points.
 
-    Notes
-    -----
     Input float32 (N, 3, 192, 192), RGB in 0..1. Output float32 (N, 1405): x, y, z of each point in pixels of the crop,
     then the logit of whether the crop shows a face.
     """
@@ -97,16 +85,10 @@ class FaceMesh(nn.Module):
 
 
 class Region(nn.Module):
-    """A part of the face seen again, upright and at the size of its points.
+    """A part of the face seen again, upright and at the size of its points; of an eye the iris is found too.
 
-    Parameters
-    ----------
-    points
-        The points of the mesh that show where the part is; the output places these again.
-    corners
-        The two of them, left and right, whose line is level in the region.
-    iris
-        Whether the part is an eye, whose iris is found too.
+    `points` of the mesh show where the part is, and are placed again; the line between two of them, the left and the
+    right corner, is level in the region.
     """
 
     def __init__(self, points: Sequence[int], corners: tuple[int, int], *, iris: bool) -> None:
@@ -156,8 +138,6 @@ class Region(nn.Module):
 class FaceMeshAttention(nn.Module):
     """The mesh whose lips, eyes and irises come from regions of their own, 478 points.
 
-    Notes
-    -----
     Input float32 (N, 3, 192, 192), RGB in 0..1. Output float32 (N, 1435) as in `FaceMesh`, for 478 points.
     """
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facelandmarks.nn.resnet import Bottleneck, HeatmapHead, bottlenecks, conv3x3
+from facelandmarks.nn.resnet import Bottleneck, HeatmapHead, PoseNet, bottlenecks, conv3x3
 
 
 class BasicBlock(nn.Module):
@@ -35,18 +35,15 @@ def down_step(channels_in: int, channels_out: int, *, relu: bool = True) -> nn.S
     return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)
 
 
-def upsample(factor: int, mode: str) -> nn.Upsample:
-    """Return a layer that enlarges by a whole factor and keeps pixel areas in place."""
-    return nn.Upsample(scale_factor=factor, mode=mode, align_corners=None if mode == "nearest" else False)
-
-
 def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.Module:
     """Return the layers from branch `source` to the resolution and width of branch `target`."""
     if source == target:
         return nn.Identity()
     if source > target:
         conv = nn.Conv2d(widths[source], widths[target], 1, bias=False)
-        return nn.Sequential(conv, nn.BatchNorm2d(widths[target]), upsample(2 ** (source - target), mode))
+        corners = None if mode == "nearest" else False  # pixel areas stay in place
+        enlarge = nn.Upsample(scale_factor=2 ** (source - target), mode=mode, align_corners=corners)
+        return nn.Sequential(conv, nn.BatchNorm2d(widths[target]), enlarge)
     keep = [down_step(widths[source], widths[source]) for _ in range(target - source - 1)]
     return nn.Sequential(*keep, down_step(widths[source], widths[target], relu=False))
 
@@ -141,26 +138,18 @@ class ConcatHead(nn.Module):
         return heatmaps
 
 
-class HRNetV2(nn.Module):
-    """HRNetV2, the published face models: float32 (N, 3, H, W) to heatmaps (N, landmarks, H / 4, W / 4)."""
+class HRNetV2(PoseNet):
+    """HRNetV2, the published face models: to heatmaps (N, landmarks, H / 4, W / 4)."""
 
     def __init__(self, width: int, landmarks: int) -> None:
-        super().__init__()
-        self.backbone = HRNet(width)
-        self.head = ConcatHead(width * 15, landmarks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        heatmaps: Tensor = self.head(self.backbone(x))
-        return heatmaps
+        super().__init__(HRNet(width), ConcatHead(width * 15, landmarks))
 
 
-class HRNetPose(nn.Module):
+class HRNetPose(PoseNet):
     """HRNet for poses, MMPose's DeepFashion models: heatmaps from the highest branch alone; shapes as `HRNetV2`."""
 
     def __init__(self, width: int, landmarks: int) -> None:
-        super().__init__()
-        self.backbone = HRNet(width, all_branches=False, mode="nearest")
-        self.head = HeatmapHead(width, landmarks)
+        super().__init__(HRNet(width, all_branches=False, mode="nearest"), HeatmapHead(width, landmarks))
 
     def forward(self, x: Tensor) -> Tensor:
         heatmaps: Tensor = self.head(self.backbone(x)[0])

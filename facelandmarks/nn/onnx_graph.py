@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facelandmarks.errors import require
-from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.nn.build import fuse_batch_norms
 
 OPSET = 17
 Decode = Callable[[Tensor], tuple[Tensor, ...]]

@@ -106,33 +106,33 @@ class RegressionHead(nn.Module):
         return points.view(-1, self.fc.out_features // 2, 2)
 
 
-class DeepPose(nn.Module):
-    """ResNet-50 and one linear layer: float32 (N, 3, H, W) to (N, landmarks, 2), in fractions of the input (x, y).
+class PoseNet(nn.Module):
+    """A backbone and a head: crops, float32 (N, 3, H, W), to what the head makes of the backbone's features."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.backbone(x))
+        return output
+
+
+class DeepPose(PoseNet):
+    """ResNet-50 and one linear layer: to (N, landmarks, 2), in fractions of the input (x, y).
 
     Toshev and Szegedy, "DeepPose", CVPR 2014.
     """
 
     def __init__(self, landmarks: int) -> None:
-        super().__init__()
-        self.backbone = ResNet()
-        self.head = RegressionHead(ResNet.CHANNELS, landmarks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        points: Tensor = self.head(self.backbone(x))
-        return points
+        super().__init__(ResNet(), RegressionHead(ResNet.CHANNELS, landmarks))
 
 
-class SimpleBaseline(nn.Module):
-    """ResNet-50 and transposed convolutions: float32 (N, 3, H, W) to (N, landmarks, H / 4, W / 4).
+class SimpleBaseline(PoseNet):
+    """ResNet-50 and transposed convolutions: to (N, landmarks, H / 4, W / 4).
 
     Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018.
     """
 
     def __init__(self, landmarks: int, deconvolutions: Sequence[int] = (256, 256, 256)) -> None:
-        super().__init__()
-        self.backbone = ResNet()
-        self.head = HeatmapHead(ResNet.CHANNELS, landmarks, deconvolutions)
-
-    def forward(self, x: Tensor) -> Tensor:
-        heatmaps: Tensor = self.head(self.backbone(x))
-        return heatmaps
+        super().__init__(ResNet(), HeatmapHead(ResNet.CHANNELS, landmarks, deconvolutions))

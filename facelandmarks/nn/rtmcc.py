@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facelandmarks.nn.cspnext import CSPNeXt
+from facelandmarks.nn.resnet import PoseNet
 
 
 class ScaleNorm(nn.Module):
@@ -90,18 +91,12 @@ class SimCCHead(nn.Module):
         return torch.stack([self.cls_x(landmarks), self.cls_y(landmarks)], 1)
 
 
-class RTMPose(nn.Module):
-    """float32 (N, 3, 256, 256) to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
+class RTMPose(PoseNet):
+    """Crops of 256 x 256 pixels to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
 
     The original returns two arrays. Here they are one, so that every network has one output. `width` and `depths` are
     those of `CSPNeXt`.
     """
 
     def __init__(self, width: int, depths: Sequence[int], landmarks: int) -> None:
-        super().__init__()
-        self.backbone = CSPNeXt(width, depths)
-        self.head = SimCCHead(CSPNeXt.EXPANSION * width, landmarks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(x))
-        return logits
+        super().__init__(CSPNeXt(width, depths), SimCCHead(CSPNeXt.EXPANSION * width, landmarks))

@@ -4,27 +4,29 @@ import os
 from pathlib import Path
 from typing import Any
 
+from facelandmarks import _rules as rules
 from facelandmarks._files import parse_json
-from facelandmarks._rules import Rules, first_problem, is_text, list_of, matching, object_of, or_null, table_of, whole
+from facelandmarks._rules import Rules
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes.scheme import SCHEMES, Contour, Scheme, get_scheme
 
 MOST_POINTS = 10_000
-_point = whole(0, MOST_POINTS - 1)
-_pair = list_of(_point, 2)
-_contour = object_of(
-    {"name": is_text, "points": list_of(_point), "closed": lambda value: isinstance(value, bool)}, ("closed",)
+_point = rules.whole(0, MOST_POINTS - 1)
+_pair = rules.list_of(_point, 2)
+_contour = rules.object_of(
+    {"name": rules.is_text, "points": rules.list_of(_point), "closed": lambda value: isinstance(value, bool)},
+    ("closed",),
 )
 RULES: Rules = {
-    "name": ("a word of letters, digits, - and _", matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")),
-    "size": (f"the number of points, at most {MOST_POINTS}, or null", or_null(whole(1, MOST_POINTS))),
-    "contours": ("a list of objects with name and points (indices)", list_of(_contour)),
-    "pairs": ("a list of pairs of indices", list_of(_pair)),
-    "normaliser": ("a pair of indices, or null", or_null(_pair)),
+    "name": ("a word of letters, digits, - and _", rules.matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")),
+    "size": (f"the number of points, at most {MOST_POINTS}, or null", rules.or_null(rules.whole(1, MOST_POINTS))),
+    "contours": ("a list of objects with name and points (indices)", rules.list_of(_contour)),
+    "pairs": ("a list of pairs of indices", rules.list_of(_pair)),
+    "normaliser": ("a pair of indices, or null", rules.or_null(_pair)),
     "source": ("a text", lambda value: isinstance(value, str)),
-    "published_names": ("a list of names", list_of(is_text)),
-    "named": ("an object of names and indices", table_of(_point)),
-    "box_convention": ("a text", is_text),
+    "published_names": ("a list of names", rules.list_of(rules.is_text)),
+    "named": ("an object of names and indices", rules.table_of(_point)),
+    "box_convention": ("a text", rules.is_text),
 }
 
 
@@ -33,12 +35,10 @@ def scheme_from_dict(fields: Any) -> Scheme:
 
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
-    if problem := first_problem(fields, RULES, RULES.keys() - {"name"}):
+    if problem := rules.first_problem(fields, RULES, RULES.keys() - {"name"}):
         raise InvalidOptionError(f"this is no scheme: {problem}")
-    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    contours = (Contour(**{**each, "points": tuple(each["points"])}) for each in fields.get("contours", ()))
-    lists |= {"contours": tuple(contours), "pairs": tuple(tuple(pair) for pair in fields.get("pairs", ()))}
-    scheme = Scheme(**lists)
+    values = rules.frozen(fields)
+    scheme = Scheme(**{**values, "contours": tuple(Contour(**each) for each in values.get("contours", ()))})
     if SCHEMES.get(scheme.name, scheme) != scheme:
         raise InvalidOptionError(f"there is another scheme {scheme.name!r} here: choose another name")
     return scheme
@@ -52,13 +52,7 @@ def reference(scheme: Scheme) -> str | Scheme:
 def scheme_to_dict(scheme: Scheme) -> dict[str, Any]:
     """Return JSON values that `scheme_from_dict` reads."""
     fields = {name: getattr(scheme, name) for name in RULES}
-    contours = [{"name": each.name, "points": list(each.points), "closed": each.closed} for each in scheme.contours]
-    return {
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()},
-        "contours": contours,
-        "pairs": [list(pair) for pair in scheme.pairs],
-        "named": dict(scheme.named),
-    }
+    return {**rules.thawed(fields), "contours": [rules.thawed(vars(each)) for each in scheme.contours]}
 
 
 def find_scheme(given: str | os.PathLike[str] | Scheme) -> Scheme:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facelandmarks.errors import CheckpointError, MissingDependencyError, hint_at
+from facelandmarks.errors import CheckpointError, hint_at, require
 from facelandmarks.weights.inert import load_inert
 from facelandmarks.weights.manifest import DIALECTS
 from facelandmarks.weights.mediapipe_layers import read_mediapipe
@@ -106,11 +106,9 @@ def load_packed(path: Path) -> dict[str, NDArray[np.float32]]:
     `NAME * NAME.scale`. Names without a dot are not the network's. `examples/train_compact/export.py` writes such
     files.
     """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise MissingDependencyError(f"reading {path} into PyTorch needs onnx: pip install onnx") from error
+    onnx = require("onnx", f"reading {path} into PyTorch", "onnx")
+    from google.protobuf.message import DecodeError
+
     try:
         graph = onnx.load_model(os.fspath(path), load_external_data=False).graph
         stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if "." in tensor.name}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import sha256_of
 from facelandmarks.errors import CheckpointError, ChecksumError, MissingCheckpointError, import_of
-from facelandmarks.weights.addresses import HUB
+from facelandmarks.weights.addresses import HUB, hub_parts
 from facelandmarks.weights.cache import USUAL, Access, Place, is_good_copy, keep_copy, read_pin
 from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, FileSource, get_record, load_manifest
 
@@ -63,8 +63,6 @@ def find_on_hub(url: str, access: Access) -> Weights:
 
     A file that the manifest names must be that file; of others only safetensors are read, and pinned at first use.
     """
-    from facelandmarks.weights.addresses import hub_parts
-
     name = hub_parts(url)[1].rpartition("/")[2]
     record = load_manifest().files.get(name)
     if record is not None and not record.asset:

@@ -8,19 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from facelandmarks import _rules as rules
 from facelandmarks._files import parse_json
-from facelandmarks._rules import (
-    Accepts,
-    Rules,
-    first_problem,
-    hexadecimal,
-    is_text,
-    list_of,
-    object_of,
-    one_of,
-    or_null,
-    whole,
-)
+from facelandmarks._rules import Accepts, Rules
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.addresses import source_problem
 from facelandmarks.weights.cache import check_name
@@ -176,40 +166,40 @@ def read_document(path: Path) -> Any:
 
 def field_rules() -> Rules:
     """Return the rules for the fields of a record."""
-    source = dict.fromkeys(("repository", "commit", "config"), or_null(is_text))
-    page = {"url": is_text, "note": is_text}
+    source = dict.fromkeys(("repository", "commit", "config"), rules.or_null(rules.is_text))
+    page = {"url": rules.is_text, "note": rules.is_text}
     published: Mapping[str, Accepts] = {
         **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
         "values": lambda value: isinstance(value, dict),
-        "protocol": or_null(is_text),
+        "protocol": rules.or_null(rules.is_text),
     }
     place: Mapping[str, Accepts] = {
-        "url": is_text,
-        "kind": one_of(KINDS),
-        **dict.fromkeys(("member", "note"), or_null(is_text)),
-        "sha256": or_null(hexadecimal("64")),
-        "git_blob_sha1": or_null(hexadecimal("40")),
+        "url": rules.is_text,
+        "kind": rules.one_of(KINDS),
+        **dict.fromkeys(("member", "note"), rules.or_null(rules.is_text)),
+        "sha256": rules.or_null(rules.hexadecimal("64")),
+        "git_blob_sha1": rules.or_null(rules.hexadecimal("40")),
     }
     return {
-        "dialect": (f"one of {', '.join(DIALECTS)}", one_of(DIALECTS)),
+        "dialect": (f"one of {', '.join(DIALECTS)}", rules.one_of(DIALECTS)),
         "sources": (
             f"a list of objects with a url and a kind ({', '.join(KINDS)})",
-            list_of(object_of(place, place.keys() - {"url", "kind"})),
+            rules.list_of(rules.object_of(place, place.keys() - {"url", "kind"})),
         ),
-        "pages": ("a list of objects with a url", list_of(object_of(page, optional=("note",)))),
-        "bytes": ("a whole number above 0, or null", or_null(whole(1, 1 << 62))),
-        "sha256": ("64 small hexadecimal digits, or null", or_null(hexadecimal("64"))),
-        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", or_null(hexadecimal("6,63"))),
-        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", one_of((None, *PREFIX_TRUST))),
-        "git_blob_sha1": ("40 small hexadecimal digits, or null", or_null(hexadecimal("40"))),
-        "licence": ("a text", is_text),
-        "training_data": ("a list of names", list_of(is_text)),
-        "papers": ("a list of names", list_of(is_text)),
-        "source": ("an object of repository, commit and config", object_of(source)),
-        "published": ("a list of rows", list_of(object_of(published))),
-        "notes": ("a list of texts", list_of(is_text)),
+        "pages": ("a list of objects with a url", rules.list_of(rules.object_of(page, optional=("note",)))),
+        "bytes": ("a whole number above 0, or null", rules.or_null(rules.whole(1, 1 << 62))),
+        "sha256": ("64 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("64"))),
+        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("6,63"))),
+        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", rules.one_of((None, *PREFIX_TRUST))),
+        "git_blob_sha1": ("40 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("40"))),
+        "licence": ("a text", rules.is_text),
+        "training_data": ("a list of names", rules.list_of(rules.is_text)),
+        "papers": ("a list of names", rules.list_of(rules.is_text)),
+        "source": ("an object of repository, commit and config", rules.object_of(source)),
+        "published": ("a list of rows", rules.list_of(rules.object_of(published))),
+        "notes": ("a list of texts", rules.list_of(rules.is_text)),
         "asset": ("true or false", lambda value: isinstance(value, bool)),
-        "same_tensors": ("a list of 64 small hexadecimal digits each", list_of(hexadecimal("64"))),
+        "same_tensors": ("a list of 64 small hexadecimal digits each", rules.list_of(rules.hexadecimal("64"))),
     }
 
 
@@ -242,7 +232,7 @@ def record_problem(name: str, fields: Any) -> str | None:
         check_name(name)
     except CheckpointError as error:
         return str(error)
-    return first_problem(fields, field_rules(), OPTIONAL)
+    return rules.first_problem(fields, field_rules(), OPTIONAL)
 
 
 def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -108,20 +108,11 @@ LAYERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def read_mediapipe(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
-    """Read the weights of one of the networks in `LAYERS`, under our names.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read (`read_tflite`), or its layers are those of no known network.
-    """
+    """Read the weights of one of the networks in `LAYERS`, under our names; `CheckpointError` for other files."""
     tensors = read_tflite(path)
     found = {name.rpartition(".")[0] for name in tensors}
     names = next((names for names in LAYERS.values() if names.keys() == found), None)
     if names is None:
         raise CheckpointError(f"{path} has the layers of none of MediaPipe's networks: {', '.join(LAYERS)}")
-    renamed = {}
-    for name, values in tensors.items():
-        layer, _, part = name.rpartition(".")
-        renamed[f"{names[layer]}.{part}"] = values
-    return renamed
+    parts = [name.rpartition(".") for name in tensors]
+    return {f"{names[layer]}.{part}": tensors[f"{layer}.{part}"] for layer, _, part in parts}

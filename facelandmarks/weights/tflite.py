@@ -124,24 +124,10 @@ def _target(data: bytes, place: int) -> int:
 def read_tflite(path: str | os.PathLike[str]) -> dict[str, Floats]:
     """Read the weights of all convolutions and PReLUs of a .tflite file.
 
-    Parameters
-    ----------
-    path
-        The file.
+    Gives float32 arrays by name, in the order of the file's graph: `LAYER.weight`, as PyTorch has them, and
+    `LAYER.bias`. float16 is widened, sparse kernels are filled with zeros. `CheckpointError` if the file cannot be
+    read, is damaged, is no TensorFlow Lite file, or holds quantised weights.
 
-    Returns
-    -------
-    dict
-        float32 arrays by name, in the order of the file's graph: `LAYER.weight`, as PyTorch has them, and `LAYER.bias`.
-        float16 is widened and sparse kernels are filled with zeros.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read, is damaged, is no TensorFlow Lite file, or holds quantised weights.
-
-    Notes
-    -----
     Source: TensorFlow Lite's `schema.fbs`, version 3 of the format.
     """
     try:

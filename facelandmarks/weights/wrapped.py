@@ -54,7 +54,12 @@ def find_tensors(content: Any, where: object) -> dict[str, Any]:
             f"{where} holds several state dicts, {', '.join(names)}: drop all but one, or give it, "
             f"weights=torch.load(FILE){names[0]}"
         )
-    return {str(key): value for key, value in found[path].items() if "." in str(key) or _is_weight(value)}
+    tensors = {str(key): value for key, value in found[path].items()}
+    return {
+        key: value
+        for key, value in tensors.items()
+        if "." in key or (isinstance(value, (Tensor, np.ndarray)) and np.ndim(value) > 0)
+    }
 
 
 def _mappings(content: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Mapping[Any, Any]]]:
@@ -70,10 +75,6 @@ def _mappings(content: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, 
     for key, value in inside:
         if isinstance(value, (Mapping, list, tuple)) and not OPTIMISERS.search(str(key)):
             yield from _mappings(value, (*path, key))
-
-
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, (Tensor, np.ndarray)) and np.ndim(value) > 0
 
 
 def unwrap_names(tensors: Mapping[str, Any], where: object) -> dict[str, Any]:

@@ -8,19 +8,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from itertools import product
 from typing import Any
 
-from facelandmarks._rules import (
-    Accepts,
-    Rules,
-    first_problem,
-    list_of,
-    matching,
-    number,
-    object_of,
-    one_of,
-    or_null,
-    table_of,
-    whole,
-)
+from facelandmarks import _rules as rules
+from facelandmarks._rules import Accepts, Rules
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import get_scheme
 from facelandmarks.schemes.own import reference, scheme_from_dict, scheme_to_dict
@@ -34,7 +23,7 @@ _options: Mapping[str, Accepts] = {  # of geometries
     "stretch_image": lambda value: isinstance(value, bool),
     "unbiased": lambda value: isinstance(value, bool),
 }
-_width, _depths = whole(8, 256), list_of(whole(1, 64), 4)
+_width, _depths = rules.whole(8, 256), rules.list_of(rules.whole(1, 64), 4)
 
 
 @dataclass(frozen=True)
@@ -57,10 +46,10 @@ _MAPS = (
 _BOXES = ("classic", "hrnet_official")
 _MESH = (("mesh",), ("mesh",), ("rotated",), (192, 192))
 _COMPACT: Mapping[str, Accepts] = {
-    "stem": list_of(whole(1, 1024), 2),
-    "widths": list_of(whole(1, 1024), 4),
+    "stem": rules.list_of(rules.whole(1, 1024), 2),
+    "widths": rules.list_of(rules.whole(1, 1024), 4),
     "blocks": _depths,
-    "neck": whole(1, 1024),
+    "neck": rules.whole(1, 1024),
 }
 FAMILIES: Mapping[str, Family] = {
     "hrnetv2": Family({"width": _width}, *_MAPS),
@@ -77,7 +66,7 @@ FAMILIES: Mapping[str, Family] = {
 def _named(values: str) -> tuple[str, Accepts]:
     """Return the rule for a name that some family has."""
     names = sorted({name for family in FAMILIES.values() for name in getattr(family, values)})
-    return f"one of {', '.join(names)}", one_of(names)
+    return f"one of {', '.join(names)}", rules.one_of(names)
 
 
 def _is_text(most: int) -> tuple[str, Accepts]:
@@ -88,32 +77,35 @@ CHANGES: Rules = {  # what a variant or another decoding may change
     "geometry": _named("geometries"),
     "decode": _named("decodes"),
     "flip_average": _named("averages"),
-    "crop_options": ("an object of options", object_of(_options, _options)),
-    "back_options": ("an object of options", object_of(_options, _options)),
-    "decode_options": ("an empty object", object_of({})),
+    "crop_options": ("an object of options", rules.object_of(_options, _options)),
+    "back_options": ("an object of options", rules.object_of(_options, _options)),
+    "decode_options": ("an empty object", rules.object_of({})),
 }
-_change = object_of({name: accepts for name, (_, accepts) in CHANGES.items()}, CHANGES)
-_rgb = list_of(number(-1e4, 1e4), 3)
+_change = rules.object_of({name: accepts for name, (_, accepts) in CHANGES.items()}, CHANGES)
+_rgb = rules.list_of(rules.number(-1e4, 1e4), 3)
 RULES: Rules = {
-    "name": ("a word of letters, digits, . - and _", matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")),
+    "name": ("a word of letters, digits, . - and _", rules.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")),
     "title": _is_text(200),
-    "network": (f"one of {', '.join(FAMILIES)}", one_of(FAMILIES)),
-    "network_options": ("an object", table_of(lambda _: True)),
+    "network": (f"one of {', '.join(FAMILIES)}", rules.one_of(FAMILIES)),
+    "network_options": ("an object", rules.table_of(lambda _: True)),
     "scheme": ("a name, or an object with the fields of a scheme", lambda value: isinstance(value, str | dict)),
-    "weights": ("a file name that ends with .safetensors", matching(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\.safetensors")),
-    "input_size": ("width and height, 32 to 1024 pixels", list_of(whole(32, 1024), 2)),
+    "weights": (
+        "a file name that ends with .safetensors",
+        rules.matching(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\.safetensors"),
+    ),
+    "input_size": ("width and height, 32 to 1024 pixels", rules.list_of(rules.whole(32, 1024), 2)),
     "flip_test": ("true or false", lambda value: isinstance(value, bool)),
     "box_convention": _is_text(64),
-    "box_padding": ("a number from 0.1 to 10", number(0.1, 10)),
+    "box_padding": ("a number from 0.1 to 10", rules.number(0.1, 10)),
     "mean": ("three numbers", _rgb),
     "std": ("three numbers above 0", lambda value: _rgb(value) and all(each > 1e-3 for each in value)),
     "flip_exchange": ("true or false", lambda value: isinstance(value, bool)),
     **CHANGES,
-    "variant": (f"one of {', '.join(VARIANTS)}, or null", one_of((None, *VARIANTS))),
-    "variants": ("an object of variants and what they change", table_of(_change)),
-    "decodes": ("an object of decoders and what they change", table_of(_change)),
-    "detector": (f"one of {', '.join(DETECTORS)}, or null", one_of((None, *DETECTORS))),
-    "confirm_below": ("a number, or null", or_null(number(-1e4, 1e4))),
+    "variant": (f"one of {', '.join(VARIANTS)}, or null", rules.one_of((None, *VARIANTS))),
+    "variants": ("an object of variants and what they change", rules.table_of(_change)),
+    "decodes": ("an object of decoders and what they change", rules.table_of(_change)),
+    "detector": (f"one of {', '.join(DETECTORS)}, or null", rules.one_of((None, *DETECTORS))),
+    "confirm_below": ("a number, or null", rules.or_null(rules.number(-1e4, 1e4))),
     "story": _is_text(10_000),
 }
 _NEEDED = {each.name for each in fields(ModelSpec) if each.default is MISSING and each.default_factory is MISSING}
@@ -129,29 +121,23 @@ def spec_from_dict(given: Any) -> ModelSpec:
         raise InvalidOptionError("this is no record of a model: expected an object")
     base, given = given.get("like"), {key: value for key, value in given.items() if key != "like"}
     if base is not None:
-        if not one_of(MODELS)(base):
+        if not rules.one_of(MODELS)(base):
             raise InvalidOptionError(f"this is no record of a model: like must be a model here, not {base!r:.60}")
         given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS)), "title": f"Like {base}", **given}
     given = {"weights": WEIGHTS, **given}
-    if problem := first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
+    if problem := rules.first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
     scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
-    frozen = {**_frozen(given), "scheme": reference(scheme)}
-    spec = ModelSpec(**{**frozen, "network_options": _frozen(given["network_options"])})
+    spec = ModelSpec(**{**rules.frozen(given), "scheme": reference(scheme)})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
     return spec
 
 
-def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values with tuples for JSON's lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-
-
 def _size_problem(given: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the options and the input of a network, or None."""
     family, (width, height) = FAMILIES[given["network"]], given["input_size"]
-    if not object_of(family.options, family.options if family.optional else ())(given["network_options"]):
+    if not rules.object_of(family.options, family.options if family.optional else ())(given["network_options"]):
         options = ", ".join(family.options) or "none"
         return f"network_options of {given['network']} are {options}; got {given['network_options']!r:.200}"
     if family.size is not None and (width, height) != family.size:
@@ -185,14 +171,5 @@ def misfit(spec: ModelSpec) -> str | None:
 
 def spec_to_dict(spec: ModelSpec) -> dict[str, Any]:
     """Return JSON values that `spec_from_dict` reads."""
-    found = {name: getattr(spec, name) for name in RULES}
     scheme = spec.scheme if isinstance(spec.scheme, str) else scheme_to_dict(spec.scheme)
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-    objects = {name: _plain(value) for name, value in plain.items() if isinstance(value, Mapping)}
-    return {**plain, **objects, "scheme": scheme}
-
-
-def _plain(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested tables as JSON has them."""
-    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in table.items()}
-    return {key: _plain(value) if isinstance(value, Mapping) else value for key, value in lists.items()}
+    return {**rules.thawed({name: getattr(spec, name) for name in RULES}), "scheme": scheme}

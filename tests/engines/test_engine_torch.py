@@ -12,9 +12,8 @@ import torch
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.errors import DeviceError, InvalidOptionError
-from facelandmarks.nn.build import build_network
+from facelandmarks.nn.build import build_network, fuse_batch_norms
 from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.fuse import fuse_batch_norms
 from facelandmarks.nn.hrnet import HRNetV2
 
 MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)

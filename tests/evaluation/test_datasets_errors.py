@@ -314,6 +314,6 @@ def test_fields_of_aflw_that_do_not_fit(tmp_path):
 def test_missing_packages_are_named_with_their_extra(releases, monkeypatch, package, name):
     monkeypatch.setitem(sys.modules, package, None)
     subset = next(iter(RELEASES[name].faces))
-    message = rf"needs the package {package.split('.')[0]}: pip install 'facelandmarks-zoo\[evaluation\]'"
+    message = rf"needs {package.split('.')[0]}: pip install 'facelandmarks-zoo\[evaluation\]'"
     with pytest.raises(MissingDependencyError, match=message):
         read(name, releases[0] / name, subset, allow_partial=True)

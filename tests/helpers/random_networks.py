@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from facelandmarks.nn.build import FOLDED, NETWORKS
-from facelandmarks.nn.fuse import fuse_batch_norms
+from facelandmarks.nn.build import FOLDED, NETWORKS, fuse_batch_norms
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo import MODELS
 

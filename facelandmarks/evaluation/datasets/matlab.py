@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.errors import DatasetError, MissingDependencyError
+from facelandmarks.errors import DatasetError, require
 
 # What SciPy and h5py raise depends on where a file is broken.
 _BROKEN: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError)
 _BROKEN += (AttributeError, MemoryError, ArithmeticError, zlib.error, struct.error)
+_INSTALL = "'facelandmarks-zoo[evaluation]'"
 _MOST_NUMBERS = 1 << 28  # of one array: a header may claim any size without holding it
 
 
@@ -26,13 +27,9 @@ def load_mat(path: Path, *fields: str) -> list[Any]:
 
     `DatasetError` if it is another kind of file, is damaged or lacks a field; `MissingDependencyError` without SciPy.
     """
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        raise _missing(path, "scipy") from error
-    with _damage_is_ours(path, (*_BROKEN, MatReadError)):
-        content = loadmat(path, appendmat=False, variable_names=fields)
+    io = require("scipy.io", f"reading {path.name}", _INSTALL)
+    with _damage_is_ours(path, (*_BROKEN, io.matlab.MatReadError)):
+        content = io.loadmat(path, appendmat=False, variable_names=fields)
     _require(path, fields, content)
     return [content[field] for field in fields]
 
@@ -40,10 +37,7 @@ def load_mat(path: Path, *fields: str) -> list[Any]:
 @contextmanager
 def open_mat73(path: Path, *fields: str) -> Iterator[Any]:
     """Open a file of MATLAB 7.3 for `read_array` and `read_cell`; errors as in `load_mat`, with h5py."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise _missing(path, "h5py") from error
+    h5py = require("h5py", f"reading {path.name}", _INSTALL)
     with _damage_is_ours(path):
         file = h5py.File(path, "r")
     with file:
@@ -85,9 +79,3 @@ def _require(path: Path, fields: tuple[str, ...], content: Any) -> None:
     absent = [field for field in fields if field not in content]
     if absent:
         raise DatasetError(f"{path} has no field {', '.join(absent)}")
-
-
-def _missing(path: Path, package: str) -> MissingDependencyError:
-    return MissingDependencyError(
-        f"reading {path.name} needs the package {package}: pip install 'facelandmarks-zoo[evaluation]'"
-    )
