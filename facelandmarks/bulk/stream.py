@@ -71,10 +71,7 @@ def predict_batches(
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
     if isinstance(find.detector, str):
         find = replace(find, detector=model.detector(find.detector))
-    return _records(model, images, find, batch_size, threads)
 
-
-def _records(model: Model, images: Iterable[Path], find: Find, batch_size: int, threads: int) -> Batches:
     def prepare(image: Path) -> tuple[tuple[Path, Found | str], Crops | None]:
         """Give an unreadable image the reason in place of faces: one among a million must not end the run."""
         try:
@@ -85,12 +82,15 @@ def _records(model: Model, images: Iterable[Path], find: Find, batch_size: int, 
             return (image, "not enough memory for this image"), None
         return (image, found), crops
 
-    done = stream(model, images, prepare, batch=batch_size, workers=threads, ahead=BATCHES_AHEAD * batch_size)
-    with closing(done):
-        for batch in done:
-            yield [
-                image_record(image, model.spec.name, None, found)
-                if isinstance(found, str)
-                else image_record(image, model.spec.name, model.result(found, decoded), None)
-                for (image, found), decoded in batch
-            ]
+    def records() -> Batches:
+        done = stream(model, images, prepare, batch=batch_size, workers=threads, ahead=BATCHES_AHEAD * batch_size)
+        with closing(done):
+            for batch in done:
+                yield [
+                    image_record(image, model.spec.name, None, found)
+                    if isinstance(found, str)
+                    else image_record(image, model.spec.name, model.result(found, decoded), None)
+                    for (image, found), decoded in batch
+                ]
+
+    return records()

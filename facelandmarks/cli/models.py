@@ -43,12 +43,11 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(info: Mapping[str, Any], cache_dir: Path | None) -> tuple[str, ...]:
     """Return the cells of a model."""
-    from facelandmarks.weights.cache import Access, Place
+    from facelandmarks.weights.cache import Access, is_cached
     from facelandmarks.weights.manifest import load_manifest
 
     record = load_manifest().files[info["weights"]]
-    cached = Place(Access(cache_dir).folder, record.name).file.is_file()
-    here = "in the wheel" if record.asset else "cached" if cached else "-"
+    here = "in the wheel" if record.asset else "cached" if is_cached(record.name, Access(cache_dir)) else "-"
     name = info["name"] + (" (default)" if info["name"] == DEFAULT_MODEL else "")
     crop = "{} x {}".format(*info["input_size"])
     return name, str(info["landmarks"]), info["scheme"], crop, headline(info), here

@@ -6,7 +6,7 @@ from facelandmarks.errors import InvalidOptionError, lookup
 
 if TYPE_CHECKING:
     from facelandmarks.detection.base import Detector
-    from facelandmarks.weights.cache import Access, Folder
+    from facelandmarks.weights.cache import Folder
     from facelandmarks.weights.load import Source as Weights
 
 DEFAULT_DETECTOR = "compact"
@@ -55,7 +55,7 @@ def load_detector(
     DownloadError, ChecksumError, OfflineError, CheckpointError
         If the file cannot be fetched, what is in the cache is another file, or `weights` do not fit.
     """
-    from facelandmarks.weights.cache import Access
+    from facelandmarks.weights.cache import Access, is_cached
 
     lookup(dict.fromkeys(DETECTORS), name, "face detector")
     access = Access(cache_dir)
@@ -63,7 +63,7 @@ def load_detector(
         if weights is not None:
             raise InvalidOptionError("weights need the name of their detector; 'auto' may be any")
         choices = (preferred, "yunet") if preferred else ("yunet",)
-        name = next((choice for choice in choices if _is_here(choice, access)), DEFAULT_DETECTOR)
+        name = next((choice for choice in choices if is_cached(FILES[choice], access)), DEFAULT_DETECTOR)
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 
@@ -77,16 +77,3 @@ def load_detector(
     from facelandmarks.detection.blazeface import SPECS, BlazeFaceDetector
 
     return BlazeFaceDetector(SPECS[name], weights=weights, engine=engine, threads=threads, access=access)
-
-
-def _is_here(name: str, access: "Access") -> bool:
-    try:
-        if not (access.folder / FILES[name]).is_file():
-            return False
-    except OSError:  # a folder of somebody else: as good as empty
-        return False
-    from facelandmarks.weights.cache import Place
-    from facelandmarks.weights.fetch import cached
-    from facelandmarks.weights.manifest import get_record
-
-    return cached(get_record(FILES[name]), Place(access.folder, FILES[name])) is not None

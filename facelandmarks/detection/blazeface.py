@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import overlaps
-from facelandmarks.detection import FILES
 from facelandmarks.detection.base import Detections
 from facelandmarks.detection.compact import check
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
@@ -37,21 +36,19 @@ class BlazeFaceSpec:
     """One of the published networks; `name` is also that of the network in `facelandmarks.nn.build`."""
 
     name: str
+    weights: str  # key of the file in the manifest
     side: int  # of the input in pixels
     grids: tuple[tuple[int, int], ...]  # cells along a side, and the network's rows for each cell
     threshold: float  # of MediaPipe's graph
     convention: str  # of the boxes
 
-    @property
-    def weights(self) -> str:
-        """Key of the file in the manifest."""
-        return FILES[self.name]
-
 
 _TABLE = (
-    BlazeFaceSpec("blazeface_short", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"),
+    BlazeFaceSpec("blazeface_short", "face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5, "mediapipe"),
     # `FaceDetection(model_selection=1)` of MediaPipe's Python package takes another threshold and ignores it.
-    BlazeFaceSpec("blazeface_full", 192, ((48, 1),), 0.6, "mediapipe_full_range"),
+    BlazeFaceSpec(
+        "blazeface_full", "face_detection_full_range_sparse.tflite", 192, ((48, 1),), 0.6, "mediapipe_full_range"
+    ),
 )
 SPECS: Mapping[str, BlazeFaceSpec] = MappingProxyType({spec.name: spec for spec in _TABLE})
 

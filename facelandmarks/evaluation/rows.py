@@ -12,7 +12,7 @@ from facelandmarks.evaluation.datasets import FORMS, RELEASES, Release, check_su
 from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.pipeline import choose
 from facelandmarks.schemes import CONVERSIONS
-from facelandmarks.weights.cache import Access, Place, cache_folder
+from facelandmarks.weights.cache import Access, is_cached
 from facelandmarks.weights.folder import read_record
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
@@ -150,7 +150,7 @@ def covers(row: Row, subsets: Sequence[str]) -> bool:
 def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
     """Say whether a model's weights can be read without a network: from the package, or from the cache."""
     file = load_manifest().files.get(spec.weights)  # None: a model of the user's own
-    return file is None or file.asset or Place(cache_folder(cache_dir), spec.weights).file.is_file()
+    return file is None or file.asset or is_cached(spec.weights, Access(cache_dir))
 
 
 def list_datasets() -> str:

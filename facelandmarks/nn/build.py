@@ -73,6 +73,7 @@ def landmarks_of(name: str, options: Mapping[str, Any], given: Mapping[str, tupl
     return int(count) if count >= 1 and count == int(count) else None
 
 
+@torch.no_grad()
 def fuse_batch_norms(network: nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place; the network must be in evaluation mode.
 
@@ -85,17 +86,11 @@ def fuse_batch_norms(network: nn.Module) -> None:
         for conv_name, norm_name in pairwise(names) if isinstance(parent, nn.Sequential) else numbered:
             conv, norm = parent.get_submodule(conv_name), parent.get_submodule(norm_name)
             if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-                _fold(conv, norm)
+                # In place: `torch.nn.utils.fusion` would copy every convolution, and the memory is not returned.
+                factor = norm.weight * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
+                shape = (1, -1, 1, 1) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, 1, 1)
+                conv.weight.mul_(factor.reshape(shape))
+                bias = torch.zeros_like(factor) if conv.bias is None else conv.bias
+                shift = (bias - norm.get_buffer("running_mean")) * factor + norm.bias
+                conv.bias = nn.Parameter(shift, requires_grad=conv.weight.requires_grad)
                 setattr(parent, norm_name, nn.Identity())
-
-
-@torch.no_grad()
-def _fold(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
-    """Fold one norm in place: `torch.nn.utils.fusion` would copy every convolution, and the memory is not returned."""
-    factor = norm.weight * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
-    shape = (1, -1, 1, 1) if isinstance(conv, nn.ConvTranspose2d) else (-1, 1, 1, 1)
-    conv.weight.mul_(factor.reshape(shape))
-    bias = torch.zeros_like(factor) if conv.bias is None else conv.bias
-    conv.bias = nn.Parameter(
-        (bias - norm.get_buffer("running_mean")) * factor + norm.bias, requires_grad=conv.weight.requires_grad
-    )

@@ -18,7 +18,7 @@ from typing import Any
 from facelandmarks._files import parse_json, whole_file, write_file
 from facelandmarks.errors import CheckpointError, FaceLandmarksError
 from facelandmarks.weights import manifest
-from facelandmarks.weights.cache import Place, check_name
+from facelandmarks.weights.cache import Place, is_plain
 from facelandmarks.weights.fetch import add_stream, cached
 from facelandmarks.weights.trust import examine
 
@@ -83,10 +83,18 @@ def unpack_bundle(path: Path, folder: Path) -> list[Path]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            problem = next((found for found in map(_member_problem, archive.infolist()) if found), None)
-            if problem or len(members) != len(archive.infolist()):
-                raise CheckpointError(f"{path} is refused: {problem or 'two of its files have one name'}")
+            members: dict[str, zipfile.ZipInfo] = {}
+            for info in archive.infolist():
+                name, kind = info.filename, stat.S_IFMT(info.external_attr >> 16)
+                problems = {
+                    "a folder or a link, not a file": info.is_dir() or kind not in (0, stat.S_IFREG),
+                    "encrypted": info.flag_bits & 1,
+                    "one name of two files": name in members,
+                    "not a plain file name": name != manifest.NAME and not is_plain(name),
+                }
+                if problem := next((problem for problem, holds in problems.items() if holds), None):
+                    raise CheckpointError(f"{path} is refused: {name!r} is {problem}")
+                members[name] = info
             taken = []
             for name, digest in read_digests(path, archive, members).items():
                 record, place = manifest.load_manifest().files[name], Place(folder, name)
@@ -126,20 +134,6 @@ def read_digests(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zip
             f"{path}: {different[0]} is not both in the bundle and, with its SHA-256, in its manifest"
         )
     return digests
-
-
-def _member_problem(info: zipfile.ZipInfo) -> str | None:
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.is_dir() or kind not in (0, stat.S_IFREG):
-        return f"{info.filename!r} is a folder or a link, not a file"
-    if info.flag_bits & 1:
-        return f"{info.filename!r} is encrypted"
-    try:
-        if info.filename != manifest.NAME:
-            check_name(info.filename)
-    except CheckpointError as error:
-        return str(error)
-    return None
 
 
 def lock_manifest(path: Path, folder: Path) -> list[str]:

@@ -74,7 +74,7 @@ ENDINGS = {"file": "", "partial": ".part", "partial_origin": ".part.json", "pin"
 
 @dataclass(frozen=True)
 class Place:
-    """A file of the cache and what belongs to it, all in one folder; its name must pass `check_name`."""
+    """A file of the cache and what belongs to it, all in one folder; its name must be plain (`is_plain`)."""
 
     folder: Path
     name: str
@@ -85,7 +85,8 @@ class Place:
     lock: Path = field(init=False)  # held by the process that fetches the file
 
     def __post_init__(self) -> None:
-        check_name(self.name)
+        if not is_plain(self.name):
+            raise CheckpointError(f"{self.name!r} cannot name a weights file: expected a plain file name, not a path")
         for part, ending in ENDINGS.items():
             object.__setattr__(self, part, self.folder / f"{self.name}{ending}")
 
@@ -99,11 +100,17 @@ class Place:
         return [path for path in (*(getattr(self, part) for part in ENDINGS), *copies) if path.exists()]
 
 
-def check_name(name: str) -> str:
-    """Return a plain file name; a path, or a hidden, too long or own name (`OWN_ENDINGS`) is a `CheckpointError`."""
-    if not NAME.fullmatch(name) or name.endswith(OWN_ENDINGS):
-        raise CheckpointError(f"{name!r} cannot name a weights file: expected a plain file name, not a path")
-    return name
+def is_plain(name: str) -> bool:
+    """Tell whether this is a plain file name: no path, and no hidden, too long or own name (`OWN_ENDINGS`)."""
+    return NAME.fullmatch(name) is not None and not name.endswith(OWN_ENDINGS)
+
+
+def is_cached(name: str, access: Access) -> bool:
+    """Tell whether a file of that name is in the cache; it is verified when it is obtained."""
+    try:
+        return (access.folder / name).is_file()
+    except OSError:  # a folder of somebody else: as good as empty
+        return False
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -47,7 +47,15 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     average, "state_dict" is the average, and "ema_state_dict", despite its name, is not.)
     """
     try:
-        _check_archive(path)
+        packed = None
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                packed = next((info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED), None)
+        if packed:  # it can unpack to any size
+            raise CheckpointError(
+                f"{path} has compressed parts, as no checkpoint of PyTorch has (first: {packed.filename!r}, "
+                f"{packed.compress_size} bytes for {packed.file_size}); it was refused"
+            )
         content = load_inert(path)
     except CheckpointError:
         raise
@@ -59,19 +67,6 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
     return find_tensors(content, path)
-
-
-def _check_archive(path: Path) -> None:
-    """Refuse a zip container with compressed parts, which can unpack to any size; `torch.save` compresses nothing."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        packed = next((info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED), None)
-    if packed:
-        raise CheckpointError(
-            f"{path} has compressed parts, as no checkpoint of PyTorch has (first: {packed.filename!r}, "
-            f"{packed.compress_size} bytes for {packed.file_size}); it was refused"
-        )
 
 
 def read_safetensors(path: Path) -> Mapping[str, Any]:

@@ -47,7 +47,7 @@ def download(url: str, access: Access, revision: str | None = None, most: int = 
     repository, file, own = hub_parts(url)
     endpoint = _endpoint(hub)
     offline, wanted = is_offline(access.offline), revision or own or "main"
-    with _errors(f"cannot fetch {url}", offline), _bars(hub, access.progress):
+    with _errors(f"cannot fetch {url}", offline, access.progress):
         cached = _commit(wanted) and isinstance(hub.try_to_load_from_cache(repository, file, revision=wanted), str)
         if not offline and not cached:
             found = hub.get_hf_file_metadata(
@@ -90,8 +90,12 @@ def upload(folder: Path, url: str, message: str, *, private: bool | None = None)
 
 
 @contextmanager
-def _errors(what: str, offline: bool = False) -> Iterator[None]:
-    """Turn what the hub's library raises into errors of ours."""
+def _errors(what: str, offline: bool = False, progress: bool | None = None) -> Iterator[None]:
+    """Turn what the hub's library raises into errors of ours, and hide its progress bars if they are not wanted."""
+    bars = import_hub().utils
+    hidden = progress is False and not bars.are_progress_bars_disabled()
+    if hidden:
+        bars.disable_progress_bars()
     try:
         yield
     except FaceLandmarksError:
@@ -102,19 +106,9 @@ def _errors(what: str, offline: bool = False) -> Iterator[None]:
             raise OfflineError(f"{what}: it is not in the hub's cache, and the network must not be used") from error
         hint = "; for a private or gated repository: hf auth login" if "401" in reason or "403" in reason else ""
         raise DownloadError(f"{what}: {reason}{hint}") from error
-
-
-@contextmanager
-def _bars(hub: Any, progress: bool | None) -> Iterator[None]:
-    """Hide the hub's progress bars if they are not wanted."""
-    hidden = progress is False and not hub.utils.are_progress_bars_disabled()
-    if hidden:
-        hub.utils.disable_progress_bars()
-    try:
-        yield
     finally:
         if hidden:
-            hub.utils.enable_progress_bars()
+            bars.enable_progress_bars()
 
 
 @dataclass(frozen=True)

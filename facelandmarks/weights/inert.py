@@ -9,7 +9,6 @@ import pickle
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -69,14 +68,24 @@ def load_inert(path: str | os.PathLike[str]) -> Any:
 
     `pickle.UnpicklingError` for a file that names code (`CODE`), or is broken; other errors of PyTorch as they come.
     """
-    stand_ins = {name: _stand_in(name, Inert) for name in (*USUAL, *_names_in(path)) if not _is_code(name)}
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except (ValueError, RuntimeError, OSError, EOFError, pickle.UnpicklingError):
+        names = []  # of a file of the older format, which is asked name by name
+    stand_ins = {name: _stand_in(name, Inert) for name in (*USUAL, *names) if not _is_code(name)}
     for _ in range(MOST_NAMES):
         try:
             with _LOCK, torch.serialization.safe_globals([(each, name) for name, each in stand_ins.items()]):
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            name, kind = _needed(str(error))
-            if name is None or _is_code(name) or issubclass(stand_ins.get(name, object), kind):
+            message = str(error)
+            if refused := re.search(r"GLOBAL (\S+) was not an allowed", message):
+                name, kind = refused[1] if "." in refused[1] else f"builtins.{refused[1]}", Inert
+            elif unfilled := re.search(r"but got <class 'inert\.(\S+)'>", message):
+                name, kind = unfilled[1], InertList if " lists," in message else InertDict
+            else:
+                raise
+            if _is_code(name) or issubclass(stand_ins.get(name, object), kind):
                 raise
             stand_ins[name] = _stand_in(name, kind)
     raise pickle.UnpicklingError(f"it names too many GLOBALs: more than {MOST_NAMES}")
@@ -84,23 +93,6 @@ def load_inert(path: str | os.PathLike[str]) -> Any:
 
 def _stand_in(name: str, kind: type) -> type:
     return type(name, (kind,), {"__module__": "inert"})
-
-
-def _names_in(path: str | os.PathLike[str]) -> Iterable[str]:
-    """Return all names in a file of today's format; one of the older format is asked name by name."""
-    try:
-        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except (ValueError, RuntimeError, OSError, EOFError, pickle.UnpicklingError):
-        return ()
-
-
-def _needed(message: str) -> tuple[str | None, type]:
-    """Return the name that PyTorch refuses, None if it refuses something else, and what shall stand for it."""
-    if found := re.search(r"GLOBAL (\S+) was not an allowed", message):
-        return found[1] if "." in found[1] else f"builtins.{found[1]}", Inert
-    if found := re.search(r"but got <class 'inert\.(\S+)'>", message):
-        return found[1], InertList if " lists," in message else InertDict
-    return None, Inert
 
 
 def _is_code(name: str) -> bool:

@@ -13,7 +13,7 @@ from facelandmarks._files import parse_json
 from facelandmarks._rules import Accepts, Rules
 from facelandmarks.errors import CheckpointError
 from facelandmarks.weights.addresses import source_problem
-from facelandmarks.weights.cache import check_name
+from facelandmarks.weights.cache import is_plain
 
 PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = PACKAGE / "assets"  # the weights that ship in the wheel
@@ -221,18 +221,9 @@ def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str
         raise CheckpointError(f"{where}: {keys} is unknown, missing or not an object")
     tables = {table: {**(known or {}).get(table, {}), **document.get(table, {})} for table in TABLES}
     for name, fields in document["files"].items():
-        problem = record_problem(name, fields) or contradiction(fields, tables)
-        if problem:
+        plain = None if is_plain(name) else "expected a plain file name"
+        if problem := plain or rules.first_problem(fields, field_rules(), OPTIONAL) or contradiction(fields, tables):
             raise CheckpointError(f"{where}: {name!r}: {problem}")
-
-
-def record_problem(name: str, fields: Any) -> str | None:
-    """Return what is wrong with the name or a field of a record, or None."""
-    try:
-        check_name(name)
-    except CheckpointError as error:
-        return str(error)
-    return rules.first_problem(fields, field_rules(), OPTIONAL)
 
 
 def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -94,10 +94,16 @@ def extract(archive: Place, member: str, place: Place, most: int) -> None:
     try:
         with tarfile.open(archive.partial, "r:") as tar:  # not compressed: no member is larger than the tar
             for count, info in enumerate(tar):
-                if problem := _member_problem(info) or (
-                    f"more than {count} members" if count >= MOST_MEMBERS else None
-                ):
-                    raise ChecksumError(f"the archive is refused: {problem}")
+                path = PurePosixPath(info.name)
+                plain = not (path.is_absolute() or ".." in path.parts or "\\" in info.name or ":" in info.name)
+                problems = {
+                    "not a plain path": not plain,
+                    "a link or a device, not a file": not (info.isreg() or info.isdir()) or info.issparse(),
+                    f"of more than {MOST_BYTES} bytes": info.size > MOST_BYTES,
+                    f"one of more than {MOST_MEMBERS} members": count >= MOST_MEMBERS,
+                }
+                if problem := next((problem for problem, holds in problems.items() if holds), None):
+                    raise ChecksumError(f"the archive is refused: {info.name!r:.99} is {problem}")
                 found += [info] if info.name == member else []
             if len(found) != 1 or not found[0].isreg() or found[0].size > most:
                 sizes = ", ".join(f"{info.size} bytes" for info in found) or "none"
@@ -107,12 +113,3 @@ def extract(archive: Place, member: str, place: Place, most: int) -> None:
                 shutil.copyfileobj(content, file)  # type: ignore[arg-type]
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise ChecksumError(f"the archive is damaged: {error}") from error
-
-
-def _member_problem(info: tarfile.TarInfo) -> str | None:
-    path = PurePosixPath(info.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in info.name or ":" in info.name:
-        return f"{info.name!r:.99} is not a plain path"
-    if not (info.isreg() or info.isdir()) or info.issparse():
-        return f"{info.name!r:.99} is a link or a device, not a file"
-    return f"{info.name!r:.99} has more than {MOST_BYTES} bytes" if info.size > MOST_BYTES else None

@@ -235,8 +235,15 @@ def _places(sparsity: _Table, shape: tuple[int, ...]) -> Places:
                 raise _BrokenError(f"a sparse tensor says {axis.number(1, 'i')} for an axis of {size}")
             places = (places[:, None] * size + np.arange(size)).ravel()
         else:
-            ends, indices = _indices(axis, 2), _indices(axis, 4)
-            _check_segments(ends, indices, len(places), size)
+            # One rising run of indices below `size` for each of the rows.
+            ends, indices, rows = _indices(axis, 2), _indices(axis, 4), len(places)
+            if len(ends) != rows + 1 or ends[0] != 0 or ends[-1] != len(indices) or (np.diff(ends) < 0).any():
+                raise _BrokenError("the rows of a sparse tensor do not fit its indices")
+            first = np.zeros(len(indices) + 1, bool)
+            first[ends] = True  # a row may begin anywhere
+            rising = np.diff(indices, prepend=-1) > 0
+            if len(indices) and (indices.min() < 0 or indices.max() >= size or not (rising | first[:-1]).all()):
+                raise _BrokenError("the indices of a sparse tensor are out of order or range")
             places = np.repeat(places, np.diff(ends)) * size + indices
     return places
 
@@ -247,14 +254,3 @@ def _indices(axis: _Table, kind: int) -> Places:
     if dtype is None or table is None:
         raise _BrokenError("a sparse tensor lacks its indices")
     return table.values(0, dtype).astype(np.int64)
-
-
-def _check_segments(ends: Places, indices: Places, rows: int, size: int) -> None:
-    """Refuse indices of a sparse axis that are not: one rising run below `size` for each of the rows."""
-    if len(ends) != rows + 1 or ends[0] != 0 or ends[-1] != len(indices) or (np.diff(ends) < 0).any():
-        raise _BrokenError("the rows of a sparse tensor do not fit its indices")
-    first = np.zeros(len(indices) + 1, bool)
-    first[ends] = True  # a row may begin anywhere
-    rising = np.diff(indices, prepend=-1) > 0
-    if len(indices) and (indices.min() < 0 or indices.max() >= size or not (rising | first[:-1]).all()):
-        raise _BrokenError("the indices of a sparse tensor are out of order or range")

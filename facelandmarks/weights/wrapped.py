@@ -86,8 +86,11 @@ def unwrap_names(tensors: Mapping[str, Any], where: object) -> dict[str, Any]:
     names = {key: TOOLS.sub("", str(key)) for key in tensors if not str(key).endswith(COUNTERS)}
     while (first := _shared_part(names.values())) is not None:
         names = {key: name.removeprefix(f"{first}.") for key, name in names.items()}
-    inside = _networks_inside(names.values())
-    if inside:
+    groups: dict[str, list[str]] = {}
+    for first, _, rest in (name.partition(".") for name in names.values()):
+        groups.setdefault(first, []).append(rest)
+    inside = [first for first, rests in groups.items() if _begins_a_network(rests)]
+    if inside and not _begins_a_network(names.values()):
         others = [str(key) for key, name in names.items() if name.partition(".")[0] != inside[0]]
         begin = " or ".join(f"{part}." for part in inside)
         raise CheckpointError(
@@ -109,17 +112,6 @@ def _shared_part(names: Any) -> str | None:
         return None
     (first,) = firsts
     return first if first not in PARTS or _begins_a_network(rests) else None
-
-
-def _networks_inside(names: Any) -> list[str]:
-    """Return the first parts under which networks are, if the names themselves are of none."""
-    if _begins_a_network(names):
-        return []
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        first, _, rest = name.partition(".")
-        groups.setdefault(first, []).append(rest)
-    return [first for first, rests in groups.items() if _begins_a_network(rests)]
 
 
 def _begins_a_network(names: Any) -> bool:

@@ -125,24 +125,13 @@ def spec_from_dict(given: Any) -> ModelSpec:
             raise InvalidOptionError(f"this is no record of a model: like must be a model here, not {base!r:.60}")
         given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS)), "title": f"Like {base}", **given}
     given = {"weights": WEIGHTS, **given}
-    if problem := rules.first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
+    if problem := rules.first_problem(given, RULES, RULES.keys() - _NEEDED):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
     scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
     spec = ModelSpec(**{**rules.frozen(given), "scheme": reference(scheme)})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
         raise InvalidOptionError(f"this is no record of a model: {problem}")
     return spec
-
-
-def _size_problem(given: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with the options and the input of a network, or None."""
-    family, (width, height) = FAMILIES[given["network"]], given["input_size"]
-    if not rules.object_of(family.options, family.options if family.optional else ())(given["network_options"]):
-        options = ", ".join(family.options) or "none"
-        return f"network_options of {given['network']} are {options}; got {given['network_options']!r:.200}"
-    if family.size is not None and (width, height) != family.size:
-        return f"{given['network']} takes {family.size[0]}x{family.size[1]} pixels, not {width}x{height}"
-    return f"input_size must be multiples of 32, not {width}x{height}" if width % 32 or height % 32 else None
 
 
 def choices(spec: ModelSpec) -> Iterator[ModelSpec]:
@@ -154,7 +143,13 @@ def choices(spec: ModelSpec) -> Iterator[ModelSpec]:
 
 def misfit(spec: ModelSpec) -> str | None:
     """Return which part of a record does not fit the others, or None."""
-    family = FAMILIES[spec.network]
+    family, (width, height) = FAMILIES[spec.network], spec.input_size
+    given = rules.thawed(spec.network_options)
+    if not rules.object_of(family.options, family.options if family.optional else ())(given):
+        return f"network_options of {spec.network} are {', '.join(family.options) or 'none'}; got {given!r:.200}"
+    if family.size not in (None, spec.input_size) or width % 32 or height % 32:
+        wanted = "multiples of 32" if family.size is None else "{}x{} pixels".format(*family.size)
+        return f"input_size of {spec.network} must be {wanted}, not {width}x{height}"
     allowed = {"decode": family.decodes, "flip_average": family.averages, "geometry": family.geometries}
     for field, names in allowed.items():
         if getattr(spec, field) not in names:

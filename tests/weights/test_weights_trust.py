@@ -9,7 +9,7 @@ import pytest
 from weight_records import BODY, NAME, OTHER, record_of, sha256
 
 from facelandmarks.errors import CheckpointError, ChecksumError
-from facelandmarks.weights.cache import Pin, Place, cache_folder, check_name, is_offline, read_pin, write_pin
+from facelandmarks.weights.cache import Pin, Place, cache_folder, is_offline, read_pin, write_pin
 from facelandmarks.weights.fetch import cached
 from facelandmarks.weights.trust import Found, digest_kind, examine, judge
 
@@ -132,8 +132,6 @@ def test_pins_are_small_json(place):
 )
 def test_names_that_are_no_plain_file_names(name):
     with pytest.raises(CheckpointError, match="plain file name"):
-        check_name(name)
-    with pytest.raises(CheckpointError):
         Place(cache_folder("."), name)
 
 
