@@ -1,7 +1,6 @@
 """The functions at the top of the package."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,9 +21,9 @@ from facelandmarks.pipeline import DECODERS, choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
-from facelandmarks.weights.folder import find_record, model_facts, read_record
+from facelandmarks.weights.load import Name, find_record, find_weights, model_facts, read_record
+from facelandmarks.weights.load import Source as Weights
 from facelandmarks.weights.load import Weights as FoundWeights
-from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 from facelandmarks.zoo.spec import ModelSpec
@@ -32,8 +31,6 @@ from facelandmarks.zoo.spec import ModelSpec
 if TYPE_CHECKING:
     from facelandmarks.weights.checkpoint import Shapes
 
-Name = str | os.PathLike[str] | ModelSpec
-Weights = str | os.PathLike[str] | Mapping[str, Any]
 # Of a model's record, what `model_info` repeats.
 # fmt: off
 TOLD = (

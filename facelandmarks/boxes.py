@@ -112,17 +112,13 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
 def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
     """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
     try:
-        return np.array(_without_tensors(values), dtype=np.float64)
+        if isinstance(values, (list, tuple)):
+            values = [to_float64(each, expected) for each in values]
+        elif hasattr(values, "detach"):
+            values = values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
+        return np.array(values, dtype=np.float64)
     except Exception as error:  # tensors raise errors of a dozen kinds: meta, sparse, quantized
         raise InvalidBoxError(f"{expected}, got {values!r:.200}") from error
-
-
-def _without_tensors(values: Any) -> Any:
-    if isinstance(values, (list, tuple)):
-        return [_without_tensors(value) for value in values]
-    if not hasattr(values, "detach"):
-        return values
-    return values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
 
 
 def check_count(count: int) -> None:

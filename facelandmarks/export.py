@@ -11,7 +11,7 @@ import numpy as np
 
 from facelandmarks import __version__
 from facelandmarks._files import write_file
-from facelandmarks.api import Name, Weights, find_source
+from facelandmarks.api import find_source
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
@@ -20,7 +20,8 @@ from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
 from facelandmarks.results import Crops
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
-from facelandmarks.weights.folder import find_record
+from facelandmarks.weights.load import Name, find_record
+from facelandmarks.weights.load import Source as Weights
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo.spec import ModelSpec
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,7 @@ class Landmarks:
         return len(self.points)
 
     def __iter__(self) -> Iterator[Face]:
-        return (self._face(index) for index in range(len(self)))
+        return (cast("Face", self[index]) for index in range(len(self)))
 
     def __getitem__(self, index: Any) -> "Face | Landmarks":
         """Return a `Face` for a whole number, `Landmarks` for a slice, a mask or a list of indices."""
@@ -181,10 +181,7 @@ class Landmarks:
         except TypeError:
             rows = index if isinstance(index, slice) else np.asarray(index)
             return replace(self, **{name: _at(getattr(self, name), rows) for name in _FIELDS})
-        return self._face(number)
-
-    def _face(self, index: int) -> Face:
-        points, scores, box, box_score, *carried = (_at(getattr(self, name), index) for name in _FIELDS)
+        points, scores, box, box_score, *carried = (_at(getattr(self, name), number) for name in _FIELDS)
         return Face(points, scores, box, float(box_score), self.scheme, *carried)
 
     @classmethod
@@ -331,9 +328,8 @@ class Landmarks:
         A file of that name is replaced. Errors are those of `draw`, `InvalidOptionError` for another suffix, and
         `OSError` of the disk.
         """
-        from facelandmarks.images import check_suffix, write_image
+        from facelandmarks.images import write_image
 
-        check_suffix(path)
         write_image(Path(path), self.draw(image, style))
 
     def show(self, image: Any = None, style: "Style | None" = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from facelandmarks import __version__
 from facelandmarks._files import sha256_of, whole_file, write_file
-from facelandmarks.api import Name, Weights, find_source
+from facelandmarks.api import find_source
 from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.pipeline import choose
@@ -18,9 +18,10 @@ from facelandmarks.weights.addresses import HUB, HUB_FORM
 from facelandmarks.weights.bundle import document_of, write_mirror
 from facelandmarks.weights.cache import USUAL, Access
 from facelandmarks.weights.card import mirror_page, model_card
-from facelandmarks.weights.folder import CONFIG, find_record, model_facts, write_config, write_tensors
+from facelandmarks.weights.folder import CONFIG, write_config, write_tensors
+from facelandmarks.weights.load import Name, find_record, find_weights, model_facts
+from facelandmarks.weights.load import Source as Weights
 from facelandmarks.weights.load import Weights as FoundWeights
-from facelandmarks.weights.load import find_weights
 from facelandmarks.weights.manifest import FileRecord, load_manifest
 from facelandmarks.zoo.own import WEIGHTS, spec_from_dict, spec_to_dict
 

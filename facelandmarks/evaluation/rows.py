@@ -13,7 +13,7 @@ from facelandmarks.evaluation.protocols import PROTOCOLS, Cell, Protocol, Row
 from facelandmarks.pipeline import choose
 from facelandmarks.schemes import CONVERSIONS
 from facelandmarks.weights.cache import Access, is_cached
-from facelandmarks.weights.folder import read_record
+from facelandmarks.weights.load import read_record
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS, get_spec
 from facelandmarks.zoo.spec import ModelSpec

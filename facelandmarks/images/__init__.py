@@ -158,20 +158,13 @@ def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     raise InvalidImageError(f"{name}{hint} is not an image: values are uint8, uint16, bool, or floats in 0..1{cure}")
 
 
-def check_suffix(path: str | os.PathLike[str]) -> None:
-    """Raise `InvalidOptionError` if a name does not end in one of `WRITTEN_SUFFIXES`."""
-    if Path(path).suffix.lower() not in WRITTEN_SUFFIXES:
-        raise InvalidOptionError(
-            f"{os.fspath(path)}: images are written to files ending in {', '.join(WRITTEN_SUFFIXES)}"
-        )
-
-
 def write_image(path: Path, image: NDArray[np.uint8], options: Sequence[int] = ()) -> None:
     """Write an RGB image (H, W, 3), whole or not at all, with OpenCV's options for its format.
 
     `InvalidOptionError` for a suffix of no known format, `InvalidImageError` for an image that the format cannot hold.
     """
-    check_suffix(path)
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise InvalidOptionError(f"{path}: images are written to files ending in {', '.join(WRITTEN_SUFFIXES)}")
     try:
         done, data = cv2.imencode(path.suffix.lower(), image[..., ::-1], options)
     except cv2.error as error:

@@ -1,7 +1,6 @@
 """Networks by the names that records use, and batch norms folded into convolutions: cheaper, with equal results."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +30,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 }
 FIXED = ("face_mesh_attention",)  # which have no other number of landmarks
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
+_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {}  # kept: the zoo has several models of most networks
 
 
 def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
@@ -43,14 +43,12 @@ def build_network(name: str, options: Mapping[str, Any]) -> nn.Module:
 
 def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network's tensors by name, without allocating the tensors."""
-    return dict(_shapes(name, tuple(sorted(options.items()))))
-
-
-@lru_cache(maxsize=64)  # the zoo has several models of most networks
-def _shapes(name: str, options: tuple[tuple[str, Any], ...]) -> dict[str, tuple[int, ...]]:
-    with torch.device("meta"):
-        network = build_network(name, dict(options))
-    return {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    key = repr((name, sorted(options.items())))
+    if key not in _SHAPES:
+        with torch.device("meta"):
+            network = build_network(name, options)
+        _SHAPES[key] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return dict(_SHAPES[key])
 
 
 def landmarks_of(name: str, options: Mapping[str, Any], given: Mapping[str, tuple[int, ...]]) -> int | None:

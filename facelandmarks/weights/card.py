@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from facelandmarks.schemes import get_scheme
-from facelandmarks.weights.folder import NOT_STATED
 from facelandmarks.weights.hub import import_hub
+from facelandmarks.weights.load import NOT_STATED
 from facelandmarks.weights.manifest import FileRecord, Manifest
 from facelandmarks.zoo.spec import ModelSpec
 

@@ -5,31 +5,18 @@ nothing in it is imported or run. What it says of digests and accuracy is inform
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from facelandmarks._files import parse_json, sha256_of
+from facelandmarks._files import parse_json
 from facelandmarks._rules import first_problem, hexadecimal, is_text, object_of, one_of, or_null
-from facelandmarks.errors import CheckpointError, ChecksumError, FaceLandmarksError, UnknownNameError, hint_at
-from facelandmarks.weights.addresses import HUB, hub_parts
-from facelandmarks.weights.cache import MOST_BYTES, Access
-from facelandmarks.weights.load import Source, Weights, untrusted
+from facelandmarks.errors import CheckpointError, FaceLandmarksError
 from facelandmarks.weights.manifest import SCHEMA as MANIFEST_SCHEMA
-from facelandmarks.weights.manifest import (
-    TABLES,
-    FileRecord,
-    Manifest,
-    check_manifest,
-    get_record,
-    load_manifest,
-    record_from,
-)
-from facelandmarks.zoo import MODELS
-from facelandmarks.zoo.own import WEIGHTS, spec_from_dict, spec_to_dict
+from facelandmarks.weights.manifest import TABLES, FileRecord, Manifest, check_manifest, record_from
+from facelandmarks.zoo.own import spec_from_dict, spec_to_dict
 from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -38,8 +25,6 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 SCHEMA = "facelandmarks-model/1"
 MOST_CONFIG = 1_000_000  # bytes
-NOT_STATED = "not stated"  # licence of weights of which nothing is known
-Name = str | os.PathLike[str] | ModelSpec
 _RULES = {
     "schema": (repr(SCHEMA), one_of((SCHEMA,))),
     "model": ("an object with the fields of a model's record", lambda value: isinstance(value, dict)),
@@ -94,76 +79,3 @@ def write_tensors(state: "State", path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({key: value.copy(order="C") for key, value in state.items()}, path, {"format": "pt"})
-
-
-def read_record(name: Name, access: Access) -> ModelSpec:
-    """Return the record of a model, without its weights; `name` is as in `facelandmarks.load_model`."""
-    return find_record(name, {}, access)[0]
-
-
-def find_record(name: Name, weights: Source | None, access: Access) -> tuple[ModelSpec, Source | Weights | None]:
-    """Return the record of a model, and its weights: those that are given, its own, or None for the published ones.
-
-    `name` is as in `facelandmarks.load_model`.
-    """
-    if isinstance(name, ModelSpec):
-        return name, weights
-    if isinstance(name, str) and name in MODELS:
-        return MODELS[name], weights
-    home, config = _find_config(name, access)
-    if weights is not None:
-        return config.spec, weights
-    path, sha256 = _obtain(home, config.spec.weights, access)
-    said = config.file.sha256 if config.file else None
-    if said not in (None, sha256):
-        raise ChecksumError(f"{path} is damaged: its SHA-256 is {sha256}, and {CONFIG} says {said}")
-    return config.spec, untrusted(path, sha256, access)
-
-
-def model_facts(name: Name | None, access: Access) -> tuple[FileRecord, Manifest]:
-    """Return what is known of the file of a model's weights, and the manifest that it refers to.
-
-    Of a record without a file (None: of weights of the user's own) nothing is known.
-    """
-    if isinstance(name, str) and name in MODELS:
-        return get_record(MODELS[name].weights), load_manifest()
-    config = None if name is None or isinstance(name, ModelSpec) else _find_config(name, access)[1]
-    if config is not None and config.file is not None:
-        return config.file, config.manifest
-    unknown: dict[str, Any] = dict.fromkeys(("bytes", "sha256", "sha256_prefix", "prefix_trust", "git_blob_sha1"))
-    unknown |= dict.fromkeys(("sources", "pages", "training_data", "papers", "published", "notes"), ())
-    nowhere = dict.fromkeys(("repository", "commit", "config"))
-    record = FileRecord(WEIGHTS, "safetensors", licence=NOT_STATED, source=nowhere, **unknown)
-    return record, Manifest({}, {}, {}, {})
-
-
-def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:
-    """Return where the files of a model of the user's own are, and its config."""
-    text = os.fspath(name)
-    home: str | Path = text if text.startswith(HUB) else Path(text)
-    file = CONFIG
-    if isinstance(home, str) and hub_parts(home, need_path=False)[1]:
-        raise CheckpointError(f"{text} is a file: a model is hf://owner/repository; a file goes into weights=")
-    if isinstance(home, Path) and not home.is_dir():
-        if home.suffix.lower() != ".json":
-            hint = f"{hint_at(text, MODELS)}, or a folder, hf://owner/repository or FILE.json"
-            raise UnknownNameError(f"no model {text!r}; {hint}")
-        home, file = home.parent, home.name
-    path, _ = _obtain(home, file, access, MOST_CONFIG)
-    if path.stat().st_size > MOST_CONFIG:
-        raise CheckpointError(f"{path} has more than {MOST_CONFIG} bytes")
-    return home, read_config(path.read_bytes(), path)
-
-
-def _obtain(home: str | Path, name: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:
-    """Return the path of a model's file, and its SHA-256."""
-    if isinstance(home, str):
-        from facelandmarks.weights.hub import pinned
-
-        return pinned(f"{home}/{name}", access, most)
-    path = home / name
-    if path.is_file():
-        return path, sha256_of(path)
-    if path.suffix == ".safetensors":
-        raise CheckpointError(f"no weights beside the record: {path} is missing; give weights=FILE (--weights FILE)")
-    raise CheckpointError(f"no such file: {path}; facelandmarks-weights push --to DIR writes a folder with {CONFIG}")

@@ -1,4 +1,4 @@
-"""Find the weights of a network, published or brought by the user, and read their tensors."""
+"""Find the record and the weights of a model, published or the user's own, and read the tensors."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,15 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import sha256_of
-from facelandmarks.errors import CheckpointError, ChecksumError, MissingCheckpointError, import_of
+from facelandmarks.errors import (
+    CheckpointError,
+    ChecksumError,
+    MissingCheckpointError,
+    UnknownNameError,
+    hint_at,
+    import_of,
+)
 from facelandmarks.weights.addresses import HUB, hub_parts
-from facelandmarks.weights.cache import USUAL, Access, Place, is_good_copy, keep_copy, read_pin
-from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, FileSource, get_record, load_manifest
+from facelandmarks.weights.cache import MOST_BYTES, USUAL, Access, Place, is_good_copy, keep_copy, read_pin
+from facelandmarks.weights.folder import CONFIG, MOST_CONFIG, Config, read_config, write_tensors
+from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, FileSource, Manifest, get_record, load_manifest
+from facelandmarks.zoo import MODELS
+from facelandmarks.zoo.own import WEIGHTS
+from facelandmarks.zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
     from facelandmarks.weights.checkpoint import Shapes, State
 
 CONVERSION = 1  # increase it when names or numbers of converted tensors change
+NOT_STATED = "not stated"  # licence of weights of which nothing is known
+Name = str | os.PathLike[str] | ModelSpec
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
@@ -29,6 +42,91 @@ class Weights:
     folder: Path | None = None  # for what is made from them; None: nothing is
     graph: Path | None = None  # a built-in model, which engines other than PyTorch open as it is
     shapes: "Callable[[], Shapes] | None" = None  # reads names and shapes alone, of what nobody vouches for
+
+
+def read_record(name: Name, access: Access) -> ModelSpec:
+    """Return the record of a model, without its weights; `name` is as in `facelandmarks.load_model`."""
+    return find_record(name, {}, access)[0]
+
+
+def find_record(name: Name, weights: Source | None, access: Access) -> tuple[ModelSpec, Source | Weights | None]:
+    """Return the record of a model, and its weights: those that are given, its own, or None for the published ones.
+
+    `name` is as in `facelandmarks.load_model`.
+    """
+    if isinstance(name, ModelSpec):
+        return name, weights
+    if isinstance(name, str) and name in MODELS:
+        return MODELS[name], weights
+    home, config = _find_config(name, access)
+    if weights is not None:
+        return config.spec, weights
+    path, sha256 = _obtain(home, config.spec.weights, access)
+    said = config.file.sha256 if config.file else None
+    if said not in (None, sha256):
+        raise ChecksumError(f"{path} is damaged: its SHA-256 is {sha256}, and {CONFIG} says {said}")
+
+    def shapes() -> "Shapes":
+        from facelandmarks.weights.checkpoint import read_shapes
+
+        return read_shapes(path)
+
+    def state() -> "State":
+        from facelandmarks.weights.checkpoint import read_checkpoint
+
+        return read_checkpoint(path, "safetensors")
+
+    # Nobody vouches for them: shapes are compared before memory is taken.
+    return config.spec, Weights(state, sha256, access.folder, shapes=shapes)
+
+
+def model_facts(name: Name | None, access: Access) -> tuple[FileRecord, Manifest]:
+    """Return what is known of the file of a model's weights, and the manifest that it refers to.
+
+    Of a record without a file (None: of weights of the user's own) nothing is known.
+    """
+    if isinstance(name, str) and name in MODELS:
+        return get_record(MODELS[name].weights), load_manifest()
+    config = None if name is None or isinstance(name, ModelSpec) else _find_config(name, access)[1]
+    if config is not None and config.file is not None:
+        return config.file, config.manifest
+    unknown: dict[str, Any] = dict.fromkeys(("bytes", "sha256", "sha256_prefix", "prefix_trust", "git_blob_sha1"))
+    unknown |= dict.fromkeys(("sources", "pages", "training_data", "papers", "published", "notes"), ())
+    nowhere = dict.fromkeys(("repository", "commit", "config"))
+    record = FileRecord(WEIGHTS, "safetensors", licence=NOT_STATED, source=nowhere, **unknown)
+    return record, Manifest({}, {}, {}, {})
+
+
+def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:
+    """Return where the files of a model of the user's own are, and its config."""
+    text = os.fspath(name)
+    home: str | Path = text if text.startswith(HUB) else Path(text)
+    file = CONFIG
+    if isinstance(home, str) and hub_parts(home, need_path=False)[1]:
+        raise CheckpointError(f"{text} is a file: a model is hf://owner/repository; a file goes into weights=")
+    if isinstance(home, Path) and not home.is_dir():
+        if home.suffix.lower() != ".json":
+            hint = f"{hint_at(text, MODELS)}, or a folder, hf://owner/repository or FILE.json"
+            raise UnknownNameError(f"no model {text!r}; {hint}")
+        home, file = home.parent, home.name
+    path, _ = _obtain(home, file, access, MOST_CONFIG)
+    if path.stat().st_size > MOST_CONFIG:
+        raise CheckpointError(f"{path} has more than {MOST_CONFIG} bytes")
+    return home, read_config(path.read_bytes(), path)
+
+
+def _obtain(home: str | Path, name: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:
+    """Return the path of a model's file, and its SHA-256."""
+    if isinstance(home, str):
+        from facelandmarks.weights.hub import pinned
+
+        return pinned(f"{home}/{name}", access, most)
+    path = home / name
+    if path.is_file():
+        return path, sha256_of(path)
+    if path.suffix == ".safetensors":
+        raise CheckpointError(f"no weights beside the record: {path} is missing; give weights=FILE (--weights FILE)")
+    raise CheckpointError(f"no such file: {path}; facelandmarks-weights push --to DIR writes a folder with {CONFIG}")
 
 
 def find_weights(name: str, given: Source | None = None, access: Access = USUAL) -> Weights:
@@ -78,22 +176,6 @@ def find_on_hub(url: str, access: Access) -> Weights:
     return Weights(partial(read_given, path), sha256, access.folder)
 
 
-def untrusted(path: Path, sha256: str, access: Access) -> Weights:
-    """Return the weights of a network that nobody vouches for: shapes are compared before memory is taken."""
-
-    def shapes() -> "Shapes":
-        from facelandmarks.weights.checkpoint import read_shapes
-
-        return read_shapes(path)
-
-    def state() -> "State":
-        from facelandmarks.weights.checkpoint import read_checkpoint
-
-        return read_checkpoint(path, "safetensors")
-
-    return Weights(state, sha256, access.folder, shapes=shapes)
-
-
 def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
     """Read a published file; of a pickle, which is slow to read, a safetensors copy is kept beside it."""
     with import_of("torch"):
@@ -103,12 +185,10 @@ def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
     copy = Place(path.parent, record.name).converted(sha256, CONVERSION)
     if is_good_copy(copy):
         return read_checkpoint(copy.file, "safetensors")
-    state = read_checkpoint(path, record.dialect)
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
 
-    tensors = {key: value.copy(order="C") for key, value in state.items()}
-    keep_copy(copy, lambda path: save_file(tensors, path), (OSError, SafetensorError))
+    state = read_checkpoint(path, record.dialect)
+    keep_copy(copy, partial(write_tensors, state), (OSError, SafetensorError))
     return state
 
 

@@ -22,7 +22,8 @@ from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, 
 from facelandmarks.schemes import Scheme
 from facelandmarks.share import push_mirror, push_model, write_model
 from facelandmarks.weights.card import model_card
-from facelandmarks.weights.folder import CONFIG, model_facts, read_config
+from facelandmarks.weights.folder import CONFIG, read_config
+from facelandmarks.weights.load import model_facts
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS
 
