@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pages import table
 
 from facelandmarks.evaluation import Report, evaluate, tables
 from facelandmarks.evaluation.datasets import read
@@ -221,12 +222,6 @@ def by_attribute(reports: Sequence[Report]) -> Iterator[Iterator[Sequence[str]]]
             yield (f"`{row['model']}`", *shown)
 
     yield rows()
-
-
-def table(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    head, *lines = rows
-    return "\n".join(f"| {' | '.join(texts)} |" for texts in (head, ["---"] * len(head), *lines)) + "\n"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+from pages import write
+
 DOCS = Path(__file__).parent
 SURFACE = DOCS.parent / "tests" / "project" / "public_api.txt"
 NAME = re.compile(r"^(facelandmarks(?:\.[a-z_0-9]+)*)\.(\w+)(?:\(|: (?:class|error))")  # module, function or class
@@ -100,13 +102,7 @@ are first used; everything else is used by its module's name. What stands here c
 
 def main() -> None:
     """Write the folder beside this file."""
-    pages = documents()  # all of them, before any is removed
-    folder = DOCS / "api"
-    folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.md"):
-        path.unlink()
-    for name, text in pages.items():
-        (DOCS / name).write_text(text, encoding="utf-8")
+    write("api", documents())
 
 
 def documents() -> dict[str, str]:

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from pages import write
+
 DOCS = Path(__file__).parent
 CLI = DOCS.parent / "facelandmarks" / "cli"
 PAGE = re.compile(r"docs/(\w+)\.md")
@@ -18,13 +20,7 @@ HIDDEN = (argparse._HelpAction, argparse._VersionAction)  # the same everywhere
 
 def main() -> None:
     """Write the folder beside this file."""
-    pages = documents()  # all of them, before any is removed
-    folder = DOCS / "commands"
-    folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.md"):
-        path.unlink()
-    for name, text in pages.items():
-        (DOCS / name).write_text(text, encoding="utf-8")
+    write("commands", documents())
 
 
 def documents() -> dict[str, str]:

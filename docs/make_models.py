@@ -1,10 +1,11 @@
 """Write docs/models.md from the records and benchmarks/models.json: python docs/make_models.py."""
 
 import json
-from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from pages import table
 
 import facelandmarks as fl
 from facelandmarks.api import network_numbers
@@ -75,11 +76,11 @@ def document() -> str:
     infos = [fl.model_info(name) for name in fl.list_models()]
     parts = [
         INTRODUCTION,
-        sortable(table(("model", "points", "NME, %", "of", "MB", "M", "ms", "terms"), map(choice, infos))),
+        sortable(table([("model", "points", "NME, %", "of", "MB", "M", "ms", "terms"), *map(choice, infos)])),
     ]
     parts += [COLUMNS]
     heads = ("model", "crop", "decoding", "flip test", "follows", "box", "trained on")
-    parts += [SETTINGS, sortable(table(heads, map(settings, infos)))]
+    parts += [SETTINGS, sortable(table([heads, *map(settings, infos)]))]
     parts += [PUBLISHED, *published(infos)]
     parts += ["### Normalisers", bullets(normalisers(infos))]
     parts += ["## Scores", SCORES, "\n".join(scores(infos))]
@@ -88,16 +89,9 @@ def document() -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table of Markdown."""
-    heads = list(heads)
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
 def sortable(text: str) -> str:
     """A table that docs/site.js sorts."""
-    return f'<div class="sortable" markdown>\n\n{text}\n\n</div>'
+    return f'<div class="sortable" markdown>\n\n{text}\n</div>'
 
 
 def choice(info: dict[str, Any]) -> list[object]:
@@ -170,7 +164,7 @@ def published(infos: list[dict[str, Any]]) -> list[str]:
         dataset, metric, unit = kind
         title = f"**{dataset}**, {metric}" + (f" ({unit})" if unit != "percent" else "")
         parts += [f"{title}; protocol `{'`, `'.join(protocols)}`"]
-        parts += [sortable(table(["model", "source", *subsets], lines))]
+        parts += [sortable(table([["model", "source", *subsets], *lines]))]
     return parts
 
 
