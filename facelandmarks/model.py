@@ -8,14 +8,15 @@ from itertools import repeat
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, Floats, PointsEngine
+from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found, find_faces
+from facelandmarks.geometry import Float32, Float64, Pixels
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.images.files import path_of
@@ -26,7 +27,7 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
 
-Regions = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Regions = tuple[Float64, Float64, Float64]
 BATCH = 64  # crops in one call of the network
 DEVICE_BATCH = 256  # the same where points come back instead of heatmaps
 STANDARD = Find()
@@ -172,7 +173,7 @@ class Model:
         crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
         return found, crops
 
-    def find(self, image: NDArray[np.uint8], bbox: ArrayLike | None = None, find: Find = STANDARD) -> Found:
+    def find(self, image: Pixels, bbox: ArrayLike | None = None, find: Find = STANDARD) -> Found:
         """Say where the faces of an RGB image are: in the given boxes, in the model's convention, or as detected."""
         return find_faces(image, bbox, find, self.spec, self.detector)
 
@@ -181,7 +182,7 @@ class Model:
         image: Any,
         bboxes: ArrayLike | None = None,
         *,
-        detector_points: NDArray[np.float32] | None = None,
+        detector_points: Float32 | None = None,
         center: ArrayLike | None = None,
         scale: ArrayLike | None = None,
         rotation: ArrayLike | None = None,
@@ -231,48 +232,43 @@ class Model:
 
     def _prepare_turned(
         self,
-        pixels: NDArray[np.uint8],
+        pixels: Pixels,
         boxes: Boxes | None,
-        regions: tuple[NDArray[np.float64], NDArray[np.float64]],
-        rotation: NDArray[np.float64],
+        regions: tuple[Float64, Float64],
+        rotation: Float64,
     ) -> Crops:
         """Cut regions out of the image in its quarter turns; center and rotation are those of the image as it is."""
-        size, turns = (pixels.shape[1], pixels.shape[0]), quarters_of(rotation)
+        size, turns, geometry = (pixels.shape[1], pixels.shape[0]), quarters_of(rotation), self._pipeline.geometry
         parts, order = [], []
         for turn in sorted(set(turns.tolist())):
             rows = np.flatnonzero(turns == turn)
             if boxes is not None:
-                center, scale = self._pipeline.geometry.regions(turn_boxes(boxes[rows], turn, size))
+                center, scale = geometry.regions(turn_boxes(boxes[rows], turn, size))
             else:
                 center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
             turned = turn_image(pixels, turn)
             middle = turn_points(center, -turn, (turned.shape[1], turned.shape[0]))
             parts.append(
-                Crops(
-                    self._pipeline.geometry.cut(turned, center, scale),
-                    middle,
-                    scale,
-                    np.full(len(rows), turn * math.pi / 2),
-                )
+                Crops(geometry.cut(turned, center, scale), middle, scale, np.full(len(rows), turn * math.pi / 2))
             )
             order.append(rows)
         return Crops.join(parts)[np.argsort(np.concatenate(order))]
 
-    def forward(self, crops: Crops) -> NDArray[np.float32]:
+    def forward(self, crops: Crops) -> Float32:
         """Run the network: its raw output for each crop, float32, first axis N."""
         starts = range(0, len(crops), BATCH)
         parts = [self.engine.run(crops.pixels[start : start + BATCH]) for start in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)  # heatmaps are large: no copy without need
 
-    def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+    def average(self, outputs: Float32, mirrored: Float32) -> Float32:
         """Average the outputs for crops and for their mirror images, `pixels[:, :, ::-1]` (flip test)."""
         return self._pipeline.average(outputs, mirrored)
 
-    def decode(self, outputs: NDArray[np.float32], crops: Crops) -> Decoded:
+    def decode(self, outputs: Float32, crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
         return self._placed(self._pipeline.decode(outputs), crops)
 
-    def to_image(self, points: NDArray[np.float32], crops: Crops) -> NDArray[np.float32]:
+    def to_image(self, points: Float32, crops: Crops) -> Float32:
         """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
         geometry = self._pipeline.geometry
         if isinstance(geometry, Rotated):
@@ -292,14 +288,14 @@ class Model:
         depth, error = (None if part is None else part * zoom for part in (decoded.depth, decoded.expected_error))
         return Decoded(self.to_image(decoded.points, crops), decoded.scores, depth, error)
 
-    def regions_after(self, points: Floats) -> Regions | None:
+    def regions_after(self, points: Float32) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
         geometry, named = self._pipeline.geometry, self.scheme.named
         if not (isinstance(geometry, Rotated) and self._follows):
             return None
         return geometry.regions_after(points, *(points[:, named[eye]] for eye in EYES))
 
-    def _looked_again(self, pixels: NDArray[np.uint8], crops: Crops, geometry: Rotated) -> Crops:
+    def _looked_again(self, pixels: Pixels, crops: Crops, geometry: Rotated) -> Crops:
         """Cut the regions that follow from the landmarks in `crops`; what is no face stays as it is."""
         seen = self.infer(crops)
         center, scale, rotation = self.regions_after(seen.points) or (crops.center, crops.scale, crops.rotation)
@@ -357,7 +353,7 @@ class Model:
             return self._detectors[name]
 
 
-def _check_regions(center: Any, scale: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _check_regions(center: Any, scale: Any) -> tuple[Float64, Float64]:
     what = "center and scale must be numbers in pixels, (N, 2) each"
     centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:

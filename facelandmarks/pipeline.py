@@ -9,11 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks.decode import flip, heatmaps, udp, vectors
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.geometry import Geometry
+from facelandmarks.geometry import Float32, Geometry
 from facelandmarks.geometry.classic import Classic, Udp
 from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
@@ -36,7 +35,7 @@ class Step:
     scores: str = ""  # what a decoder's scores are, for people
     limits: tuple[float, float] = (-math.inf, math.inf)  # which they never pass
 
-    def result(self, arrays: Iterable[NDArray[np.float32]]) -> Decoded:
+    def result(self, arrays: Iterable[Float32]) -> Decoded:
         """Return what a decoder gave under its names."""
         return Decoded(**dict(zip(self.gives, arrays, strict=True)))
 
@@ -94,12 +93,12 @@ class Pipeline:
     geometry: Geometry
     decode_options: Mapping[str, Any]
 
-    def average(self, outputs: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+    def average(self, outputs: Float32, mirrored: Float32) -> Float32:
         """Average the outputs for crops and for their mirror images (flip test)."""
-        average: Callable[..., NDArray[np.float32]] = AVERAGES[self.spec.flip_average].function
+        average: Callable[..., Float32] = AVERAGES[self.spec.flip_average].function
         return average(outputs, mirrored, **average_options(self.spec))
 
-    def decode(self, outputs: NDArray[np.float32]) -> Decoded:
+    def decode(self, outputs: Float32) -> Decoded:
         """Return points and what else the decoder gives, in pixels of the crop."""
         step = DECODERS[self.spec.decode]
         return step.result(step.function(outputs, **self.decode_options))

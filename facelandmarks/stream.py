@@ -30,18 +30,11 @@ def stream(
     workers: int = WORKERS,
     ahead: int = IMAGES_AHEAD,
 ) -> Generator[list[tuple[Tag, Decoded]], None, None]:
-    """Run a model on many items: threads prepare them ahead, the network runs in a thread of its own.
+    """Run a model on many items, and yield one batch after the other, in their order.
 
-    Yields one batch after the other, in the order of the items.
-
-    Parameters
-    ----------
-    model, items
-        At most `ahead` items are begun before they are needed.
-    prepare
-        Turns an item into a tag and its crops (None: none), in `workers` threads; what it raises is raised in its turn.
-    batch
-        Items in one batch; None: as many as fill a batch of the network.
+    `prepare` turns an item into a tag and its crops (None: none), in `workers` threads, at most `ahead` items before
+    they are needed; what it raises is raised in its turn. The network runs in a thread of its own. A batch has `batch`
+    items; None: as many as fill one of the network.
     """
 
     def run(parts: list[tuple[Tag, Crops | None]]) -> tuple[list[tuple[Tag, Crops | None]], Decoded]:

@@ -10,4 +10,7 @@ imports torch.
 import numpy as np
 from numpy.typing import NDArray
 
-Decoded = tuple[NDArray[np.float32], NDArray[np.float32]]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Places = NDArray[np.intp]
+Decoded = tuple[Float32, Float32]

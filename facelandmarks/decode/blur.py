@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.decode import Float32, Float64, Places
 
 # What lies beyond a map: zeros, or the map mirrored about its outer pixels.
 Beyond = Literal["zeros", "mirror"]
@@ -17,7 +18,7 @@ _TOGETHER = 8
 FRAIL = 100.0
 
 
-def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+def blur_with_zeros(maps: Float32, kernel: int) -> Float32:
     """Blur maps (K, h, w) with zeros around each, in one call of OpenCV."""
     k, h, w = maps.shape
     gap = kernel // 2
@@ -29,7 +30,7 @@ def blur_with_zeros(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float3
     return blurred.reshape(tall.shape)[:, :h].astype(np.float32, copy=False)
 
 
-def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+def blur_mirrored(maps: Float32, kernel: int) -> Float32:
     """Blur maps (K, h, w), each mirrored about its outer pixels, in one call of OpenCV."""
     h, w = maps.shape[1:]
     gap = kernel // 2
@@ -39,9 +40,7 @@ def blur_mirrored(maps: NDArray[np.float32], kernel: int) -> NDArray[np.float32]
     return blurred.reshape(tall.shape)[:, gap : gap + h, gap : gap + w].astype(np.float32, copy=False)
 
 
-def blur_about(
-    maps: NDArray[np.float32], places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond
-) -> NDArray[np.float32]:
+def blur_about(maps: Float32, places: NDArray[np.floating], kernel: int, reach: int, beyond: Beyond) -> Float32:
     """Blur maps (N, K, h, w) in a small square about one place of each: (N, K, 2), whole pixels of the map, from -1.
 
     Returns float32 (S, N, K, S), S = 2 * reach + 1: row, crop, landmark, column; meaningless beyond the map.
@@ -59,7 +58,7 @@ def blur_about(
     return about
 
 
-def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.float32]:
+def _windows(maps: Float32, places: Places, reach: int, beyond: Beyond) -> Float32:
     """Return the squares (S, N, K, S) about the places, S = 2 * reach + 1: row, crop, landmark, column."""
     n, k, h, w = maps.shape
     side = 2 * reach + 1
@@ -79,21 +78,21 @@ def _windows(maps: NDArray[np.float32], places: NDArray[np.intp], reach: int, be
     return wide
 
 
-def _window(length: int, middle: NDArray[np.intp], reach: int, beyond: Beyond) -> NDArray[np.intp]:
+def _window(length: int, middle: Places, reach: int, beyond: Beyond) -> Places:
     """Return indices (2 * reach + 1, M) along an axis about the middles (M,); -1 stands for a zero."""
     line = middle + np.arange(-reach, reach + 1)[:, None]
     if beyond == "zeros":
         return np.where((line >= 0) & (line < length), line, -1)
     period = max(2 * (length - 1), 1)  # of the axis and its mirror image
     line = abs(line) % period
-    mirrored: NDArray[np.intp] = np.minimum(line, period - line)
+    mirrored: Places = np.minimum(line, period - line)
     return mirrored
 
 
 def taylor_step(
-    gradient: tuple[NDArray[np.float64], NDArray[np.float64]],
-    hessian: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    gradient: tuple[Float64, Float64],
+    hessian: tuple[Float64, Float64, Float64],
+) -> tuple[Float64, Float64]:
     """Return Newton's step (N, K, 2) to the peak of a surface, in pixels, and its sensitivity (N, K).
 
     Takes the first derivatives along x and y, and the second along x, along y, mixed, (N, K) each. The step is not

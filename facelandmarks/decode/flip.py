@@ -4,14 +4,12 @@
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.decode import Float32, Places
 
 
-def average_heatmaps(
-    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], shifted: bool = False
-) -> NDArray[np.float32]:
+def average_heatmaps(direct: Float32, mirrored: Float32, exchange: Places, shifted: bool = False) -> Float32:
     """Return the mean of heatmaps (N, K, h, w).
 
     If `shifted`, the maps of the mirror image, flipped back, move one pixel to the right; the first column stays.
@@ -38,12 +36,12 @@ def average_heatmaps(
 
 
 def average_coordinates(
-    direct: NDArray[np.float32],
-    mirrored: NDArray[np.float32],
-    exchange: NDArray[np.intp],
+    direct: Float32,
+    mirrored: Float32,
+    exchange: Places,
     input_size: tuple[int, int],
     shifted: bool = False,
-) -> NDArray[np.float32]:
+) -> Float32:
     """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
 
     If `shifted`, the points of the mirror image, flipped back, move one pixel of the crop to the left: MMPose 1.x
@@ -53,13 +51,11 @@ def average_coordinates(
     back = mirrored[:, exchange] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     if shifted:
         back = back - np.array([1 / input_size[0], 0], np.float32)
-    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    averaged: Float32 = (direct + back) * np.float32(0.5)
     return averaged
 
 
-def average_simcc(
-    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def average_simcc(direct: Float32, mirrored: Float32, exchange: Places) -> Float32:
     """Return the mean of logits along x and y, (N, 2, K, bins).
 
     Source: MMPose 1.x `models/utils/tta.py` (`flip_vectors`): the bins of x are reversed and nothing is shifted, which
@@ -67,22 +63,18 @@ def average_simcc(
     """
     back = mirrored[:, :, exchange]
     back = np.stack([back[:, 0, :, ::-1], back[:, 1]], axis=1)
-    averaged: NDArray[np.float32] = (direct + back) * np.float32(0.5)
+    averaged: Float32 = (direct + back) * np.float32(0.5)
     return averaged
 
 
-def average_points(
-    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], input_size: tuple[int, int]
-) -> NDArray[np.float32]:
+def average_points(direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int]) -> Float32:
     """Return the mean of points with scores and expected errors, (N, K, 4)."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
     others = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
     return np.concatenate([points, others], axis=-1)
 
 
-def average_mesh(
-    direct: NDArray[np.float32], mirrored: NDArray[np.float32], exchange: NDArray[np.intp], input_size: tuple[int, int]
-) -> NDArray[np.float32]:
+def average_mesh(direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int]) -> Float32:
     """Return the mean of meshes as `decode.vectors.decode_mesh` takes them; upstream has no flip test.
 
     x and its mirror image add up to the crop's width: to 191.99 of 192 pixels in the mean of 445 faces.
@@ -92,5 +84,5 @@ def average_mesh(
     )
     back[..., 0] += np.float32(input_size[0])
     together = np.concatenate([back.reshape(len(mirrored), mirrored.shape[1] - 1), mirrored[:, -1:]], axis=1)
-    averaged: NDArray[np.float32] = (direct + together) * np.float32(0.5)
+    averaged: Float32 = (direct + together) * np.float32(0.5)
     return averaged

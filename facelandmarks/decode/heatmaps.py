@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.decode import Decoded
+from facelandmarks.decode import Decoded, Float32, Float64, Places
 from facelandmarks.decode.blur import FRAIL, blur_about, blur_with_zeros, taylor_step
 from facelandmarks.zoo.spec import Variant
 
-Offsets = list[int] | NDArray[np.intp]
+Offsets = list[int] | Places
 
 # Offsets from the peak of the pixels that DARK's step needs: itself, one and two pixels right, left, below and above,
 # then the corners below right, below left, above right, above left.
@@ -16,7 +16,7 @@ _DY = np.array([0, 0, 0, 1, -1, 0, 0, 2, -2, 1, 1, -1, -1])
 FLOOR = np.float32(1e-10)  # lower bound of the blurred map, before its logarithm
 
 
-def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], variant: Variant = "mmpose0x") -> Decoded:
+def decode_argmax(heatmaps: Float32, input_size: tuple[int, int], variant: Variant = "mmpose0x") -> Decoded:
     """Take the highest pixel of each map, moved a quarter pixel towards the higher neighbour (MMPose `default`).
 
     Points are map pixels times W / w, as `geometry.classic` expects them; scores are the maxima, not limited to 0..1.
@@ -44,7 +44,7 @@ def decode_argmax(heatmaps: NDArray[np.float32], input_size: tuple[int, int], va
     return _to_crop(places + shift, heatmaps, input_size), scores
 
 
-def decode_hrnet_official(heatmaps: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
+def decode_hrnet_official(heatmaps: Float32, input_size: tuple[int, int]) -> Decoded:
     """Take the highest pixel of each map, moved a quarter pixel, as the official HRNet repository does.
 
     Map pixel i is at (i + 0.5) * W / w, as `geometry.hrnet_official` expects it; a map without a positive value, or
@@ -71,7 +71,7 @@ def decode_hrnet_official(heatmaps: NDArray[np.float32], input_size: tuple[int, 
 
 
 def decode_dark(
-    heatmaps: NDArray[np.float32], input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
+    heatmaps: Float32, input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
 ) -> Decoded:
     """Refine the highest pixel by DARK: a Taylor step on the logarithm of the blurred map (MMPose `unbiased`).
 
@@ -108,7 +108,7 @@ def decode_dark(
     return _to_crop(places + np.where(inside[..., None], steps, 0.0), heatmaps, input_size), scores
 
 
-def peaks(heatmaps: NDArray[np.float32], variant: Variant = "mmpose0x") -> Decoded:
+def peaks(heatmaps: Float32, variant: Variant = "mmpose0x") -> Decoded:
     """Find the first highest pixel of each map (N, K, h, w), row by row.
 
     Returns its x and y in pixels of the map, float32 (N, K, 2), (-1, -1) for a map whose maximum is not above 0, and
@@ -126,9 +126,7 @@ def peaks(heatmaps: NDArray[np.float32], variant: Variant = "mmpose0x") -> Decod
     return places, scores
 
 
-def _to_crop(
-    places: NDArray[np.floating], heatmaps: NDArray[np.float32], input_size: tuple[int, int]
-) -> NDArray[np.float32]:
+def _to_crop(places: NDArray[np.floating], heatmaps: Float32, input_size: tuple[int, int]) -> Float32:
     """Scale pixels of the map (N, K, 2) to pixels of the crop, in MMPose's plain convention."""
     height, width = heatmaps.shape[2:]
     # No half pixel: map pixel i is crop pixel i * W / w, not (i + 0.5) * W / w - 0.5; the maps were trained so.
@@ -136,23 +134,21 @@ def _to_crop(
     return (places * zoom).astype(np.float32)
 
 
-def _cross(heatmaps: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
+def _cross(heatmaps: Float32, places: Float32) -> Float32:
     """Return values (4, N, K) right, left, below and above the places."""
     return np.moveaxis(_neighbours(heatmaps, places, [1, -1, 0, 0], [0, 0, 1, -1]), -1, 0)
 
 
-def _neighbours(
-    maps: NDArray[np.float32], places: NDArray[np.floating], dx: Offsets, dy: Offsets
-) -> NDArray[np.float32]:
+def _neighbours(maps: Float32, places: NDArray[np.floating], dx: Offsets, dy: Offsets) -> Float32:
     """Return values (N, K, M) of maps (N, K, h, w) at M offsets from the places; beyond the border the outer pixel."""
     n, k, h, w = maps.shape
     x = np.clip(places[..., 0:1].astype(np.intp) + dx, 0, w - 1)
     y = np.clip(places[..., 1:2].astype(np.intp) + dy, 0, h - 1)
-    values: NDArray[np.float32] = maps[np.arange(n)[:, None, None], np.arange(k)[:, None], y, x]
+    values: Float32 = maps[np.arange(n)[:, None, None], np.arange(k)[:, None], y, x]
     return values
 
 
-def _dark_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _dark_step(values: Float32) -> tuple[Float64, Float64]:
     """Return steps and their sensitivity from values (13, ...) of blurred maps at the peaks and about them."""
     log = np.log(np.maximum(values, FLOOR)).astype(np.float64)
     centre, right, left, below, above, right2, left2, below2, above2, se, sw, ne, nw = log

@@ -1,9 +1,8 @@
 """Heatmaps to points by DARK in the UDP manner: another blur, another Hessian, and no border (MMPose `use_udp`)."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facelandmarks.decode import Decoded
+from facelandmarks.decode import Decoded, Float32, Float64
 from facelandmarks.decode.blur import FRAIL, blur_about, blur_mirrored, blur_with_zeros, taylor_step
 from facelandmarks.decode.heatmaps import peaks
 from facelandmarks.zoo.spec import Variant
@@ -15,7 +14,7 @@ LOWEST, HIGHEST = np.float32(0.001), np.float32(50)  # bounds of the blurred map
 
 
 def decode_udp(
-    heatmaps: NDArray[np.float32], input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
+    heatmaps: Float32, input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
 ) -> Decoded:
     """Refine the highest pixel of each map by a Taylor step on the logarithm of the blurred map.
 
@@ -60,7 +59,7 @@ def decode_udp(
     return ((places + steps) * zoom).astype(np.float32), scores
 
 
-def _udp_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _udp_step(values: Float32) -> tuple[Float64, Float64]:
     """Return steps and their sensitivity from values (7, ...) of blurred maps at the peaks and about them."""
     log = np.log(values.clip(LOWEST, HIGHEST))
     centre, right, left, below, above, se, nw = log
@@ -74,8 +73,8 @@ def _udp_step(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _around_peaks_of_whole_maps(
-    maps: NDArray[np.float32], places: NDArray[np.float32], scores: NDArray[np.float32], kernel: int, variant: Variant
-) -> NDArray[np.float32]:
+    maps: Float32, places: Float32, scores: Float32, kernel: int, variant: Variant
+) -> Float32:
     """Return values (7, K) of one face's maps (K, h, w), blurred whole, at the peaks (K, 2) and about them."""
     if variant == "mmpose0x":
         blurred = blur_mirrored(maps, kernel)
@@ -88,5 +87,5 @@ def _around_peaks_of_whole_maps(
     k, height, width = padded.shape
     x, y = (places + 1).astype(np.intp).T
     first = (np.arange(k) * height + y) * width + x
-    values: NDArray[np.float32] = padded.ravel().take(first + (_DY * width + _DX)[:, None], mode="wrap")
+    values: Float32 = padded.ravel().take(first + (_DY * width + _DX)[:, None], mode="wrap")
     return values

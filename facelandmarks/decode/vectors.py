@@ -1,12 +1,11 @@
 """Coordinates, or scores of places along each axis, to points."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facelandmarks.decode import Decoded
+from facelandmarks.decode import Decoded, Float32
 
 
-def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
+def decode_regression(outputs: Float32, input_size: tuple[int, int]) -> Decoded:
     """Scale regressed coordinates (N, K, 2), fractions of the crop's width and height (DeepPose).
 
     Points are those of `geometry.classic`: 1.0 is pixel W; nothing is clipped. Scores are all 1, as upstream.
@@ -21,9 +20,7 @@ def decode_regression(outputs: NDArray[np.float32], input_size: tuple[int, int])
     return points.astype(np.float32, copy=False), np.ones(outputs.shape[:2], np.float32)
 
 
-def decode_points(
-    outputs: NDArray[np.float32], input_size: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def decode_points(outputs: Float32, input_size: tuple[int, int]) -> tuple[Float32, Float32, Float32]:
     """Scale what our own networks say (N, K, 4): x and y in crop sides, score in 0..1, expected error in crop widths.
 
     Returns points, scores and expected errors (N, K). Nothing is clipped.
@@ -33,7 +30,7 @@ def decode_points(
     return points, outputs[..., 2], outputs[..., 3] * np.float32(input_size[0])
 
 
-def decode_mesh(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def decode_mesh(outputs: Float32) -> tuple[Float32, Float32, Float32]:
     """Split x, y, z of each point in pixels of the crop, and the logit of whether it shows a face (N, 3 K + 1).
 
     Returns points (N, K, 2), scores (N, K), 0..1 and one for all points of a crop, and depth (N, K), smaller being
@@ -49,7 +46,7 @@ def decode_mesh(outputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDAr
     return places[..., :2], np.repeat(scores, places.shape[1], axis=1), places[..., 2]
 
 
-def decode_simcc(outputs: NDArray[np.float32], input_size: tuple[int, int]) -> Decoded:
+def decode_simcc(outputs: Float32, input_size: tuple[int, int]) -> Decoded:
     """Take the highest bin along each axis of logits (N, 2, K, bins), along x, then along y (RTMPose).
 
     Points are bins times W / bins, as `geometry.classic` expects them: half pixels where there are two bins per pixel,

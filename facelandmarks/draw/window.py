@@ -20,12 +20,7 @@ LOCAL_DISPLAY = re.compile(r"(?:unix)?:(\d+)")
 def check_windows() -> None:
     """Raise an error if no window can be opened, which OpenCV would answer by ending the whole process.
 
-    Raises
-    ------
-    MissingDependencyError
-        If OpenCV was built without windows.
-    DeviceError
-        If there is no screen.
+    `MissingDependencyError` if OpenCV was built without windows, `DeviceError` if there is no screen.
     """
     framework = getattr(cv2, "currentUIFramework", lambda: "unknown")()
     if not framework:

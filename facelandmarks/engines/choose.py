@@ -65,14 +65,8 @@ ENGINES = ("auto", *sorted(RECORDS))
 def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Engine":
     """Return the engine of that name (from `choose_engine`), ready to run.
 
-    Raises
-    ------
-    MissingDependencyError
-        If the engine, or what builds a graph for it, is not installed.
-    DeviceError, InvalidOptionError
-        If it cannot run on the device, or not in the number type.
-    CheckpointError
-        If the weights do not fit.
+    `MissingDependencyError` if it, or what builds a graph for it, is not installed, `DeviceError` or
+    `InvalidOptionError` if it cannot run on the device or in the number type, `CheckpointError` if weights do not fit.
     """
     from facelandmarks.engines.graph import filled_network, obtain_graph
 

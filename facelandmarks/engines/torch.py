@@ -53,14 +53,8 @@ class TorchEngine:
     `mean` and `std` are per channel, on the scale 0 to 255; `weights` is the SHA-256 of the weights. The device is
     `"auto"`, or a name that PyTorch knows. Threads are CPU threads of one call; None keeps PyTorch's setting.
     `cuda_graphs` captures what `points_of` does, once for each power of two of crops. A compiled network is tried at
-    crops of `size` (W, H): this takes a minute or so, and again at the first batch of another size.
-
-    Raises
-    ------
-    DeviceError
-        If the device cannot be used, or the network cannot be compiled here.
-    InvalidOptionError
-        If CUDA graphs are wanted on another device.
+    crops of `size` (W, H): this takes a minute or so, and again at the first batch of another size. `DeviceError` if
+    the device cannot be used, or the network not be compiled here.
     """
 
     def __init__(

@@ -33,13 +33,8 @@ def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     The header (`version`, `n_points`), the braces and commas may be there or not; rows are `x y`, `x y visible` (0 or
     1), or `number x y visible` (True or False). `InvalidOptionError` names the line of another kind.
 
-    Returns
-    -------
-    points
-        (K, 2), pixels, **as the file counts them**: from 1 in 300-W. Rows with numbers, which count from 1, go to their
-        places; a place without a row is NaN.
-    visible
-        (K,): as the flags say, all true without flags; false where there is no row.
+    Returns points (K, 2) in pixels **as the file counts them**, from 1 in 300-W, and which are visible (K,): all,
+    without flags. Rows with numbers, which count from 1, go to their places; a place without a row is NaN and false.
     """
     rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
     stated, count = None, 0

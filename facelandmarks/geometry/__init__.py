@@ -5,6 +5,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+Pixels = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
 
 class Geometry(Protocol):
     """A crop convention, both directions; half pixels, units and one-based coordinates of the original stay inside.
@@ -12,15 +16,11 @@ class Geometry(Protocol):
     A region has a `center` and a `scale` (width and height), float64 (N, 2) each, in pixels of the image.
     """
 
-    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regions(self, boxes: Float64) -> tuple[Float64, Float64]:
         """Return center and scale of the region of each box (N, 4), xyxy in pixels; unchecked, as upstream."""
 
-    def cut(
-        self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
+    def cut(self, image: Pixels, center: Float64, scale: Float64) -> Pixels:
         """Cut crops (N, H, W, 3) out of an RGB image (height, width, 3); outside of the image they are black."""
 
-    def to_image(
-        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def to_image(self, points: NDArray[np.floating], center: Float64, scale: Float64) -> Float32:
         """Map points (N, K, 2) from pixels of the crop to pixels of the image, float32."""

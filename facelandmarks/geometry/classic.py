@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.geometry import Float32, Float64, Pixels
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.zoo.spec import Variant
 
@@ -31,7 +32,7 @@ class Classic:
     padding: float = 1.25  # side of the region in units of the box, once that has the aspect ratio of the crop
     variant: Variant = "mmpose0x"  # whose rounding to follow
 
-    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regions(self, boxes: Float64) -> tuple[Float64, Float64]:
         """Return center and scale of each box, see `Geometry`; in variant `mmpose0x` they hold float32 values.
 
         Notes
@@ -57,7 +58,7 @@ class Classic:
         units = grown.astype(np.float32) / np.float32(200) * np.float32(self.padding)
         return center.astype(np.float32).astype(np.float64), (units * np.float32(200)).astype(np.float64)
 
-    def matrices(self, center: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    def matrices(self, center: Float64, scale: Float64) -> Float64:
         """Return the affine maps (N, 2, 3) from pixels of the image to pixels of the crop.
 
         Only the width of `scale` counts: one zoom serves both directions. A scale of 0 gives a matrix of zeros.
@@ -82,15 +83,11 @@ class Classic:
             matrix[:] = cv2.getAffineTransform(source, points[-1])
         return matrices
 
-    def cut(
-        self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
+    def cut(self, image: Pixels, center: Float64, scale: Float64) -> Pixels:
         """Cut one crop per region out of an RGB image."""
         return warp_crops(image, self.matrices(center, scale), self.input_size)
 
-    def to_image(
-        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def to_image(self, points: NDArray[np.floating], center: Float64, scale: Float64) -> Float32:
         """Map points to pixels of the image: the inverse of `matrices` for the crop's aspect ratio.
 
         Notes
@@ -119,7 +116,7 @@ class Udp(Classic):
     without shift). Their 0.x configs do use UDP, but 0.x never published files for them.
     """
 
-    def matrices(self, center: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    def matrices(self, center: Float64, scale: Float64) -> Float64:
         """Return the affine maps (N, 2, 3) from pixels of the image to pixels of the crop; they hold float32 values.
 
         Both sides of `scale` count. A scale of 0 gives infinities, as upstream.
@@ -139,9 +136,7 @@ class Udp(Classic):
         # Upstream passes the float32 matrix to OpenCV; positions lie on rounding ties here too.
         return matrices.astype(np.float64)
 
-    def to_image(
-        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def to_image(self, points: NDArray[np.floating], center: Float64, scale: Float64) -> Float32:
         """Map points to pixels of the image; (W - 1, H - 1) is the last pixel of the crop.
 
         Notes

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facelandmarks.errors import InvalidBoxError
+from facelandmarks.geometry import Float32, Float64, Pixels
 
 _UNIT = 200.0  # pixels: upstream's unit of scales
 _FAR = 2.0**53  # pixels: further away than any image reaches
@@ -23,9 +24,7 @@ class HRNetOfficial:
     """The convention of the official repository (`Geometry`)."""
 
     input_size: tuple[int, int]  # width and height of the crop in pixels, equal
-    padding: float = (
-        1.25  # side of the region in units of the longer side of the box, which is tight about the landmarks
-    )
+    padding: float = 1.25  # side of the region in longer sides of the box, which is tight about the landmarks
     # Stretch the contrast of an image that is shrunk first as well: true for WFLW, AFLW and 300W, whose images upstream
     # holds as floats; false for COFW, whose images are integers.
     stretch_image: bool = True
@@ -33,7 +32,7 @@ class HRNetOfficial:
     # far right and down: 1 is added, as coordinates are one-based there, and half is lost by truncation. True: neither.
     unbiased: bool = False
 
-    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regions(self, boxes: Float64) -> tuple[Float64, Float64]:
         """Return center (float32 values) and scale (equal sides) of each box, see `Geometry`.
 
         Notes
@@ -46,9 +45,7 @@ class HRNetOfficial:
         side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / _UNIT * self.padding * _UNIT
         return center, np.repeat(side[:, None], 2, axis=1)
 
-    def cut(
-        self, image: NDArray[np.uint8], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
+    def cut(self, image: Pixels, center: Float64, scale: Float64) -> Pixels:
         """Cut one crop per region, see `Geometry`; only the width of `scale` counts.
 
         Raises `InvalidBoxError` if a region is not finite or has no area.
@@ -72,9 +69,7 @@ class HRNetOfficial:
                 crop[:] = _resized(region, (side, side), _stretch(region))
         return crops
 
-    def to_image(
-        self, points: NDArray[np.floating], center: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def to_image(self, points: NDArray[np.floating], center: Float64, scale: Float64) -> Float32:
         """Map points to pixels of the image; only the width of `scale` counts.
 
         Notes
@@ -88,9 +83,7 @@ class HRNetOfficial:
         # Truncation is towards zero, not down: negative coordinates move up.
         return (exact if self.unbiased else np.trunc(exact) + 1).astype(np.float32)
 
-    def _back(
-        self, center: NDArray[np.float64], side: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _back(self, center: Float64, side: Float64) -> tuple[Float64, Float64]:
         """Return zoom (N, 1) and shift (N, 2) from pixels of the crop to pixels of the image.
 
         Upstream inverts a matrix. This order of operations gives the same last bit, which matters near whole pixels.
@@ -99,7 +92,7 @@ class HRNetOfficial:
         zoom = 1 / (crop_side / side)
         return zoom, -(crop_side * (-center / side + 0.5)) * zoom
 
-    def _copied(self, image: NDArray[np.uint8], center: NDArray[np.float32], side: float) -> NDArray[np.uint8]:
+    def _copied(self, image: Pixels, center: Float32, side: float) -> Pixels:
         """Copy a square region, of the shrunk image if it is large; empty if the image shrinks to nothing."""
         height, width = image.shape[:2]
         factor = side / self.input_size[0]
@@ -126,22 +119,22 @@ class HRNetOfficial:
         return pixels
 
 
-def _stretch(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _stretch(pixels: Pixels) -> Pixels:
     """Return the table (256,) that stretches the contrast to 0..255 over all channels (SciPy's `bytescale`)."""
     low, high = np.float32(pixels.min()), np.float32(pixels.max())
     # In float32: with float64 one crop in ten gets other values.
     values = (np.arange(256, dtype=np.float32) - low) * (np.float32(255) / max(high - low, np.float32(1)))
-    table: NDArray[np.uint8] = (values.clip(0, 255) + np.float32(0.5)).astype(np.uint8)
+    table: Pixels = (values.clip(0, 255) + np.float32(0.5)).astype(np.uint8)
     return table
 
 
 def _resized(
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     size: tuple[int, int],
-    table: NDArray[np.uint8],
+    table: Pixels,
     rows: slice = slice(None),
     columns: slice = slice(None),
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """Return some rows and columns of an image that gets new values and is then resized to `size` (height, width)."""
     # SciPy takes the first axis of length 3 for the channels, be it the height.
     pixels = np.moveaxis(pixels, pixels.shape.index(3), -1)

@@ -15,14 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
-from facelandmarks.geometry.warp import Border, blend
-
-Floats = NDArray[np.float32]
+from facelandmarks.geometry import Float32, Float64, Pixels
+from facelandmarks.geometry.warp import SIDE_LIMIT, Border, blend
 
 _STEPS = 32  # a pixel is divided into
 _BLOCK = 32  # OpenCV works through blocks of this many pixels squared
-# cv2.remap takes int16 positions and refuses images with a side of this size.
-_SIDE_LIMIT = 32767
 _BAND = 32  # rows whose positions are computed at a time: what is between stays in the processor's cache
 _PI = np.float32(np.pi)
 
@@ -32,22 +29,13 @@ class Rotated:
     """MediaPipe's convention (`Geometry`), whose regions may have any rotation.
 
     Rotations are those of `Crops`: the image turned clockwise by this angle shows the region upright.
-
-    Attributes
-    ----------
-    input_size
-        Width and height of the crop in pixels.
-    padding
-        Side of the region in longer sides of the box.
-    border
-        What is beyond the image: its outermost pixels again, or black.
     """
 
-    input_size: tuple[int, int]
-    padding: float = 1.5
-    border: Border = "replicate"
+    input_size: tuple[int, int]  # width and height of the crop in pixels
+    padding: float = 1.5  # side of the region in longer sides of the box
+    border: Border = "replicate"  # what is beyond the image: its outermost pixels again, or black
 
-    def regions(self, boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regions(self, boxes: Float64) -> tuple[Float64, Float64]:
         """Return center and scale of each box, see `Geometry`; they hold float32 values."""
         low, high = np.asarray(boxes, np.float32)[:, :2], np.asarray(boxes, np.float32)[:, 2:]
         size = high - low
@@ -55,7 +43,7 @@ class Rotated:
         center = low + size / np.float32(2)
         return center.astype(np.float64), np.stack([side, side], 1).astype(np.float64)
 
-    def rotations(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
+    def rotations(self, left: NDArray[np.floating], right: NDArray[np.floating]) -> Float64:
         """Return the rotations (N,), in -pi..pi, that make the line between two points (N, 2) level: of the eyes.
 
         They hold float32 values. Equal points, and such that are NaN, leave the region upright.
@@ -63,12 +51,12 @@ class Rotated:
         across, down = (np.asarray(right, np.float32) - np.asarray(left, np.float32)).T
         angle = np.arctan2(down, across)
         angle = angle - 2 * _PI * np.floor((angle + _PI) / (2 * _PI))  # atan2 gives pi itself, which becomes -pi
-        rotations: NDArray[np.float64] = np.where(np.isfinite(angle), -angle, 0).astype(np.float64)
+        rotations: Float64 = np.where(np.isfinite(angle), -angle, 0).astype(np.float64)
         return rotations
 
     def regions_after(
         self, points: NDArray[np.floating], left: NDArray[np.floating], right: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[Float64, Float64, Float64]:
         """Return center, scale and rotation of the regions of landmarks (N, K, 2), with the eyes at `left` and `right`.
 
         Notes
@@ -79,13 +67,7 @@ class Rotated:
         boxes = np.concatenate([points.min(1), np.maximum(points.max(1), 0)], axis=1)
         return *self.regions(boxes), self.rotations(left, right)
 
-    def cut(
-        self,
-        image: NDArray[np.uint8],
-        center: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        rotation: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.uint8]:
+    def cut(self, image: Pixels, center: Float64, scale: Float64, rotation: Float64 | None = None) -> Pixels:
         """Cut one crop per region, see `Geometry`; byte for byte as OpenCV 4 does. None: all are upright."""
         width, height = self.input_size
         crops = np.empty((len(center), height, width, 3), np.uint8)
@@ -101,7 +83,7 @@ class Rotated:
         mode = cv2.BORDER_REPLICATE if self.border == "replicate" else cv2.BORDER_CONSTANT
         for crop, four in zip(crops, corners, strict=True):
             x, y = _maps(four, width, height)
-            if max(image.shape[:2]) < _SIDE_LIMIT:
+            if max(image.shape[:2]) < SIDE_LIMIT:
                 # Fixed-point maps, int16 pixel and fraction: with them every OpenCV does the blend of OpenCV 4.
                 maps = cv2.convertMaps(x, y, cv2.CV_16SC2)
                 cv2.remap(image, *maps, cv2.INTER_LINEAR, crop, mode, 0)
@@ -111,12 +93,8 @@ class Rotated:
         return crops
 
     def to_image(
-        self,
-        points: NDArray[np.floating],
-        center: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        rotation: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float32]:
+        self, points: NDArray[np.floating], center: Float64, scale: Float64, rotation: Float64 | None = None
+    ) -> Float32:
         """Map points to pixels of the image, see `Geometry`: the inverse of `cut`."""
         turn = np.zeros(len(center)) if rotation is None else -rotation
         middle, size, angle = (np.asarray(value, np.float32) for value in (center, scale, turn))
@@ -127,12 +105,12 @@ class Rotated:
         return np.stack([(cosine * x - sine * y) * width + left, (sine * x + cosine * y) * height + top], axis=-1)
 
 
-def letterbox(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def letterbox(width: int, height: int) -> tuple[Float64, Float64]:
     """Return center and scale of the one region that shows a whole image in a square."""
     return np.array([[width, height]]) / 2, np.full((1, 2), float(max(width, height)))
 
 
-def _maps(corners: Floats, width: int, height: int) -> tuple[Floats, Floats]:
+def _maps(corners: Float32, width: int, height: int) -> tuple[Float32, Float32]:
     """Return the places in the image of the pixels of a crop with these corners: x, y (H, W), multiples of 1/32 px."""
     # The inverse of OpenCV's map of the corners.
     target = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)

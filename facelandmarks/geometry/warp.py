@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.geometry import Float64, Pixels
 
 Ints = NDArray[np.int64]
 Terms = tuple[Ints, Ints, Ints, Ints]
 Border = Literal["replicate", "black"]
 
 # cv2.remap takes int16 positions and refuses images with a side of this size.
-_SIDE_LIMIT = 32767
+SIDE_LIMIT = 32767
 # Positions are in units of 1/1024 px: the end of int16 pixels, and the largest term whose sums stay exact.
 _INT16_EDGE = 32768 * 1024
 _FAR = 2.0**60
@@ -27,7 +28,7 @@ _ROWS = 2048
 _BAND = 64  # rows whose maps are computed at a time, so that intermediate arrays stay in the processor's cache
 
 
-def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+def warp_crops(image: Pixels, matrices: Float64, size: tuple[int, int]) -> Pixels:
     """Cut crops (N, H, W, 3) of `size` (W, H) out of an image (height, width, 3); outside of it they are black.
 
     `matrices` (N, 2, 3), finite, take pixels of the image to pixels of the crop.
@@ -42,7 +43,7 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     crops = np.empty((len(matrices), height, width, 3), np.uint8)
     image = np.ascontiguousarray(image)
     terms = _position_terms(matrices, width, height)
-    if max(image.shape[:2]) >= _SIDE_LIMIT:
+    if max(image.shape[:2]) >= SIDE_LIMIT:
         for crop, x_rows, x_columns, y_rows, y_columns in zip(crops, *terms, strict=True):
             crop[:] = blend(image, (x_rows + x_columns) >> 5, (y_rows + y_columns) >> 5)
         return crops
@@ -61,7 +62,7 @@ def warp_crops(image: NDArray[np.uint8], matrices: NDArray[np.float64], size: tu
     return crops
 
 
-def _position_terms(matrices: NDArray[np.float64], width: int, height: int) -> Terms:
+def _position_terms(matrices: Float64, width: int, height: int) -> Terms:
     """Return source positions as terms of sums: x of rows (N, H, 1) and columns (N, 1, W), then y, in 1/1024 px."""
     m = np.asarray(matrices, np.float64)
     determinant = m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0]
@@ -109,7 +110,7 @@ def _within_int16(rows: Ints, columns: Ints) -> NDArray[np.int32]:
     return total
 
 
-def blend(image: NDArray[np.uint8], x: Ints, y: Ints, border: Border = "black") -> Ints:
+def blend(image: Pixels, x: Ints, y: Ints, border: Border = "black") -> Ints:
     """Return an image at positions (H, W) in 1/32 px: (H, W, 3), each blended of the four pixels around it.
 
     The same as `cv2.remap`, slower, for images that are too large for it; `border` is what lies outside of the image.

@@ -41,18 +41,9 @@ class ResidualBlock(nn.Module):
 class PyramidTrunk(nn.Module):
     """Residual stages of falling resolution, and a top-down pyramid over them.
 
-    Parameters
-    ----------
-    stem
-        Channels of the two stride-2 convolutions at the input.
-    widths
-        Channels of the residual stages; each after the first runs at half the resolution of the one before.
-    blocks
-        Residual blocks in each stage.
-    neck
-        Channels of the pyramid.
-    first_stride
-        Stride of the first stage, after the 4 of the stem.
+    `stem`, `widths` and `neck` are the channels of the two stride-2 convolutions at the input, of the residual stages,
+    each after the first at half the resolution of the one before, and of the pyramid; `blocks` the residual blocks of
+    each stage. `first_stride` is that of the first stage, after the 4 of the stem.
     """
 
     def __init__(

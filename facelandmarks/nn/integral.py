@@ -17,12 +17,7 @@ LARGEST_ERROR = 0.15
 
 
 def integrate(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points as the expectation of each map's softmax, with scores and spreads.
-
-    Parameters
-    ----------
-    logits
-        (N, K, h, w), one map per landmark; any offset of a map is the same.
+    """Return points as the expectation of the softmax of each map of logits (N, K, h, w), with scores and spreads.
 
     Returns
     -------

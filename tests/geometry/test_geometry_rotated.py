@@ -119,7 +119,7 @@ def test_images_too_large_for_opencv_are_cut_alike(monkeypatch, border):
     image = noise(150, 170)
     regions = region(20, 140, 160, rotation=0.7)
     small = cut(image, regions, SIZE, border)
-    monkeypatch.setattr(rotated, "_SIDE_LIMIT", 100)
+    monkeypatch.setattr(rotated, "SIDE_LIMIT", 100)
     np.testing.assert_array_equal(cut(image, regions, SIZE, border), small)
 
 

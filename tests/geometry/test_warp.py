@@ -95,7 +95,7 @@ def test_both_ways_to_cut_are_equal(seed: int) -> None:
     matrices = np.stack([random_matrix(rng) for _ in range(rng.integers(1, 80))])  # more than one call of OpenCV
     matrices[::3, [0, 1], [1, 0]] = 0  # not turned
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warp, "_SIDE_LIMIT", 0)  # as if the picture were too large for OpenCV
+        patch.setattr(warp, "SIDE_LIMIT", 0)  # as if the picture were too large for OpenCV
         slow = warp_crops(picture, matrices, SIZE)
     np.testing.assert_array_equal(warp_crops(picture, matrices, SIZE), slow)
 
