@@ -91,14 +91,15 @@ class DatasetError(FaceLandmarksError, ValueError):
 
 
 @contextmanager
-def import_of(library: str) -> Iterator[None]:
-    """Turn the failed import of a library of `CURES` into a `MissingDependencyError` that says what to do."""
+def import_of(package: str, cure: str | None = None) -> Iterator[None]:
+    """Turn the failed import of a package into a `MissingDependencyError` with a cure; None: that of `CURES`."""
+    name = package.partition(".")[0]
     try:
         yield
     except ImportError as error:
-        if isinstance(error, FaceLandmarksError) or (error.name or library).partition(".")[0] != library:
+        if isinstance(error, FaceLandmarksError) or (error.name or name).partition(".")[0] != name:
             raise
-        raise MissingDependencyError(CURES[library].format(error=error)) from error
+        raise MissingDependencyError((cure or CURES[name]).replace("{error}", str(error))) from error
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
@@ -110,11 +111,8 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
 
 def require(package: str, purpose: str, install: str) -> Any:
     """Import a package, or raise `MissingDependencyError`: `purpose` needs it, `pip install INSTALL` brings it."""
-    try:
+    with import_of(package, f"{purpose} needs {package.partition('.')[0]}: pip install {install}"):
         return import_module(package)
-    except ImportError as error:
-        name = package.partition(".")[0]
-        raise MissingDependencyError(f"{purpose} needs {name}: pip install {install}") from error
 
 
 def hint_at(name: object, known: Collection[str]) -> str:

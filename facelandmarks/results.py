@@ -80,15 +80,11 @@ class Decoded:
         return len(self.points)
 
     def __getitem__(self, rows: Any) -> "Decoded":
-        return Decoded(*(_at(part, rows) for part in self.parts()))
+        return Decoded(*(_at(part, rows) for part in vars(self).values()))
 
     def copy(self) -> "Decoded":
         """Return the same in memory of its own."""
         return self.join([self])
-
-    def parts(self) -> tuple[NDArray[np.float32] | None, ...]:
-        """Return all arrays, in the order of the attributes."""
-        return self.points, self.scores, self.depth, self.expected_error
 
     @classmethod
     def join(cls, parts: "Sequence[Decoded]") -> "Decoded":

@@ -36,11 +36,7 @@ def average_heatmaps(direct: Float32, mirrored: Float32, exchange: Places, shift
 
 
 def average_coordinates(
-    direct: Float32,
-    mirrored: Float32,
-    exchange: Places,
-    input_size: tuple[int, int],
-    shifted: bool = False,
+    direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int], shifted: bool = False
 ) -> Float32:
     """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
 

@@ -4,6 +4,7 @@ Source: Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on M
 MediaPipe's files `face_detection_short_range.tflite` and `face_detection_full_range_sparse.tflite`.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -142,17 +143,12 @@ class Bottleneck(nn.Module):
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
-class Separable(nn.Module):
+class Separable(nn.Sequential):
     """A depthwise and a pointwise convolution; here both sides are padded alike, at stride 2 too."""
 
     def __init__(self, given: int, made: int, stride: int = 1) -> None:
-        super().__init__()
-        self.dw = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
-        self.pw = nn.Conv2d(given, made, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.pw(self.dw(x))
-        return result
+        depthwise = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
+        super().__init__(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
 
 
 class Down(nn.Module):

@@ -5,6 +5,7 @@ et al., Attention Mesh, 2020; layer by layer as in MediaPipe's files `face_landm
 `face_landmark_with_attention.tflite`.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -29,16 +30,11 @@ LIPS_CORNERS, LEFT_CORNERS, RIGHT_CORNERS = (61, 291), (33, 133), (362, 263)  # 
 CELL = 4.0  # pixels of the crop for a cell of the map that the regions are cut from
 
 
-class Activated(nn.Module):
+class Activated(nn.Sequential):
     """A convolution and its PReLU."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.conv, self.act = conv, PReLU(conv.out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.act(self.conv(x))
-        return result
+        super().__init__(OrderedDict(conv=conv, act=PReLU(conv.out_channels)))
 
 
 def _blocks(sizes: Sequence[tuple[int, int, int]]) -> nn.Sequential:

@@ -19,16 +19,10 @@ LARGEST_ERROR = 0.15
 def integrate(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return points as the expectation of the softmax of each map of logits (N, K, h, w), with scores and spreads.
 
-    Returns
-    -------
-    points
-        float32 (N, K, 2), x and y as fractions of the crop's width and height. Cells are areas: the middle of cell i is
-        at (i + 0.5) / w.
-    scores
-        float32 (N, K) in 0..1: the probability of the cells whose middles lie within 1.5 cells of the point on both
-        axes (3 or 4 cells a side; those beyond the map count nothing).
-    spreads
-        float32 (N, K): root mean square distance from the point over its map, x and y as fractions of the sides.
+    Points (N, K, 2) are fractions of the crop's width and height; cells are areas, so the middle of cell i is at
+    (i + 0.5) / w. Scores (N, K), 0..1, are the probability of the cells whose middles lie within 1.5 cells of the point
+    on both axes (3 or 4 cells a side; those beyond the map count nothing). Spreads (N, K) are the root mean square
+    distance from the point over its map, in the same fractions.
 
     Notes
     -----

@@ -4,6 +4,7 @@ He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. Parameter 
 of heads, those of MMPose 1.x.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -73,25 +74,20 @@ class ResNet(nn.Module):
         return features
 
 
-class HeatmapHead(nn.Module):
+class HeatmapHead(nn.Sequential):
     """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
 
     `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
     """
 
     def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:
-        super().__init__()
         steps: list[nn.Module] = []
         for width in deconvolutions:
             conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
             steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
             channels = width
-        self.deconv_layers = nn.Sequential(*steps)
-        self.final_layer = nn.Conv2d(channels, landmarks, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        heatmaps: Tensor = self.final_layer(self.deconv_layers(features))
-        return heatmaps
+        last = nn.Conv2d(channels, landmarks, 1)
+        super().__init__(OrderedDict(deconv_layers=nn.Sequential(*steps), final_layer=last))
 
 
 class RegressionHead(nn.Module):

@@ -31,11 +31,7 @@ To use them: `FACELANDMARKS_MIRROR={address}`. They are trusted no more than any
 
 
 def model_card(
-    spec: ModelSpec,
-    record: FileRecord,
-    manifest: Manifest,
-    made_from: Mapping[str, Any],
-    address: str | None = None,
+    spec: ModelSpec, record: FileRecord, manifest: Manifest, made_from: Mapping[str, Any], address: str | None = None
 ) -> str:
     """Return a model's card: metadata of the Hub in YAML, then text in Markdown.
 

@@ -31,12 +31,7 @@ class Verdict:
 
 
 def judge(
-    record: FileRecord,
-    found: Found,
-    pin: Pin | None,
-    *,
-    allow_unverified: bool = False,
-    vouched: bool = False,
+    record: FileRecord, found: Found, pin: Pin | None, *, allow_unverified: bool = False, vouched: bool = False
 ) -> Verdict:
     """Decide about a file that was read whole; `pin` is the file that was accepted under its name before.
 
