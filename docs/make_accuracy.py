@@ -19,7 +19,7 @@ from pages import table
 
 from facelandmarks.evaluation import Report, evaluate, tables
 from facelandmarks.evaluation.datasets import read
-from facelandmarks.evaluation.groups import groups_of, mean_of
+from facelandmarks.evaluation.figures import groups_of, mean_of
 from facelandmarks.evaluation.rows import at_hand
 from facelandmarks.evaluation.statistics import from_json
 from facelandmarks.images import load_image

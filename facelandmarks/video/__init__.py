@@ -8,8 +8,7 @@
 
 from facelandmarks.video.annotate import Summary, annotate, draw_tracked
 from facelandmarks.video.frames import Frame, TruncatedVideoWarning, Video, VideoInfo, as_frames, read_video
-from facelandmarks.video.smooth import Cutoffs, FaceSmoother, Smoothing
-from facelandmarks.video.stability import jitter, lag
+from facelandmarks.video.smooth import Cutoffs, FaceSmoother, Smoothing, jitter, lag
 from facelandmarks.video.track import TrackedFrame, track
 from facelandmarks.video.write import VideoWriter
 

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 class Access:
     """How weights may be obtained: the options that `load_model` and `export_model` share."""
 
-    cache_dir: Folder = None  # folder of the cache; None: as `cache_folder` says
+    cache_dir: Folder = None  # folder of the cache; None: as `folder` says
     offline: bool | None = None  # whether the network must not be used; None: as `is_offline` says
     allow_unverified: bool = False  # whether to accept, on first use, a file without a published digest
     progress: bool | None = None  # whether to show a bar on stderr; None: if stderr is a terminal
@@ -35,31 +35,26 @@ class Access:
 
     @property
     def folder(self) -> Path:
-        """Return the folder of the cache."""
-        return cache_folder(self.cache_dir)
+        """Return `cache_dir`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder.
+
+        Without a home folder, as in a container that runs under a bare number, it is `NOWHERE`.
+        """
+        own = self.cache_dir if self.cache_dir is not None else os.environ.get("FACELANDMARKS_CACHE")
+        try:
+            if own:
+                return Path(own).expanduser()
+            base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+            if base.is_absolute():  # others count as not set (XDG Base Directory Specification)
+                return base / "facelandmarks"
+            from platformdirs import user_cache_path
+
+            found = user_cache_path("facelandmarks", appauthor=False)
+        except RuntimeError:  # of `~` without a home folder
+            return NOWHERE
+        return found if found.is_absolute() and os.environ.get("HOME") != "" else NOWHERE
 
 
 USUAL = Access()
-
-
-def cache_folder(chosen: Folder = None) -> Path:
-    """Return `chosen`, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's folder.
-
-    Without a home folder, as in a container that runs under a bare number, it is `NOWHERE`.
-    """
-    own = chosen if chosen is not None else os.environ.get("FACELANDMARKS_CACHE")
-    try:
-        if own:
-            return Path(own).expanduser()
-        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if base.is_absolute():  # others count as not set (XDG Base Directory Specification)
-            return base / "facelandmarks"
-        from platformdirs import user_cache_path
-
-        found = user_cache_path("facelandmarks", appauthor=False)
-    except RuntimeError:  # of `~` without a home folder
-        return NOWHERE
-    return found if found.is_absolute() and os.environ.get("HOME") != "" else NOWHERE
 
 
 def is_offline(chosen: bool | None = None) -> bool:

@@ -19,7 +19,7 @@ from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.cli.weights import main
 from facelandmarks.detection import load_detector
 from facelandmarks.errors import ChecksumError, DownloadError, OfflineError
-from facelandmarks.weights.cache import NOWHERE, Access, Place, cache_folder
+from facelandmarks.weights.cache import NOWHERE, Access, Place
 from facelandmarks.weights.fetch import obtain
 
 UNKNOWN = {"bytes": None, "sha256": None}
@@ -177,7 +177,7 @@ def test_without_a_home_folder_there_is_no_cache(monkeypatch, settings, no_socke
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    assert cache_folder() == NOWHERE
+    assert Access().folder == NOWHERE
     assert load_detector().name == "compact"
     with pytest.raises(DownloadError, match=r"no home folder to keep it in. Set FACELANDMARKS_CACHE"):
         obtain(record_of("https://nowhere.invalid/x"), Access(offline=False))
@@ -189,15 +189,15 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.delenv("FACELANDMARKS_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    usual = cache_folder()
+    usual = Access().folder
     assert usual.is_relative_to(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # counts as not set
-    assert cache_folder() == usual
+    assert Access().folder == usual
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "facelandmarks"
+    assert Access().folder == tmp_path / "xdg" / "facelandmarks"
     monkeypatch.setenv("FACELANDMARKS_CACHE", "~/own")
-    assert cache_folder() == tmp_path / "own"
-    assert cache_folder("given") == Path("given")
+    assert Access().folder == tmp_path / "own"
+    assert Access("given").folder == Path("given")
 
 
 def test_a_cache_of_somebody_else_is_as_good_as_empty(read_only, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import pytest
 from weight_records import BODY, NAME, OTHER, record_of, sha256
 
 from facelandmarks.errors import CheckpointError, ChecksumError
-from facelandmarks.weights.cache import Pin, Place, cache_folder, is_offline, read_pin, write_pin
+from facelandmarks.weights.cache import Access, Pin, Place, is_offline, read_pin, write_pin
 from facelandmarks.weights.fetch import cached
 from facelandmarks.weights.trust import Found, digest_kind, examine, judge
 
@@ -132,19 +132,19 @@ def test_pins_are_small_json(place):
 )
 def test_names_that_are_no_plain_file_names(name):
     with pytest.raises(CheckpointError, match="plain file name"):
-        Place(cache_folder("."), name)
+        Place(Access(".").folder, name)
 
 
 def test_the_folder_of_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FACELANDMARKS_CACHE", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder(tmp_path) == tmp_path
-    assert cache_folder() == tmp_path / "own"
+    assert Access(tmp_path).folder == tmp_path
+    assert Access().folder == tmp_path / "own"
     monkeypatch.delenv("FACELANDMARKS_CACHE")
-    assert cache_folder() == tmp_path / "xdg" / "facelandmarks"
+    assert Access().folder == tmp_path / "xdg" / "facelandmarks"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder().name == "facelandmarks"
-    assert not cache_folder("~/x").as_posix().startswith("~")
+    assert Access().folder.name == "facelandmarks"
+    assert not Access("~/x").folder.as_posix().startswith("~")
 
 
 @pytest.mark.parametrize("name", ["FACELANDMARKS_OFFLINE", "HF_HUB_OFFLINE"])
