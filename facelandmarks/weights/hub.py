@@ -33,7 +33,9 @@ _LOG = logging.getLogger(__name__)
 def import_hub() -> Any:
     """Import huggingface-hub without its telemetry."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read at the first import; a user's own setting stands
-    import huggingface_hub
+    import huggingface_hub.constants
+    import huggingface_hub.errors
+    import huggingface_hub.utils  # of these it has none before they are imported
 
     return huggingface_hub
 
@@ -92,7 +94,8 @@ def upload(folder: Path, url: str, message: str, *, private: bool | None = None)
 @contextmanager
 def _errors(what: str, offline: bool = False, progress: bool | None = None) -> Iterator[None]:
     """Turn what the hub's library raises into errors of ours, and hide its progress bars if they are not wanted."""
-    bars = import_hub().utils
+    hub = import_hub()
+    bars, failures = hub.utils, hub.errors.HfHubHTTPError.__bases__
     hidden = progress is False and not bars.are_progress_bars_disabled()
     if hidden:
         bars.disable_progress_bars()
@@ -100,7 +103,7 @@ def _errors(what: str, offline: bool = False, progress: bool | None = None) -> I
         yield
     except FaceLandmarksError:
         raise
-    except (OSError, ValueError, RuntimeError, *import_hub().errors.HfHubHTTPError.__bases__) as error:
+    except (OSError, ValueError, RuntimeError, *failures) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if offline:
             raise OfflineError(f"{what}: it is not in the hub's cache, and the network must not be used") from error

@@ -382,8 +382,8 @@ def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     others = (
         (model, pictures[:-1], {}),
         (flipping, pictures, {}),
-        (model, pictures, {"min_score": 0.9}),
-        (model, pictures, {"rotations": (0, 180)}),
+        (model, pictures, {"find": Find(min_score=0.9)}),
+        (model, pictures, {"find": Find(rotations=(0, 180))}),
     )
     for other, images, options in others:
         with pytest.raises(InvalidOptionError, match="another run"):

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -46,6 +49,14 @@ def pushed(tmp_path_factory):
     """The files of a model as they are pushed."""
     folder = tmp_path_factory.mktemp("pushed")
     return {path.name: path.read_bytes() for path in write_model("compact_300w", folder)}
+
+
+def test_a_fresh_process_knows_the_usual_hub():
+    """Parts of huggingface-hub are not there before they are imported, and here nothing has done that."""
+    code = "from facelandmarks.weights.hub import _endpoint, import_hub; print(_endpoint(import_hub()))"
+    environment = {name: value for name, value in os.environ.items() if name != "HF_ENDPOINT"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "https://huggingface.co\n"
 
 
 @pytest.mark.parametrize("where", ["manifest", "mirror", "weights"])
