@@ -14,7 +14,7 @@ from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.pipeline import choose
 from facelandmarks.schemes import Scheme
-from facelandmarks.weights.addresses import HUB, HUB_FORM
+from facelandmarks.weights import addresses
 from facelandmarks.weights.bundle import document_of, write_mirror
 from facelandmarks.weights.cache import USUAL, Access
 from facelandmarks.weights.card import mirror_page, model_card
@@ -115,6 +115,6 @@ def push_mirror(files: Sequence[tuple[FileRecord, Path]], address: str, *, priva
 
 def check_address(address: str) -> None:
     """Refuse what is not the address of a repository, before anything is read: an `InvalidOptionError`."""
-    match = HUB_FORM.fullmatch(address)
+    match = addresses.HUB_FORM.fullmatch(address)
     if match is None or match["path"]:
-        raise InvalidOptionError(f"expected {HUB}owner/repository, got {address!r}")
+        raise InvalidOptionError(f"expected {addresses.HUB}owner/repository, got {address!r}")
