@@ -113,10 +113,10 @@ def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
     """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
     try:
         if isinstance(values, (list, tuple)):
-            values = [to_float64(each, expected) for each in values]
-        elif hasattr(values, "detach"):
+            return np.array([to_float64(each, expected) for each in values], np.float64)
+        if hasattr(values, "detach"):
             values = values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
-        return np.array(values, dtype=np.float64)
+        return np.array(values, np.float64)
     except Exception as error:  # tensors raise errors of a dozen kinds: meta, sparse, quantized
         raise InvalidBoxError(f"{expected}, got {values!r:.200}") from error
 
