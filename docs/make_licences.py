@@ -68,7 +68,7 @@ def row_of_file(file: Any) -> str:
 
 
 def row_of_data(name: str, data: dict[str, str | None]) -> str:
-    """What is published of a data set."""
+    """What is published of a dataset."""
     title = f"[{name}]({data['homepage']})" if data["homepage"] else name
     return row(title, data["terms"] or "nothing published", data["where"] or "", data["note"] or "")
 

@@ -27,7 +27,7 @@ COLUMNS = f"""\
 ## The columns
 
 - **NME, %**: mean distance from the annotated points, divided as [Normalisers](#normalisers) says, as reported by
-  those who are named, on their data. Compare it within one data set only: [all published
+  those who are named, on their data. Compare it within one dataset only: [all published
   numbers](#published-accuracy).
 - **MB** of the file; with ~, where its size is not published, four bytes a number. **M** parameters.
 - **ms** of processor time for one face, box given, as published, that is with the mirrored crop where the authors'
@@ -61,7 +61,7 @@ TERMS_IN_SHORT = {
     "Face6": "non-commercial",
     "LaPa": "non-commercial",
 }
-HEADLINES = ("full", "test", "all", "test (434 common-set faces)")  # the subset that stands for a data set
+HEADLINES = ("full", "test", "all", "test (434 common-set faces)")  # the subset that stands for a dataset
 SOURCES = {"mmpose v0": "MMPose 0.x", "mmpose v1": "MMPose 1.x", "README": "HRNet's authors", "measured by": "us"}
 
 
@@ -157,7 +157,7 @@ def settings(info: dict[str, Any]) -> list[object]:
 
 
 def published(infos: list[dict[str, Any]]) -> list[str]:
-    """A table a data set and metric, one row a model and source."""
+    """A table a dataset and metric, one row a model and source."""
     rows = [(info["name"], row) for info in infos for row in info["published"]]
     parts = []
     for kind, group in groupby(sorted(rows, key=lambda pair: kind_of(pair[1])), key=lambda pair: kind_of(pair[1])):
@@ -199,7 +199,7 @@ def told(info: dict[str, Any]) -> str:
 
 
 def terms(infos: list[dict[str, Any]]) -> dict[str, str]:
-    """What binds the use of each data set."""
+    """What binds the use of each dataset."""
     found = {name: data for info in infos for name, data in info["training_data"].items()}
     return {name: text_of_terms(data) for name, data in sorted(found.items())}
 

@@ -1,4 +1,4 @@
-"""Measure models of one data set side by side, one a GPU (or a CPU), on this machine or on a cluster of Ray.
+"""Measure models of one dataset side by side, one a GPU (or a CPU), on this machine or on a cluster of Ray.
 
     python examples/ray_evaluate.py --dataset 300w --data-root FOLDER --out FOLDER [--gpus-per-model 1] MODEL..
 

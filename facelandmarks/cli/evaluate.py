@@ -1,4 +1,4 @@
-"""facelandmarks-eval: measure models on a data set, and compare with the published numbers."""
+"""facelandmarks-eval: measure models on a dataset, and compare with the published numbers."""
 
 import argparse
 import sys
@@ -45,7 +45,7 @@ Exit codes: 0 done, 1 a subset or weights could not be read, or FAIL, DIFFERENT 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    what = "Measure models on a data set by the protocols of the published tables."
+    what = "Measure models on a dataset by the protocols of the published tables."
     parser = new_parser("facelandmarks-eval", what, EPILOG)
     add_choices(parser.add_argument_group("what is measured"))
     how = parser.add_argument_group("how it runs")
@@ -60,11 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--resume", type=Path, metavar="DIR", help="keep predictions in this folder, and use those already in it"
     )
     out = parser.add_argument_group("what comes out")
-    out.add_argument("--list", action="store_true", help="print data sets, how to obtain them, and published rows")
+    out.add_argument("--list", action="store_true", help="print datasets, how to obtain them, and published rows")
     out.add_argument(
         "--compare-annotations",
         action="store_true",
-        help="print how the forms of a data set differ; nothing is measured",
+        help="print how the forms of a dataset differ; nothing is measured",
     )
     out.add_argument(
         "--compare",
@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
 def add_choices(what: "argparse._ArgumentGroup") -> None:
     """Add the options that say what is measured."""
     what.add_argument("--dataset", metavar="NAME", help="wflw, 300w, aflw, cofw, ...: see --list")
-    what.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
+    what.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the dataset")
     what.add_argument(
         "--model",
         dest="models",
@@ -165,8 +165,12 @@ def check_usage(args: argparse.Namespace) -> str | None:
     reports = args.compare and all(name.endswith(".json") for name in args.compare)
     if args.compare and (args.models or args.predictions or args.weights or args.render):
         return "--compare A B names all that is compared: leave out --model, --weights, --predictions and --render"
-    if not (args.list or args.render or reports) and not (args.dataset and args.data_root):
-        return "give --dataset and --data-root, or --list"
+    if not (args.list or args.render or reports):
+        if args.dataset is None:
+            return "give --dataset NAME and --data-root DIR, or --list"
+        where = get_release(args.dataset)  # a wrong name comes first
+        if args.data_root is None:
+            return f"give --data-root DIR, the folder of {where.title}; --list says where to get the data"
     if args.data_root and not args.data_root.exists():
         return f"no such folder: {args.data_root}; --list says where to get the data"
     files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]

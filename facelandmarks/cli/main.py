@@ -12,7 +12,7 @@ COMMANDS = {
     "predict": ("predict", "landmarks of the faces in images, folders, videos and of a camera"),
     "models": ("models", "list the models, or say all about one"),
     "weights": ("weights", "fetch, verify and register weights files"),
-    "eval": ("evaluate", "measure models on a data set, beside the published numbers"),
+    "eval": ("evaluate", "measure models on a dataset, beside the published numbers"),
     "export": ("export", "write a model as an ONNX file"),
     "demo": ("demo", "serve a page to click, in a browser on this machine"),
 }

@@ -10,8 +10,8 @@ from facelandmarks.cli import common
 from facelandmarks.zoo import DEFAULT_MODEL
 
 EPILOG = """\
-Without NAME, one line a model: its points, their scheme, the crop, the error that its authors published on the data set
-that it was trained on, and whether its weights are here. docs/models.md compares them.
+Without NAME, print one line a model: its points, their scheme, the crop, the error that its authors report, and where
+its weights are: in the wheel, cached, or - for not fetched yet. docs/models.md compares the models.
 Exit codes: 0 done, 2 wrong usage.
 """
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         return common.DONE
     infos = [model_info(name) for name in list_models()]
     rows = [row for row in (describe(info, args.cache_dir) for info in infos) if args.points in (None, int(row[1]))]
-    head = ("name", "points", "scheme", "crop", "published error", "weights")
+    head = ("name", "points", "scheme", "crop", "reported error", "weights")
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -55,7 +55,7 @@ def describe(info: Mapping[str, Any], cache_dir: Path | None) -> tuple[str, ...]
 
 
 def headline(info: Mapping[str, Any]) -> str:
-    """Return the first published number of a model, of all faces if there is one: "NME 3.98 % (WFLW test)"."""
+    """Return the first reported number of a model, of all faces if there is one: "NME 3.98 % (WFLW test)"."""
     if not info["published"]:
         return "-"
     row = info["published"][0]
@@ -65,7 +65,8 @@ def headline(info: Mapping[str, Any]) -> str:
     if "/" in row["metric"]:  # several metrics in place of subsets
         return f"{subset} {values[subset]} % ({row['dataset']})"
     percent = values[subset] * (100 if row["unit"] == "fraction" else 1)
-    return f"{row['metric'].split()[0]} {percent:.4g} % ({row['dataset']} {subset})"
+    faces = subset if (own := row["source"].startswith("measured by")) else f"{row['dataset']} {subset}"
+    return f"{row['metric'].split()[0]} {percent:.4g} % ({'our own: ' * own}{faces})"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
 from facelandmarks.weights.hub import pin_path
-from facelandmarks.weights.manifest import ASSETS, KINDS, FileRecord, FileSource, load_manifest
+from facelandmarks.weights.manifest import ASSETS, KINDS, PREFIX_TRUST, FileRecord, FileSource, load_manifest
 from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 
@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (_, what) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         add[name] = command.add_argument
-    add["list"]("--dataset", help="files trained on this data set only")
+    add["list"]("--dataset", help="files trained on this dataset only")
     add["bundle"]("out", type=Path, metavar="OUT.zip")
     add["bundle"]("names", nargs="+", metavar="NAME")
     for name in ("fetch", "verify", "clean"):
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("mirror", "push"):
         add[name]("--private", action="store_true", default=None, help="for a repository that is made")
     add["fetch"]("--all", action="store_true", help="every file that can be fetched")
-    add["fetch"]("--dataset", help="every file trained on this data set")
+    add["fetch"]("--dataset", help="every file trained on this dataset")
     add["fetch"]("--offline", action="store_true", default=None, help="do not use the network")
     add["fetch"]("--quiet", action="store_true", help="no progress")
     add["clean"]("--all", action="store_true", help="every file of the manifest")
@@ -93,13 +93,13 @@ def record_of(name: str) -> FileRecord:
 
 
 def names_of_dataset(dataset: str | None) -> list[str]:
-    """Return the names of the models and files outside of the wheel: those trained on one data set, or all."""
+    """Return the names of the models and files outside of the wheel: those trained on one dataset, or all."""
     models = {file: name for name, file in FILES.items()}
     records = [record for record in load_manifest().files.values() if not record.asset]
     found = [models.get(r.name, r.name) for r in records if dataset is None or dataset in r.training_data]
     if not found:
         known = sorted({data for record in records for data in record.training_data})
-        raise UnknownNameError(f"no file was trained on {dataset!r}; data sets: {', '.join(known)}")
+        raise UnknownNameError(f"no file was trained on {dataset!r}; datasets: {', '.join(known)}")
     return found
 
 
@@ -212,7 +212,7 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
     def describe(name: str) -> str:
         record = record_of(name)
         begins = f"begins with {record.sha256_prefix}" if record.sha256_prefix else "not published"
-        trust = f" (trust: {record.prefix_trust})" if record.prefix_trust else ""
+        trust = f" ({PREFIX_TRUST[record.prefix_trust]})" if record.prefix_trust else ""
         lines = [f"file      {record.name}", *(f"url       {describe_source(each)}" for each in record.sources)]
         lines += [f"page      {p['url']}" + (f"  ({p['note']})" if "note" in p else "") for p in record.pages]
         lines += [f"bytes     {record.bytes or 'not published'}", f"sha256    {record.sha256 or begins}{trust}"]

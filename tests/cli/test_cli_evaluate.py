@@ -274,17 +274,19 @@ def test_the_list_names_data_sets_terms_and_rows(capsys):
 
 
 WRONG = [
-    ((), "give --dataset and --data-root"),
-    (("--dataset", "300w"), "give --dataset and --data-root"),
+    ((), "give --dataset NAME and --data-root DIR"),
+    (("--data-root", "."), "give --dataset NAME and --data-root DIR"),
+    (("--dataset", "300w"), "give --data-root DIR, the folder of 300-W; --list says"),
+    (("--dataset", "301w"), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--weights", "a.pth"), "got 0 models"),
     (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "leave out models"),
-    (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no data set '301w'"),
+    (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact"), "no model 'compact'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no 300w subset 'half'"),
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
-    (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
+    (("--dataset", "301w", "--data-root", "."), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
-    (("--compare", "compact_300w", "compact_300w"), "give --dataset and --data-root"),
+    (("--compare", "compact_300w", "compact_300w"), "give --dataset NAME and --data-root DIR"),
     (("--compare", "a.json", "b.json", "--model", "compact_300w"), "leave out --model"),
 ]
 

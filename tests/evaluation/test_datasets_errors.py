@@ -1,4 +1,4 @@
-"""Readers of data sets on what is missing, too little, or malformed: every error says what and where."""
+"""Readers of datasets on what is missing, too little, or malformed: every error says what and where."""
 
 import json
 import shutil
@@ -133,7 +133,7 @@ def test_malformed_pts(tmp_path, text, reason):
 def test_rows_with_numbers_and_flags_go_to_their_places(tmp_path):
     path = tmp_path / "a.pts"
     path.write_text("02 1.5 2.5 True\n04 3.5 4.5 False")
-    points, visible = read_pts(path)
+    points, visible = read_pts(str(path))
     np.testing.assert_array_equal(points, [[np.nan, np.nan], [1.5, 2.5], [np.nan, np.nan], [3.5, 4.5]])
     assert visible.tolist() == [False, True, False, False]
 

@@ -1,4 +1,4 @@
-"""Readers of data sets on real annotation files: every dialect, the published numbers of faces, forms that agree."""
+"""Readers of datasets on real annotation files: every dialect, the published numbers of faces, forms that agree."""
 
 import csv
 import json
@@ -280,7 +280,7 @@ def official(shared):
 
 @pytest.mark.parametrize(("name", "points"), [("wflw", 98), ("300w", 68), ("aflw", 19)])
 def test_lists_are_read_as_the_official_program_reads_them(official, name, points):
-    """Its own data set classes read the same lists; they keep scale and points, and the centre in float32."""
+    """Its own dataset classes read the same lists; they keep scale and points, and the centre in float32."""
     golden = np.load(official / "public" / f"e2e_hrnetv2_w18_{name}_official.npz")
     path = official / "annotations" / f"synthetic_{name}.csv"
     count, faces = read_hrnet_csv(path, points, box_size=name == "aflw")

@@ -388,7 +388,7 @@ def test_regions_are_in_the_numbers_of_the_file():
 
 
 def test_models_of_own_points_are_measured(tmp_path):
-    """Weights that were fine-tuned to the points of another data set, and the same as a folder; others are refused."""
+    """Weights that were fine-tuned to the points of another dataset, and the same as a folder; others are refused."""
     make_wflw(tmp_path / "wflw")
     weights, folder = tmp_path / "mine.pth", tmp_path / "mine"
     torch.save(random_state("tiny_300w", 98), weights)
