@@ -20,18 +20,17 @@ hide: [toc]
 
 # Models
 
-`facelandmarks-predict --model NAME` and `fl.load_model(NAME)` take a name. All but the built-in models are fetched
-at their first use. On the site, a click on a column sorts by it; [the columns](#the-columns) are explained below.
+`facelandmarks-predict --model NAME` and `fl.load_model(NAME)` take a name. All models but the built-in ones are
+downloaded on first use. On the site, click on a column to sort by it; [the columns](#the-columns) are explained below.
 """
 COLUMNS = f"""\
 ## The columns
 
 - **NME, %**: mean distance from the annotated points, divided as [Normalisers](#normalisers) says, as reported by
-  those who are named, on their data. Compare it within one dataset only: [all published
-  numbers](#published-accuracy).
-- **MB** of the file; with ~, where its size is not published, four bytes a number. **M** parameters.
-- **ms** of processor time for one face, box given, as published, that is with the mirrored crop where the authors'
-  numbers have it. {SPEEDS["machine"]}; `python benchmarks/models.py` measures it again. Other engines, threads and
+  the named authors on their data. Compare only within one dataset: [all published numbers](#published-accuracy).
+- **MB** of the file; ~ marks an estimate, four bytes per parameter, where no size is published. **M** parameters.
+- **ms** of processor time for one face with a given box, as published, so with the mirrored crop where the authors
+  used one. {SPEEDS["machine"]}; `python benchmarks/models.py` measures it again. Other engines, threads and
   batches: [how fast](engines.md#how-fast).
 - **Terms** of the training data, the strictest of them: [licences](licences.md). The code is Apache-2.0; the
   weights are another matter.
@@ -46,11 +45,11 @@ PUBLISHED = """\
 ## Published accuracy
 
 The authors' own numbers, each with the program that printed it: MMPose 0.x and 1.x differ for the same file. They
-are percent, where nothing else is said. `facelandmarks-eval` measures a model again on your copy of the data:
+are percent unless marked otherwise. `facelandmarks-eval` measures a model again on your copy of the data:
 [evaluation](evaluation.md).
 """
-SCORES = "What the scores of the points are; they rank points of one model, and cannot be compared between models:"
-TERMS = "Weights carry no licence of their own. What their use is bound to, as far as anything is published:"
+SCORES = "Scores rank the points of one model and cannot be compared between models. Their range depends on the model:"
+TERMS = "Weights carry no licence of their own. These are the published terms of their training data:"
 # Short for the terms in the manifest, the strictest first.
 STRICTNESS = ("research only", "non-commercial", "none published")
 TERMS_IN_SHORT = {

@@ -154,7 +154,7 @@ class Model:
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
-                raise InvalidBoxError(f"bboxes must have one entry an image: got {len(given)} for {len(images)}")
+                raise InvalidBoxError(f"bboxes must have one entry per image: got {len(given)} for {len(images)}")
 
         def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
             found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)

@@ -318,7 +318,7 @@ class Landmarks:
         from facelandmarks.images import load_image
 
         if image is None and self.source is None:
-            raise InvalidOptionError("these landmarks are not of a file that can be read again: give image=")
+            raise InvalidOptionError("the image of these landmarks cannot be read again: pass image=")
         pixels = load_image(self.source if image is None else image)
         if pixels.shape[1::-1] != tuple(self.image_size):
             sizes = [f"{width} x {height}" for width, height in (pixels.shape[1::-1], self.image_size)]
@@ -391,7 +391,7 @@ def _stack(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
     """Return float32 (N, *shape), NaN where a value is None."""
     found = np.array(values, object) if values else np.zeros((0, *shape), object)
     if found.shape != (len(values), *shape) or not all(isinstance(value, Real | NoneType) for value in found.flat):
-        raise ValueError(f"expected numbers of shape {shape} a face, got shape {found.shape[1:]} or no numbers")
+        raise ValueError(f"expected numbers of shape {shape} per face, got shape {found.shape[1:]} or no numbers")
     array = found.astype(np.float64)
     if (np.abs(array) > np.finfo(np.float32).max).any():
         raise ValueError("a number is infinite, or beyond float32")

@@ -29,7 +29,7 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how faces are drawn."""
     add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
     add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
-    color = "of the contours: a name, #rrggbb or R,G,B (default: light blue)"
+    color = "color of the contours: a name, #rrggbb or R,G,B (default: light blue)"
     add("--color", type=parse_color, metavar="COLOR", help=color)
     size = "radius of the points in pixels (default: fits each face)"
     add("--point-size", type=parse_size, metavar="PX", help=size)

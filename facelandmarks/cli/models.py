@@ -1,4 +1,4 @@
-"""facelandmarks models: the models by name, or all that is known of one."""
+"""facelandmarks models: the models by name, or everything about one."""
 
 import argparse
 import json
@@ -18,10 +18,10 @@ Exit codes: 0 done, 2 wrong usage.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = common.new_parser("facelandmarks models", "List the models, or say all about one.", EPILOG)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="print all that is known of this model, as JSON")
+    parser = common.new_parser("facelandmarks models", "List the models, or print everything about one.", EPILOG)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="print everything about this model, as JSON")
     parser.add_argument("--points", type=common.parse_count, metavar="K", help="only models with K points")
-    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
+    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder")
     return parser
 
 

@@ -34,7 +34,7 @@ from facelandmarks.zoo import MODELS
 EPILOG = """\
 NAME is a model (facelandmarks.list_models()), a detector (yunet, blazeface_short, blazeface_full), or the name of a
 file. Files are kept in --cache-dir, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's
-cache folder.
+cache folder. In the list, ? is a size that nobody has published.
 Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted,
 141 nobody read the output.
 """
@@ -44,16 +44,16 @@ FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, **dete
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    what = "Weights files: fetch, verify, register by hand, move to machines without network."
+    what = "Fetch, verify and register weights files, and move them to machines without network."
     parser = new_parser("facelandmarks-weights", what, EPILOG)
-    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
+    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder")
     parser.set_defaults(offline=None, allow_unverified=False, allow_third_party=False, quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = {}
     for name, (_, what) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         add[name] = command.add_argument
-    add["list"]("--dataset", help="files trained on this dataset only")
+    add["list"]("--dataset", help="only files trained on this dataset")
     add["bundle"]("out", type=Path, metavar="OUT.zip")
     add["bundle"]("names", nargs="+", metavar="NAME")
     for name in ("fetch", "verify", "clean"):
@@ -66,18 +66,18 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("fetch", "add", "bundle", "mirror", "push"):
         add[name]("--allow-unverified", action="store_true", help="accept files without a published digest")
     for name in ("fetch", "bundle", "mirror", "push"):
-        text = "accept anybody's copy of files that have no digest of their authors"
+        text = "accept anyone's copy of files for which the authors published no digest"
         add[name]("--third-party", dest="allow_third_party", action="store_true", help=text)
     add["mirror"]("names", nargs="*", metavar="NAME", help="models or files (default: all)")
     add["mirror"]("--to", required=True, metavar="DIR|hf://OWNER/REPOSITORY", help="folder or repository to fill")
     add["push"]("model", metavar="MODEL", help="name of a model, or a folder, repository or record of your own")
-    add["push"]("address", nargs="?", metavar="hf://OWNER/REPOSITORY", help="made if it is missing")
-    add["push"]("--to", type=Path, metavar="DIR", help="write into this folder, to look at it first; nothing is sent")
+    add["push"]("address", nargs="?", metavar="hf://OWNER/REPOSITORY", help="created if it does not exist")
+    add["push"]("--to", type=Path, metavar="DIR", help="write into this folder, to check it first; nothing is sent")
     add["push"]("--weights", type=parse_weights, metavar="FILE", help="your own checkpoint of the model")
-    add["push"]("--scheme", metavar="FILE.json|NAME", help="the points of --weights, if they are others")
-    add["push"]("--name", dest="rename", metavar="NAME", help="what the model shall be called")
+    add["push"]("--scheme", metavar="FILE.json|NAME", help="the points of --weights, if they differ from the model's")
+    add["push"]("--name", dest="rename", metavar="NAME", help="new name of the model")
     for name in ("mirror", "push"):
-        add[name]("--private", action="store_true", default=None, help="for a repository that is made")
+        add[name]("--private", action="store_true", default=None, help="make a new repository private")
     add["fetch"]("--all", action="store_true", help="every file that can be fetched")
     add["fetch"]("--dataset", help="every file trained on this dataset")
     add["fetch"]("--offline", action="store_true", default=None, help="do not use the network")
@@ -138,7 +138,7 @@ def size_in(folder: Path, record: FileRecord) -> int | None:
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
     """Fetch files, one after another; one that fails does not stop the others."""
     if bool(args.names) + args.all + (args.dataset is not None) != 1:
-        refuse("give either names, or --all, or --dataset")
+        refuse("give NAME..., --all or --dataset NAME")
 
     def fetch(name: str) -> str:
         record = record_of(name)
@@ -324,7 +324,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
     "list": (run_list, "list files: size, whether cached, digest, licence and terms"),
     "fetch": (run_fetch, "fetch and verify files"),
     "verify": (run_verify, "read cached files whole and check their digests (default: all)"),
-    "add": (run_add, "register a file that was fetched by hand"),
+    "add": (run_add, "register a file that you downloaded by hand"),
     "path": (run_path, "print where a cached file is"),
     "url": (run_url, "print where to fetch a file by hand, its digest, and where it goes"),
     "bundle": (run_bundle, "pack files and their digests for a machine without network"),
@@ -332,7 +332,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
     "push": (run_push, "write a model with its record and card to the Hugging Face Hub, or to a folder"),
     "unbundle": (run_unbundle, "take the files of a bundle into the cache"),
     "lock": (run_lock, "for maintainers: fill in sizes and digests of verified files in a manifest"),
-    "clean": (run_clean, "remove files; without NAME, what interrupted downloads left"),
+    "clean": (run_clean, "remove files; without NAME, the remains of interrupted downloads"),
 }
 
 

@@ -34,7 +34,7 @@ def scheme_from_dict(fields: Any) -> Scheme:
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
     if problem := first_problem(fields, RULES, RULES.keys() - {"name"}):
-        raise InvalidOptionError(f"this is no scheme: {problem}")
+        raise InvalidOptionError(f"this is not a scheme: {problem}")
     lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     contours = (Contour(**{**each, "points": tuple(each["points"])}) for each in fields.get("contours", ()))
     lists |= {"contours": tuple(contours), "pairs": tuple(tuple(pair) for pair in fields.get("pairs", ()))}

@@ -132,6 +132,6 @@ def _checked(frames: Iterable[Any], rate: float | None) -> Generator[Frame, None
         if not isinstance(frame, Frame):
             raise InvalidOptionError("plain images have no time: give rate=, frames per second")
         if not frame.time > last:
-            raise InvalidOptionError(f"times must rise: frame {frame.index} is at {frame.time} s, after {last} s")
+            raise InvalidOptionError(f"times must increase: frame {frame.index} is at {frame.time} s, after {last} s")
         last = frame.time
         yield frame

@@ -126,20 +126,20 @@ def spec_from_dict(given: Any) -> ModelSpec:
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
     if not isinstance(given, dict):
-        raise InvalidOptionError("this is no record of a model: expected an object")
+        raise InvalidOptionError("this is not a record of a model: expected an object")
     base, given = given.get("like"), {key: value for key, value in given.items() if key != "like"}
     if base is not None:
         if not one_of(MODELS)(base):
-            raise InvalidOptionError(f"this is no record of a model: like must be a model here, not {base!r:.60}")
+            raise InvalidOptionError(f"this is not a record of a model: like must be a model here, not {base!r:.60}")
         given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS)), "title": f"Like {base}", **given}
     given = {"weights": WEIGHTS, **given}
     if problem := first_problem(given, RULES, RULES.keys() - _NEEDED) or _size_problem(given):
-        raise InvalidOptionError(f"this is no record of a model: {problem}")
+        raise InvalidOptionError(f"this is not a record of a model: {problem}")
     scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
     frozen = {**_frozen(given), "scheme": reference(scheme)}
     spec = ModelSpec(**{**frozen, "network_options": _frozen(given["network_options"])})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
-        raise InvalidOptionError(f"this is no record of a model: {problem}")
+        raise InvalidOptionError(f"this is not a record of a model: {problem}")
     return spec
 
 

@@ -115,7 +115,7 @@ def test_the_right_number_of_other_faces_does_not_pass(options, tmp_path, monkey
     assert (code, cells_of(card)["full", "NME"]["verdict"]) == (1, "PARTIAL")
     assert evaluate(tmp_path, *options, "--allow-partial")[0] == 0
     assert evaluate(tmp_path, *options)[0] == 4
-    assert "holds 6 faces, published are 7" in capsys.readouterr().err
+    assert "holds 6 faces, the published number is 7" in capsys.readouterr().err
 
 
 def test_everything_that_is_written(options, tmp_path, capsys):
@@ -217,7 +217,7 @@ def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
     assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: of HR18-300W.pth there are only" in out
     options[5] = "hrnetv2_w18_300w_official"
     assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
-    assert "error: of HR18-300W.pth there are only third-party copies" in capsys.readouterr().err
+    assert "error: HR18-300W.pth has only third-party copies" in capsys.readouterr().err
 
 
 def test_no_data(tmp_path, options, capsys):

@@ -26,14 +26,14 @@ def releases(tmp_path_factory):
 def test_other_numbers_of_faces_need_leave(releases, name, form, subset):
     published = RELEASES[name].faces[subset]
     if name.startswith("deepfashion") and form == "original":
-        with pytest.raises(DatasetError, match=r"list_landmarks\.txt holds 18 images, published are 123016"):
+        with pytest.raises(DatasetError, match=r"list_landmarks\.txt holds 18 images, the published number is 123016"):
             read(name, folder_of(releases[0], name), subset, form=form)
         return
     if not published or (name, subset) == ("aflw", "train"):
         assert list(read(name, folder_of(releases[0], name), subset, form=form))
         return
     count = len(releases[1][name][subset])
-    with pytest.raises(DatasetError, match=f"holds {count} faces, published are {published[0]}"):
+    with pytest.raises(DatasetError, match=f"holds {count} faces, the published number is {published[0]}"):
         read(name, folder_of(releases[0], name), subset, form=form)
 
 

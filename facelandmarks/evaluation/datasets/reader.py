@@ -97,8 +97,8 @@ def read(
     published = release.faces[subset]
     if published and faces not in published and not allow_partial:
         raise DatasetError(
-            f"{release.title}, {subset}: {root} holds {faces} faces, published are {' or '.join(map(str, published))}."
-            " Results on them are not comparable; allow_partial accepts them"
+            f"{release.title}, {subset}: {root} holds {faces} faces, the published number is "
+            f"{' or '.join(map(str, published))}. Results on them are not comparable; allow_partial accepts them"
         )
 
     def finished() -> Iterator[Sample]:

@@ -72,7 +72,7 @@ def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
     """
     divisors = np.asarray(sizes, np.float64)
     if divisors.shape != lengths.shape[:1]:
-        raise InvalidOptionError(f"expected {len(lengths)} sizes, one a face; got shape {divisors.shape}")
+        raise InvalidOptionError(f"expected {len(lengths)} sizes, one per face; got shape {divisors.shape}")
     bad = np.flatnonzero(~(np.isfinite(divisors) & (divisors > 0)))
     if bad.size:
         raise InvalidOptionError(
