@@ -156,7 +156,7 @@ def settings(info: dict[str, Any]) -> list[object]:
 
 
 def published(infos: list[dict[str, Any]]) -> list[str]:
-    """A table a dataset and metric, one row a model and source."""
+    """Return one table per dataset and metric, with one row per model and source."""
     rows = [(info["name"], row) for info in infos for row in info["published"]]
     parts = []
     for kind, group in groupby(sorted(rows, key=lambda pair: kind_of(pair[1])), key=lambda pair: kind_of(pair[1])):

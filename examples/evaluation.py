@@ -1,4 +1,4 @@
-"""How good is a model on photos of your own? Photos with points beside them, as `name.jpg` and `name.pts`.
+"""Measure a model on your own photos, with points beside them, as `name.jpg` and `name.pts`.
 
     python examples/evaluation.py FOLDER [--model NAME] [--boxes labels|detector]
 

@@ -147,7 +147,7 @@ class Model:
     ) -> list[Landmarks]:
         """Find the landmarks of several images, one result an image; batches of the network cross images.
 
-        Parameters are those of `predict`; `bboxes` has one entry an image: a box, several, or None to detect.
+        Parameters are those of `predict`; `bboxes` has one entry per image: a box, several, or None to detect.
         """
         find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         given: Iterable[ArrayLike | None] = repeat(None)

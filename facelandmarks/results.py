@@ -251,7 +251,7 @@ class Landmarks:
         return cls.from_dict(record, scheme)
 
     def to_csv(self) -> str:
-        """Return a table: a header, then one line a face, with the numbers of `to_dict`."""
+        """Return a table: a header, then one line per face, with the numbers of `to_dict`."""
         return to_csv(self.to_dict(), len(self.scheme))
 
     @classmethod
@@ -265,7 +265,7 @@ class Landmarks:
 
     @classmethod
     def from_pts(cls, texts: Sequence[str], scheme: str | Scheme, image_size: tuple[int, int]) -> "Landmarks":
-        """Read `.pts` files, one a face, which do not say scheme and size; scores are NaN, boxes bound the points."""
+        """Read `.pts` files, one per face, which do not say scheme and size; scores are NaN, boxes bound the points."""
         layout = get_scheme(scheme)
         shape = (len(texts), len(layout))
         points = np.array([from_pts(text, len(layout)) for text in texts], np.float32).reshape(*shape, 2)
@@ -282,7 +282,7 @@ class Landmarks:
         return {name: cls.from_dict(record, scheme) for name, record in from_coco(text, scheme).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
-        """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
+        """Return `supervision` key points: one per face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
         package = require("supervision", "to_supervision", "'facelandmarks-zoo[supervision]'")
         points: supervision.KeyPoints = package.KeyPoints(
             xy=self.points.copy(),
@@ -294,7 +294,7 @@ class Landmarks:
         return points
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Return a `pandas` table: one row a face, with columns and numbers of `to_csv`, NaN where unknown."""
+        """Return a `pandas` table: one row per face, with columns and numbers of `to_csv`, NaN where unknown."""
         return to_pandas(self.to_dict(), len(self.scheme))
 
     def draw(self, image: Any = None, style: "Style | None" = None) -> NDArray[np.uint8]:

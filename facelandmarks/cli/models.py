@@ -10,7 +10,7 @@ from facelandmarks.cli import common
 from facelandmarks.zoo import DEFAULT_MODEL
 
 EPILOG = """\
-Without NAME, print one line a model: its points, their scheme, the crop, the error that its authors report, and where
+Without NAME, print one line per model: its points, their scheme, the crop, the error that its authors report, and where
 its weights are: in the wheel, cached, or - for not fetched yet. docs/models.md compares the models.
 Exit codes: 0 done, 2 wrong usage.
 """

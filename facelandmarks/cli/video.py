@@ -55,7 +55,9 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
 
     if draw is not None and draw.suffix.lower() not in CODECS:
         return f"--draw {draw}: the name of a video ends in {', '.join(CODECS)}"
-    suffix, what = (".csv", "with --columns openface") if args.columns == "openface" else (".jsonl", "one line a frame")
+    suffix, what = (
+        (".csv", "with --columns openface") if args.columns == "openface" else (".jsonl", "one line per frame")
+    )
     if out is not None and out.suffix.lower() != suffix and (out != STDOUT or suffix == ".csv"):
         return f"--out {out}: the landmarks of a video are written as {suffix}, {what}"
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
