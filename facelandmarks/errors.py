@@ -113,7 +113,8 @@ def require(package: str, purpose: str, install: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        raise MissingDependencyError(f"{purpose} needs {package}: pip install {install}") from error
+        name = package.partition(".")[0]
+        raise MissingDependencyError(f"{purpose} needs {name}: pip install {install}") from error
 
 
 def hint_at(name: object, known: Collection[str]) -> str:

@@ -82,7 +82,7 @@ def track(
     InvalidOptionError
         If an option is out of range, times do not rise, or no detector finds the model's kind of box.
     """
-    require("scipy.optimize", "following faces", "'facelandmarks-zoo[video]'")
+    require("scipy.optimize", "tracking faces", "'facelandmarks-zoo[video]'")
     if isinstance(frames, str | os.PathLike | int):
         raise InvalidOptionError(f"track takes frames: track(read_video({frames!r}), model)")
     if detect_every < 1:
