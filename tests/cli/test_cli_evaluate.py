@@ -214,7 +214,7 @@ def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
     )
     out = capsys.readouterr().out
     assert re.search("compact_300w +examples/train_compact +common, 2 of 554", out)
-    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: of HR18-300W.pth there are only" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: HR18-300W.pth has only third-party" in out
     options[5] = "hrnetv2_w18_300w_official"
     assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
     assert "error: HR18-300W.pth has only third-party copies" in capsys.readouterr().err

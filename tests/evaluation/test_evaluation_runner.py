@@ -327,7 +327,7 @@ def test_predictions_that_are_none(root, tmp_path, capsys, content):
     path.write_text(content)
     code, _ = evaluate(tmp_path, "--dataset", "300w", "--data-root", root, "--predictions", path)
     assert code == 2
-    assert "preds.json does not hold predictions of 68 points a face" in capsys.readouterr().err
+    assert "preds.json does not hold predictions of 68 points per face" in capsys.readouterr().err
 
 
 def test_predictions_of_two_pictures_of_one_name(root):
