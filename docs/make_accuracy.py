@@ -48,13 +48,13 @@ SETS = (
         "validation", "300-W validation, 203 faces", "300w", "300w", "validation",
         """\
 Every tenth training face of AFW, HELEN and LFPW, as far as they are in DATA (203 of 316). The built-in models
-were not trained on them, but chosen by them.""",
+were not trained on them, but were selected on them.""",
     ),
     Faces(
         "common", "300-W common set, 434 of 554 faces", "300w", "300w_test", "common",
         """\
 Test faces of HELEN (270) and LFPW (164); 120 faces of the common set and the whole challenging set are missing.
-These are no scores of the common set, and do not stand beside published ones.""",
+These are not scores on the common set: do not compare them with published ones.""",
     ),
     Faces(
         "wflw", "WFLW, 163 of 2500 test faces, 68 points", "wflw68", "wflw_test", "test",

@@ -48,11 +48,11 @@ INDEX = """\
 `facelandmarks-predict`, and so on. `--version` and `--help` are everywhere. Written by `python docs/make_commands.py`
 from the commands' own parsers.
 
-Results go to stdout or files, all else to stderr. Exit codes: 0 done, 1 some inputs failed, 2 wrong usage, 3 weights or
-network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
+Results go to stdout or files, everything else to stderr. Exit codes: 0 done, 1 some inputs failed, 2 wrong usage,
+3 weights or network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 
-Images and videos are files. An address (`https://...`) is refused with the line that downloads it: only weights, whose
-digests are known, are ever fetched, so that a run depends on nothing that may change and needs no network.
+Images and videos are files. An address (`https://...`) is refused, and the error shows the command that downloads it:
+only weights with known digests are ever downloaded, so a run depends on nothing that may change and needs no network.
 
 | command | what it does |
 | --- | --- |

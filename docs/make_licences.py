@@ -12,10 +12,11 @@ INTRODUCTION = """\
 Written by `python docs/make_licences.py` from [weights_manifest.json](../weights_manifest.json).
 
 The code is Apache-2.0. **Weights are another matter**: the licence of a repository says little about a network that was
-trained on photos and annotations under terms of their own. Below is what is published, word by word where it is short;
-"nothing published" is no permission. None of it is legal advice. `fl.model_info(name)["training_data"]` says the same.
+trained on photos and annotations with terms of their own. The tables give the published terms, word for word where they
+are short; "nothing published" is not permission. None of this is legal advice. `fl.model_info(name)["training_data"]`
+says the same.
 
-## Files of weights
+## Weights files
 
 | models | file | licence of the file's source | trained on |
 | --- | --- | --- | --- |
@@ -29,18 +30,18 @@ DATA = """\
 USE = """\
 ## For a product
 
-| for a product | licence of the source | what is known besides |
+| for a product | licence of the source | also known |
 | --- | --- | --- |
 | MediaPipe's face mesh and detectors: `mediapipe_face_mesh`, `mediapipe_face_mesh_attention`, `blazeface_short`, \
 `blazeface_full` | Apache-2.0: that of mediapipe 0.10.21, whose wheel holds the files | {said}. The files themselves \
-name no licence; the photos that they were trained on are Google's own, and nothing is published about them |
+name no licence; they were trained on Google's own photos, about which nothing is published |
 | YuNet: `yunet` | MIT: that of the model's folder in opencv_zoo | trained on WIDER FACE, whose data card says \
 CC BY-NC-ND 4.0 |
 
-This is what is published, and no legal opinion. Every other file, the built-in models included, was trained on data
-that binds to non-commercial use or says nothing. The code, the point schemes and the evaluation tool carry none of
-these terms: train on data that you have the rights to, and load the weights with `load_model(name, weights=FILE)`
-([adding a model](adding_a_model.md)). Pictures of people may be bound by privacy law as well.
+These are the published facts, not a legal opinion. Every other file, including the built-in models, was trained on
+data that is limited to non-commercial use or states no terms. The code, the point schemes and the evaluation tool are
+free of these terms: train on data that you have the rights to, and load the weights with
+`load_model(name, weights=FILE)` ([adding a model](adding_a_model.md)). Privacy law may also apply to images of people.
 """
 
 
@@ -68,7 +69,7 @@ def row_of_file(file: Any) -> str:
 
 
 def row_of_data(name: str, data: dict[str, str | None]) -> str:
-    """What is published of a data set."""
+    """What is published of a dataset."""
     title = f"[{name}]({data['homepage']})" if data["homepage"] else name
     return row(title, data["terms"] or "nothing published", data["where"] or "", data["note"] or "")
 

@@ -21,18 +21,17 @@ hide: [toc]
 
 # Models
 
-`facelandmarks-predict --model NAME` and `fl.load_model(NAME)` take a name. All but the built-in models are fetched
-at their first use. On the site, a click on a column sorts by it; [the columns](#the-columns) are explained below.
+`facelandmarks-predict --model NAME` and `fl.load_model(NAME)` take a name. All models but the built-in ones are
+downloaded on first use. On the site, click on a column to sort by it; [the columns](#the-columns) are explained below.
 """
 COLUMNS = f"""\
 ## The columns
 
 - **NME, %**: mean distance from the annotated points, divided as [Normalisers](#normalisers) says, as reported by
-  those who are named, on their data. Compare it within one data set only: [all published
-  numbers](#published-accuracy).
-- **MB** of the file; with ~, where its size is not published, four bytes a number. **M** parameters.
-- **ms** of processor time for one face, box given, as published, that is with the mirrored crop where the authors'
-  numbers have it. {SPEEDS["machine"]}; `python benchmarks/models.py` measures it again. Other engines, threads and
+  the named authors on their data. Compare only within one dataset: [all published numbers](#published-accuracy).
+- **MB** of the file; ~ marks an estimate, four bytes per parameter, where no size is published. **M** parameters.
+- **ms** of processor time for one face with a given box, as published, so with the mirrored crop where the authors
+  used one. {SPEEDS["machine"]}; `python benchmarks/models.py` measures it again. Other engines, threads and
   batches: [how fast](engines.md#how-fast).
 - **Terms** of the training data, the strictest of them: [licences](licences.md). The code is Apache-2.0; the
   weights are another matter.
@@ -47,11 +46,11 @@ PUBLISHED = """\
 ## Published accuracy
 
 The authors' own numbers, each with the program that printed it: MMPose 0.x and 1.x differ for the same file. They
-are percent, where nothing else is said. `facelandmarks-eval` measures a model again on your copy of the data:
+are percent unless marked otherwise. `facelandmarks-eval` measures a model again on your copy of the data:
 [evaluation](evaluation.md).
 """
-SCORES = "What the scores of the points are; they rank points of one model, and cannot be compared between models:"
-TERMS = "Weights carry no licence of their own. What their use is bound to, as far as anything is published:"
+SCORES = "Scores rank the points of one model and cannot be compared between models. Their range depends on the model:"
+TERMS = "Weights carry no licence of their own. These are the published terms of their training data:"
 # Short for the terms in the manifest, the strictest first.
 STRICTNESS = ("research only", "non-commercial", "none published")
 TERMS_IN_SHORT = {
@@ -62,7 +61,7 @@ TERMS_IN_SHORT = {
     "Face6": "non-commercial",
     "LaPa": "non-commercial",
 }
-HEADLINES = ("full", "test", "all", "test (434 common-set faces)")  # the subset that stands for a data set
+HEADLINES = ("full", "test", "all", "test (434 common-set faces)")  # the subset that stands for a dataset
 SOURCES = {"mmpose v0": "MMPose 0.x", "mmpose v1": "MMPose 1.x", "README": "HRNet's authors", "measured by": "us"}
 
 
@@ -151,7 +150,7 @@ def settings(info: dict[str, Any]) -> list[object]:
 
 
 def published(infos: list[dict[str, Any]]) -> list[str]:
-    """A table a data set and metric, one row a model and source."""
+    """Return one table per dataset and metric, with one row per model and source."""
     rows = [(info["name"], row) for info in infos for row in info["published"]]
     parts = []
     for kind, group in groupby(sorted(rows, key=lambda pair: kind_of(pair[1])), key=lambda pair: kind_of(pair[1])):
@@ -193,7 +192,7 @@ def told(info: dict[str, Any]) -> str:
 
 
 def terms(infos: list[dict[str, Any]]) -> dict[str, str]:
-    """What binds the use of each data set."""
+    """What binds the use of each dataset."""
     found = {name: data for info in infos for name, data in info["training_data"].items()}
     return {name: text_of_terms(data) for name, data in sorted(found.items())}
 

@@ -1,4 +1,4 @@
-"""Many photos in batches from Python: one line of JSON a photo, with an error text where a photo cannot be read.
+"""Predict many photos in batches: one line of JSON per photo, with an error text if a photo cannot be read.
 
     python examples/batch.py FOLDER OUT.jsonl [--model NAME] [--batch 32]
 
@@ -36,14 +36,14 @@ def main() -> None:
 
 
 def chunks(paths, size):
-    """Some at a time. (`itertools.batched` from Python 3.12 on.)"""
+    """Yield some at a time. (`itertools.batched` from Python 3.12 on.)"""
     rest = iter(paths)
     while some := tuple(islice(rest, size)):
         yield some
 
 
 def records(model, paths):
-    """One record a photo, in the order given; the network's batches cross photos."""
+    """Yield one record per photo, in the order given; the network's batches cross photos."""
     loaded, errors = {}, {}
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Landmarks on a portrait that scikit-image carries (Eileen Collins, NASA, public domain).
+"""Find the landmarks on the portrait that comes with scikit-image (Eileen Collins, NASA, public domain).
 
 python examples/demo.py [FOLDER]
 """

@@ -1,10 +1,10 @@
-"""How good is a model on photos of your own? Photos with points beside them, as `name.jpg` and `name.pts`.
+"""Measure a model on your own photos, with points beside them, as `name.jpg` and `name.pts`.
 
     python examples/evaluation.py FOLDER [--model NAME] [--boxes labels|detector]
 
 Points are in the form and count of 300-W: `.pts` files that count pixels from 1. The error is the NME: mean distance of
 the points over the distance of the two points that the scheme divides by, in percent. `facelandmarks-eval` measures
-published models on published data sets by the protocols of their authors; this shows the parts it is made of.
+published models on published datasets by the protocols of their authors; this shows the parts it is made of.
 """
 
 import argparse

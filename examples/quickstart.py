@@ -1,4 +1,4 @@
-"""One photo: points, points of another scheme, open eyes, head pose, an aligned crop, a drawing.
+"""Get from one photo: points, points of another scheme, open eyes, head pose, an aligned crop, a drawing.
 
     python examples/quickstart.py [PHOTO] [--out FOLDER]
 

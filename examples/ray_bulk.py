@@ -1,9 +1,9 @@
-"""Landmarks of many images with Ray: on this machine, and unchanged on a cluster.
+"""Predict many images with Ray, on this machine or unchanged on a cluster.
 
     python examples/ray_bulk.py IMAGES.. --out FOLDER [--actors N] [--gpus-per-actor 1]
 
 IMAGES are folders, patterns, or lists of paths in files *.txt (of which Ray reads only as much as it needs). FOLDER
-gets Parquet files with one row a face. Every machine of the cluster must see images and folder under these paths. On
+gets Parquet files with one row per face. Every machine of the cluster must see images and folder under these paths. On
 a cluster run it on one of its machines (or with RAY_ADDRESS set); on a single machine Ray starts by itself.
 """
 
@@ -24,7 +24,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("images", nargs="+")
     parser.add_argument("--out", required=True, help="folder of Parquet files; must not exist")
     parser.add_argument("--model", default="compact_300w")
-    parser.add_argument("--actors", type=int, help="processes in the cluster (one a GPU, or one a CPU)")
+    parser.add_argument("--actors", type=int, help="processes in the cluster (one per GPU or CPU)")
     parser.add_argument("--gpus-per-actor", type=float, default=0)
     parser.add_argument("--threads-per-actor", type=int, default=1, help="CPU threads, also those that read images")
     parser.add_argument("--batch-size", type=int, default=64)

@@ -1,9 +1,9 @@
-"""Measure models of one data set side by side, one a GPU (or a CPU), on this machine or on a cluster of Ray.
+"""Measure models on one dataset in parallel, one per GPU (or CPU), on this machine or on a cluster of Ray.
 
     python examples/ray_evaluate.py --dataset 300w --data-root FOLDER --out FOLDER [--gpus-per-model 1] MODEL..
 
-Each model is one call of `facelandmarks.evaluation.evaluate`; its report goes into the folder as MODEL.json, its table
-is printed. An evaluation whose machine dies is done again.
+Each model is one call of `facelandmarks.evaluation.evaluate`; its report is saved in the folder as MODEL.json, and its
+table is printed. An evaluation whose machine dies is repeated.
 """
 
 import argparse

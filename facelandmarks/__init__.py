@@ -1,4 +1,4 @@
-"""Landmarks from images, with known accuracy.
+"""Face landmarks from images: published models through their own pipelines, and small ones that work offline.
 
 >>> import facelandmarks as fl
 >>> faces = fl.predict("photo.jpg")  # doctest: +SKIP

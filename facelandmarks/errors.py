@@ -87,7 +87,7 @@ class MissingVideoError(VideoError, FileNotFoundError):
 
 
 class DatasetError(FaceLandmarksError, ValueError):
-    """Annotations or images of a data set that are missing or differ from the published ones."""
+    """Annotations or images of a dataset that are missing or differ from the published ones."""
 
 
 @contextmanager

@@ -148,14 +148,14 @@ class Model:
     ) -> list[Landmarks]:
         """Find the landmarks of several images, one result an image; batches of the network cross images.
 
-        Parameters are those of `predict`; `bboxes` has one entry an image: a box, several, or None to detect.
+        Parameters are those of `predict`; `bboxes` has one entry per image: a box, several, or None to detect.
         """
         find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
         given: Iterable[ArrayLike | None] = repeat(None)
         if bboxes is not None:
             images, given = list(images), list(bboxes)
             if len(given) != len(images):
-                raise InvalidBoxError(f"bboxes must have one entry an image: got {len(given)} for {len(images)}")
+                raise InvalidBoxError(f"bboxes must have one entry per image: got {len(given)} for {len(images)}")
 
         def prepare(work: tuple[Any, ArrayLike | None]) -> tuple[tuple[Found, str | None], Crops]:
             found, crops = self.find_and_prepare(*work, find, color=color, passes=passes)

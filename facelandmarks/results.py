@@ -244,7 +244,7 @@ class Landmarks:
         return cls.from_dict(record, scheme)
 
     def to_csv(self) -> str:
-        """Return a table: a header, then one line a face, with the numbers of `to_dict`."""
+        """Return a table: a header, then one line per face, with the numbers of `to_dict`."""
         return to_csv(self.to_dict(), len(self.scheme))
 
     @classmethod
@@ -258,7 +258,7 @@ class Landmarks:
 
     @classmethod
     def from_pts(cls, texts: Sequence[str], scheme: str | Scheme, image_size: tuple[int, int]) -> "Landmarks":
-        """Read `.pts` files, one a face, which do not say scheme and size; scores are NaN, boxes bound the points."""
+        """Read `.pts` files, one per face, which do not say scheme and size; scores are NaN, boxes bound the points."""
         layout = get_scheme(scheme)
         shape = (len(texts), len(layout))
         points = np.array([from_pts(text, len(layout)) for text in texts], np.float32).reshape(*shape, 2)
@@ -275,7 +275,7 @@ class Landmarks:
         return {name: cls.from_dict(record, scheme) for name, record in from_coco(text, scheme).items()}
 
     def to_supervision(self) -> "supervision.KeyPoints":
-        """Return key points of the `supervision` package: one a face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
+        """Return `supervision` key points: one per face, class 0; `data["box"]` is float32 (N, 4) xyxy."""
         package = require("supervision", "to_supervision", "'facelandmarks-zoo[supervision]'")
         points: supervision.KeyPoints = package.KeyPoints(
             xy=self.points.copy(),
@@ -287,7 +287,7 @@ class Landmarks:
         return points
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Return a `pandas` table: one row a face, with columns and numbers of `to_csv`, NaN where unknown."""
+        """Return a `pandas` table: one row per face, with columns and numbers of `to_csv`, NaN where unknown."""
         return to_pandas(self.to_dict(), len(self.scheme))
 
     def draw(self, image: Any = None, style: "Style | None" = None) -> NDArray[np.uint8]:
@@ -311,7 +311,7 @@ class Landmarks:
         from facelandmarks.images import load_image
 
         if image is None and self.source is None:
-            raise InvalidOptionError("these landmarks are not of a file that can be read again: give image=")
+            raise InvalidOptionError("the image of these landmarks cannot be read again: pass image=")
         pixels = load_image(self.source if image is None else image)
         if pixels.shape[1::-1] != tuple(self.image_size):
             sizes = [f"{width} x {height}" for width, height in (pixels.shape[1::-1], self.image_size)]
@@ -383,7 +383,7 @@ def _stack(values: Sequence[Any], shape: tuple[int, ...]) -> Any:
     """Return float32 (N, *shape), NaN where a value is None."""
     found = np.array(values, object) if values else np.zeros((0, *shape), object)
     if found.shape != (len(values), *shape) or not all(isinstance(value, Real | NoneType) for value in found.flat):
-        raise ValueError(f"expected numbers of shape {shape} a face, got shape {found.shape[1:]} or no numbers")
+        raise ValueError(f"expected numbers of shape {shape} per face, got shape {found.shape[1:]} or no numbers")
     array = found.astype(np.float64)
     if (np.abs(array) > np.finfo(np.float32).max).any():
         raise ValueError("a number is infinite, or beyond float32")

@@ -128,7 +128,7 @@ def cutter(path: Path, start: np.ndarray, stop: np.ndarray, side: int) -> Callab
 
 
 def wider_samples(data: Path) -> Iterator[Sample]:
-    """Yield the true WIDER photos with the data set's human boxes; those under 12 px do not count."""
+    """Yield the true WIDER photos with the dataset's human boxes; those under 12 px do not count."""
     folder = data / "detection" / "wider"
     human = defaultdict(list)
     for row in read_rows(folder / "human_boxes.csv"):

@@ -46,7 +46,7 @@ class Drawings:
         inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
         for path in self.paths:
             if os.path.abspath(path) in inputs:  # noqa: PTH100
-                raise InvalidOptionError(f"{path} is an input: drawings must go elsewhere")
+                raise InvalidOptionError(f"{path} is an input: write the drawings to another folder")
             if not overwrite and path.exists():
                 raise InvalidOptionError(f"{path} exists: choose another folder, or overwrite it with --force")
 

@@ -32,7 +32,7 @@ class RayPredictor:
     find
         How faces are found; its fields are options of `Model.predict`.
     workers
-        Threads of an actor that read images; None: one a core, 16 at most. Ask Ray for as many CPUs.
+        Threads of an actor that read images; None: one per core, at most 16. Ask Ray for as many CPUs.
     load
         Arguments of `load_model` besides the name: `{"device": "cuda"}`.
     """

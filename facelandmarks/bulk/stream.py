@@ -30,7 +30,7 @@ def predict_rows(
     batch_size: int = IMAGES,
     workers: int | None = None,
 ) -> Iterator[Row]:
-    """Yield rows of many images, in their order: one a face, one for an image without any or that cannot be read.
+    """Yield rows of many images, in their order: one per face, one for an image without any or that cannot be read.
 
     Arguments are those of `predict_batches`; the fields of a row are those of `facelandmarks.bulk.tables.to_rows`.
     """
@@ -62,7 +62,7 @@ def predict_batches(
     batch_size
         Images in a batch.
     workers
-        Threads that read images and detect faces; None: one a core, 16 at most.
+        Threads that read images and detect faces; None: one per core, at most 16.
     """
     threads = min(usable_cpus(), MOST_WORKERS) if workers is None else workers
     if batch_size < 1 or threads < 1:

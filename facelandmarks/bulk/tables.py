@@ -31,7 +31,7 @@ def status_of(record: Mapping[str, Any]) -> Literal["ok", "no_face", "failed"]:
 
 
 def to_rows(record: Mapping[str, Any]) -> Iterator[Row]:
-    """Return one row a face; one for an image without any, whose `status` and `error` say which it is.
+    """Return one row per face; one for an image without any, whose `status` and `error` say which it is.
 
     Fields: `image`, `model`, `status`, `error`, `width`, `height`, `scheme`, `detector`, `face` (its number in the
     image from 0), `box`, `box_score`, `points`, `scores`.
@@ -53,7 +53,7 @@ def check_table(path: Path, form: str = "all") -> None:
 
 
 def write_table(path: Path, file: BinaryIO, rows: Iterable[Row], landmarks: int, carried: Sequence[str]) -> None:
-    """Write rows of so many points a face to an open file, in the form that the suffix of `path` says.
+    """Write rows of so many points per face to an open file, in the form that the suffix of `path` says.
 
     `carried` are the fields of `facelandmarks.formats.CARRIED` that a face has: CSV has columns for these only.
     """

@@ -43,9 +43,9 @@ def check_usage(args: argparse.Namespace) -> str | None:
     if args.out is None and args.draw is None:
         many = next(image for image in args.images if is_many(image))
         files = "--out FILE (faces.jsonl, say, or .csv or .parquet)"
-        return f"{many} may be many images, which need {files} for their landmarks, --draw DIR/ for drawings, or both"
+        return f"{many} may be many images: give {files} for their landmarks, --draw DIR/ for drawings, or both"
     if args.bbox or args.json or args.show:
-        return "--bbox, --json and --show are for images by name; the landmarks of many go to --out FILE"
+        return "--bbox, --json and --show are for single images; the landmarks of many go to --out FILE"
     if args.draw is not None and not args.draw.folder:
         return f"--draw {args.draw.path} is one file for many images: give a folder, such as {args.draw.path.stem}/"
     parents = [path.parent for path in (args.out, args.draw and args.draw.path) if path is not None]

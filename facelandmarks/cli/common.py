@@ -195,22 +195,22 @@ def add_weights_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say where weights come from."""
     own = "your own checkpoint of the model; hf://owner/repository@revision/file for one on the Hugging Face Hub"
     group.add_argument("--weights", type=parse_weights, metavar="FILE", help=own)
-    points = "the points of --weights, if they are others than the model's: a JSON file, or the name of a scheme"
+    points = "the points of --weights, if they differ from the model's: a JSON file, or the name of a scheme"
     group.add_argument("--scheme", metavar="FILE.json|NAME", help=points)
     group.add_argument("--offline", action="store_true", default=None, help="do not use the network")
     text = "accept published weights that have no published digest"
     group.add_argument("--allow-unverified", action="store_true", help=text)
-    text = "accept anybody's copy of published weights that have no digest of their authors"
+    text = "accept anyone's copy of published weights for which the authors published no digest"
     group.add_argument("--third-party", dest="allow_third_party", action="store_true", help=text)
 
 
 def add_engine_options(group: argparse._ActionsContainer) -> None:
     """Add the options that say what runs the network."""
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
-    group.add_argument("--engine", choices=ENGINES, default="auto", help="runs the network (default: %(default)s)")
-    group.add_argument("--dtype", choices=DTYPES, default="float32", help="of the network (default: %(default)s)")
+    group.add_argument("--engine", choices=ENGINES, default="auto", help="runtime (default: %(default)s)")
+    group.add_argument("--dtype", choices=DTYPES, default="float32", help="number type (default: %(default)s)")
     group.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads (default: the engine's choice)")
-    group.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache (docs/weights.md)")
+    group.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder (docs/weights.md)")
 
 
 parse_size = partial(parse_number, least=0.1, most=1000, meaning="a radius of 0.1 to 1000 pixels")
@@ -232,7 +232,7 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how faces are drawn."""
     add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
     add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
-    color = "of the contours: a name, #rrggbb or R,G,B (default: light blue)"
+    color = "color of the contours: a name, #rrggbb or R,G,B (default: light blue)"
     add("--color", type=parse_color, metavar="COLOR", help=color)
     size = "radius of the points in pixels (default: fits each face)"
     add("--point-size", type=parse_size, metavar="PX", help=size)

@@ -1,4 +1,4 @@
-"""facelandmarks-demo: a page to click, in a browser on this machine."""
+"""facelandmarks-demo: the demo page, for a browser on this machine."""
 
 import argparse
 import signal
@@ -9,11 +9,11 @@ from facelandmarks.cli import common
 
 LOOPBACK = "127.0.0.1"
 NO_SHARE = (
-    "--share would send every image through a server of somebody else: use --host 0.0.0.0 for your own network, or put "
-    "the page on a server of yours (examples/space)"
+    "--share would send every image through somebody else's server: use --host 0.0.0.0 for your own network, or put "
+    "the page on your own server (examples/space)"
 )
 EPILOG = """\
-Needs the extra web. The page asks nothing of other machines, but for weights that are fetched at their first use.
+Needs the extra web. The page contacts other machines only to download weights on first use.
 Exit codes: 0 ended by Ctrl-C, 2 wrong usage, 4 Gradio is not installed.
 """
 
@@ -30,12 +30,12 @@ def build_parser() -> argparse.ArgumentParser:
     what = "Serve a page that shows the landmarks of photos and short videos, on this machine only."
     parser = common.new_parser("facelandmarks-demo", what, EPILOG)
     add = parser.add_argument
-    host = "address to serve on; 0.0.0.0 lets everyone in who reaches this machine (default: %(default)s)"
+    host = "address to serve on; 0.0.0.0 lets in anyone who can reach this machine (default: %(default)s)"
     add("--host", default=LOOPBACK, help=host)
     add("--port", type=parse_port, metavar="N", help="port to serve on (default: the first free one from 7860)")
-    add("--built-in", action="store_true", help="offer the models of the wheel only")
+    add("--built-in", action="store_true", help="offer only the models in the wheel")
     add("--offline", action="store_true", default=None, help="do not fetch weights")
-    add("--share", action="store_true", help="refused: no image leaves for a server of somebody else")
+    add("--share", action="store_true", help="refused: no image is sent to somebody else's server")
     return parser
 
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     def started(address: str) -> None:
         print(f"{address} shows the page; Ctrl-C ends it", flush=True)
         if args.host not in (LOOPBACK, "localhost", "::1"):
-            print(f"whoever reaches {args.host} can use it, without a password", file=sys.stderr)
+            print(f"anyone who can reach {args.host} can use it, without a password", file=sys.stderr)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: nothing is left behind
     models = face_models(built_in=True) if args.built_in else None

@@ -1,4 +1,4 @@
-"""facelandmarks-eval: measure models on a data set, and compare with the published numbers."""
+"""facelandmarks-eval: measure models on a dataset, and compare with the published numbers."""
 
 import argparse
 import sys
@@ -34,9 +34,9 @@ OPTIONS = (  # of the command that go to `evaluate` as they are
 # fmt: on
 EPILOG = """\
 A row is reference, measured, difference, and a verdict: PASS or FAIL against a published number on all faces of its
-subset, SAME or DIFFERENT against one of our own, PARTIAL where other faces were measured, - without a reference.
-Numbers agree if they differ by at most one in the last digit that the table prints. Models whose weights are not at
-hand are listed.
+subset, SAME or DIFFERENT against one of our own, PARTIAL for other faces, - without a reference.
+Numbers agree if they differ by at most one in the last printed digit. Models without weights on this machine are
+listed, not measured.
 Exit codes: 0 done, 1 a subset or weights could not be read, or FAIL, DIFFERENT or PARTIAL with --strict,
 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
@@ -44,10 +44,10 @@ Exit codes: 0 done, 1 a subset or weights could not be read, or FAIL, DIFFERENT 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    what = "Measure models on a data set by the protocols of the published tables."
+    what = "Measure models on a dataset by the protocols of the published tables."
     parser = new_parser("facelandmarks-eval", what, EPILOG)
-    add_choices(parser.add_argument_group("what is measured"))
-    how = parser.add_argument_group("how it runs")
+    add_choices(parser.add_argument_group("what to measure"))
+    how = parser.add_argument_group("how to run")
     add_engine_options(how)
     how.add_argument(
         "--batch-size", type=parse_count, default=32, metavar="N", help="faces at once (default: %(default)s)"
@@ -56,14 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--workers", type=parse_count, default=4, metavar="N", help="threads that read images (default: %(default)s)"
     )
     how.add_argument(
-        "--resume", type=Path, metavar="DIR", help="keep predictions in this folder, and use those already in it"
+        "--resume", type=Path, metavar="DIR", help="keep predictions in this folder, and reuse those in it"
     )
-    out = parser.add_argument_group("what comes out")
-    out.add_argument("--list", action="store_true", help="print data sets, how to obtain them, and published rows")
+    out = parser.add_argument_group("output")
+    out.add_argument("--list", action="store_true", help="print the datasets, where to get them, and published rows")
     out.add_argument(
         "--compare-annotations",
         action="store_true",
-        help="print how the forms of a data set differ; nothing is measured",
+        help="print how the annotation files of a dataset differ; measure nothing",
     )
     out.add_argument(
         "--compare",
@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         metavar="JSON",
-        help="print earlier reports again, as one; nothing is measured",
+        help="print earlier reports again, merged; measure nothing",
     )
     out.add_argument("--json", type=Path, metavar="FILE", help="write the whole report; - is stdout")
     out.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
@@ -91,21 +91,21 @@ def build_parser() -> argparse.ArgumentParser:
 def add_choices(what: "argparse._ArgumentGroup") -> None:
     """Add the options that say what is measured."""
     what.add_argument("--dataset", metavar="NAME", help="wflw, 300w, aflw, cofw, ...: see --list")
-    what.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the data set")
+    what.add_argument("--data-root", type=Path, metavar="DIR", help="folder of the dataset's files")
     what.add_argument(
         "--model",
         dest="models",
         action="append",
         default=[],
         metavar="NAME",
-        help="may be repeated; without: all with published rows",
+        help="may be repeated (default: all models with published rows)",
     )
     what.add_argument("--fetch", action="store_true", help="fetch published weights that are not in the cache")
     what.add_argument("--weights", metavar="FILE", help="your own checkpoint for one --model")
-    points = "the points of --weights, if they are others than the model's: a JSON file, or the name of a scheme"
+    points = "the points of --weights, if they differ from the model's: a JSON file, or the name of a scheme"
     what.add_argument("--scheme", metavar="FILE.json|NAME", help=points)
     what.add_argument(
-        "--predictions", type=Path, metavar="FILE", help="score points of another program, in place of models"
+        "--predictions", type=Path, metavar="FILE", help="score another program's points instead of models"
     )
     what.add_argument(
         "--subset",
@@ -113,13 +113,13 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="may be repeated; without: all of the row",
+        help="may be repeated (default: all subsets of the row)",
     )
-    what.add_argument("--protocol", metavar="NAME", help="only rows that were measured this way: see --list")
-    what.add_argument("--form", metavar="NAME", help="which annotation files to read, in place of the protocol's")
+    what.add_argument("--protocol", metavar="NAME", help="only rows of this protocol: see --list")
+    what.add_argument("--form", metavar="NAME", help="annotation files to read instead of the protocol's")
     what.add_argument("--limit", type=parse_count, metavar="N", help="only the first N faces of each subset")
     what.add_argument(
-        "--allow-partial", action="store_true", help="continue with another number of faces than published"
+        "--allow-partial", action="store_true", help="continue if the number of faces is not the published one"
     )
     what.add_argument(
         "--boxes",
@@ -128,7 +128,7 @@ def add_choices(what: "argparse._ArgumentGroup") -> None:
         help="annotated regions, detected boxes, or both side by side (default: %(default)s)",
     )
     what.add_argument(
-        "--detector", choices=DETECTORS, default="auto", help="finds the faces for --boxes (default: %(default)s)"
+        "--detector", choices=DETECTORS, default="auto", help="detector for --boxes (default: %(default)s)"
     )
 
 
@@ -164,8 +164,12 @@ def check_usage(args: argparse.Namespace) -> str | None:
     reports = args.compare and all(name.endswith(".json") for name in args.compare)
     if args.compare and (args.models or args.predictions or args.weights or args.render):
         return "--compare A B names all that is compared: leave out --model, --weights, --predictions and --render"
-    if not (args.list or args.render or reports) and not (args.dataset and args.data_root):
-        return "give --dataset and --data-root, or --list"
+    if not (args.list or args.render or reports):
+        if args.dataset is None:
+            return "give --dataset NAME and --data-root DIR, or --list"
+        where = get_release(args.dataset)  # a wrong name comes first
+        if args.data_root is None:
+            return f"give --data-root DIR, the folder of {where.title}; --list says where to get the data"
     if args.data_root and not args.data_root.exists():
         return f"no such folder: {args.data_root}; --list says where to get the data"
     files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LOADING = ("variant", *common.LOADING)
 EPILOG = """\
-Beside FILE.onnx stands FILE.json: what the input is, which region of an image a crop shows, how the output becomes
-points. The same text is in the metadata of the graph.
+FILE.json, beside FILE.onnx, describes the input, the region of an image that a crop shows, and how the output becomes
+points. The metadata of the graph hold the same text.
 Exit codes: 0 done, 1 --verify found more than --tolerance, 2 wrong usage, 3 weights or network, 4 nothing could be
 done, 130 interrupted, 141 nobody read the output.
 """
@@ -31,12 +31,12 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", metavar="MODEL", help="name of a model, or a folder, hf:// repository or record (*.json) of your own")
     add("file", type=Path, metavar="FILE.onnx", help="the file to write")
-    add("--decode", action="store_true", help="decode in the graph: points and scores come out")
+    add("--decode", action="store_true", help="decode in the graph, which then returns points and scores")
     images = "run the file in ONNX Runtime on the faces of these images, and compare with PyTorch"
     add("--verify", nargs="+", type=Path, metavar="IMAGE", help=images)
     largest = "largest distance that --verify accepts, in pixels (default: %(default)s)"
     add("--tolerance", type=float, default=0.01, metavar="PX", help=largest)
-    add("--variant", metavar="NAME", help="upstream implementation to follow, where there are two")
+    add("--variant", metavar="NAME", help="upstream implementation to follow, if there are two")
     common.add_weights_options(parser)
     add("--force", action="store_true", help="overwrite files that exist")
     add("--quiet", action="store_true", help="print errors only")

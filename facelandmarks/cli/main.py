@@ -8,18 +8,18 @@ from facelandmarks.errors import hint_at
 
 # Name -> module of this package whose `main(argv)` it is, and what it does.
 COMMANDS = {
-    "predict": ("predict", "landmarks of the faces in images, folders, videos and of a camera"),
-    "models": ("models", "list the models, or say all about one"),
+    "predict": ("predict", "find the landmarks of the faces in images, folders, videos or from a camera"),
+    "models": ("models", "list the models, or print everything about one"),
     "weights": ("weights", "fetch, verify and register weights files"),
-    "eval": ("evaluate", "measure models on a data set, beside the published numbers"),
+    "eval": ("evaluate", "measure models on a dataset and compare with the published numbers"),
     "export": ("export", "write a model as an ONNX file"),
-    "demo": ("demo", "serve a page to click, in a browser on this machine"),
+    "demo": ("demo", "serve the demo page, for a browser on this machine"),
 }
 EPILOG = """\
 commands:
 {commands}
 
-facelandmarks COMMAND --help says what a command takes. All but models also have programs of their own:
+facelandmarks COMMAND --help lists the options of a command. All commands but models are also programs of their own:
 facelandmarks-predict is facelandmarks predict.
 """
 

@@ -1,4 +1,4 @@
-"""facelandmarks models: the models by name, or all that is known of one."""
+"""facelandmarks models: the models by name, or everything about one."""
 
 import argparse
 import json
@@ -10,18 +10,18 @@ from facelandmarks.cli import common
 from facelandmarks.zoo import DEFAULT_MODEL
 
 EPILOG = """\
-Without NAME, one line a model: its points, their scheme, the crop, the error that its authors published on the data set
-that it was trained on, and whether its weights are here. docs/models.md compares them.
+Without NAME, print one line per model: its points, their scheme, the crop, the error that its authors report, and where
+its weights are: in the wheel, cached, or - for not fetched yet. docs/models.md compares the models.
 Exit codes: 0 done, 2 wrong usage.
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = common.new_parser("facelandmarks models", "List the models, or say all about one.", EPILOG)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="print all that is known of this model, as JSON")
+    parser = common.new_parser("facelandmarks models", "List the models, or print everything about one.", EPILOG)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="print everything about this model, as JSON")
     parser.add_argument("--points", type=common.parse_count, metavar="K", help="only models with K points")
-    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
+    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder")
     return parser
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         return common.DONE
     infos = [model_info(name) for name in list_models()]
     rows = [row for row in (describe(info, args.cache_dir) for info in infos) if args.points in (None, int(row[1]))]
-    head = ("name", "points", "scheme", "crop", "published error", "weights")
+    head = ("name", "points", "scheme", "crop", "reported error", "weights")
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -54,7 +54,7 @@ def describe(info: Mapping[str, Any], cache_dir: Path | None) -> tuple[str, ...]
 
 
 def headline(info: Mapping[str, Any]) -> str:
-    """Return the first published number of a model, of all faces if there is one: "NME 3.98 % (WFLW test)"."""
+    """Return the first reported number of a model, of all faces if there is one: "NME 3.98 % (WFLW test)"."""
     if not info["published"]:
         return "-"
     row = info["published"][0]
@@ -64,7 +64,8 @@ def headline(info: Mapping[str, Any]) -> str:
     if "/" in row["metric"]:  # several metrics in place of subsets
         return f"{subset} {values[subset]} % ({row['dataset']})"
     percent = values[subset] * (100 if row["unit"] == "fraction" else 1)
-    return f"{row['metric'].split()[0]} {percent:.4g} % ({row['dataset']} {subset})"
+    faces = subset if (own := row["source"].startswith("measured by")) else f"{row['dataset']} {subset}"
+    return f"{row['metric'].split()[0]} {percent:.4g} % ({'our own: ' * own}{faces})"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,10 +29,10 @@ SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 EPILOG = """\
 Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
-current folder. A folder, a pattern or a list: with --out, one row a face in one file, with --draw, a drawing of each
+current folder. A folder, a pattern or a list: --out writes one row per face into one file, --draw a drawing of each
 image (docs/bulk.md).
 Without images, --scheme prints the numbering of a point scheme (wflw98, ibug68, FILE.json), and draws it with --draw.
-Videos: without --out, --draw and --show, NAME_landmarks.mp4 and NAME_landmarks.jsonl (docs/video.md).
+Videos: without --out, --draw and --show, NAME_landmarks.mp4 and NAME_landmarks.jsonl are written (docs/video.md).
 Exit codes: 0 done (no face found is done), 1 some images failed, 2 wrong usage, 3 weights or network,
 4 nothing could be done, 130 interrupted, 141 nobody read the output.
 """
@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="write all results to one JSON file; - is stdout")
     draw = "draw the landmarks, as the suffix of FILE says (.png, .jpg, ...); into a folder, DIR/, for several images"
     add("--draw", type=common.parse_drawing, metavar="FILE|DIR/", help=draw)
-    out = "write one row a face to a .parquet, .jsonl or .csv file; of a video, one line a frame to a .jsonl file"
+    out = "write one row per face to a .parquet, .jsonl or .csv file; for a video, one line per frame to a .jsonl file"
     add("--out", type=Path, metavar="FILE", help=out)
     columns = "openface: CSV with the columns of OpenFace, of images or a video (default: all)"
     add("--columns", choices=("all", "openface"), default="all", help=columns)
@@ -97,21 +97,20 @@ def build_parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="print errors only")
     add = parser.add_argument_group("faces").add_argument
     box = (
-        "box of a face in pixels, in place of detection: --bbox 120,80,310,290, or --bbox=-12,20,200,220; may be "
+        "box of a face in pixels, instead of detection: --bbox 120,80,310,290, or --bbox=-12,20,200,220; may be "
         "repeated; one image only"
     )
     add("--bbox", action="append", type=parse_box, metavar="X1,Y1,X2,Y2", help=box)
     convention = (
-        "what --bbox holds: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md); without it, "
-        "boxes are taken as the model's own"
+        "kind of --bbox: tight, yunet, retinaface, mediapipe, dlib, ... (docs/coordinates.md; default: the model's own)"
     )
     add("--box-convention", type=parse_convention, metavar="NAME", help=convention)
     turns = (
-        "clockwise turns of an image to try, the best is kept: 0,90,180,270 for images that may lie on their "
+        "clockwise rotations to try, of which the best is kept: 0,90,180,270 for images that may lie on their "
         "side; each costs as much as one image (default: 0)"
     )
     add("--rotations", type=parse_rotations, default=UPRIGHT, metavar="DEGREES", help=turns)
-    add("--detector", choices=DETECTORS, default="auto", help="finds the faces (default: %(default)s)")
+    add("--detector", choices=DETECTORS, default="auto", help="detector that finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
     add("--max-faces", type=common.parse_count, metavar="N", help="keep the N faces with the best scores of each image")
     add("--largest", action="store_true", help="keep the largest face of each image, or the --max-faces largest")
@@ -124,13 +123,13 @@ def build_parser() -> argparse.ArgumentParser:
     number = common.parse_count
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
-    add("--batch-size", type=number, default=32, metavar="N", help="images a batch (default: %(default)s)")
-    add("--workers", type=number, metavar="N", help="threads that read images (default: one a core, 16 at most)")
+    add("--batch-size", type=number, default=32, metavar="N", help="images per batch (default: %(default)s)")
+    add("--workers", type=number, metavar="N", help="threads that read images (default: one per core, at most 16)")
     add = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)").add_argument
     add("--detect-every", type=number, default=5, metavar="N", help="detect every N frames (default: %(default)s)")
-    lost = "seconds for which a face that is covered or away keeps its number (default: %(default)s)"
+    lost = "seconds for which a covered or absent face keeps its number (default: %(default)s)"
     add("--keep-lost", type=parse_seconds, default=3.0, metavar="S", help=lost)
-    add("--no-smoothing", action="store_true", help="points as the model finds them")
+    add("--no-smoothing", action="store_true", help="do not smooth the points")
     add("--frames", type=number, metavar="N", help="stop after N frames")
     return parser
 
@@ -142,13 +141,13 @@ def check_usage(args: argparse.Namespace) -> str | None:
     if args.resume and args.out is None:
         return "--resume goes with --out"
     if args.columns != "all" and args.out is None:
-        return "--columns says what --out FILE.csv holds"
+        return "--columns goes with --out FILE.csv"
     if args.box_convention is not None and not args.bbox:
-        return "--box-convention says what --bbox holds: detected faces have the boxes of their detector"
+        return "--box-convention describes --bbox; detected faces have the boxes of their detector"
     if (address := common.find_address(args.images)) is not None:
         return address
     if args.images and args.scheme is not None and args.weights is None and args.model in MODELS:
-        return "--scheme says what the points of --weights are; without images it prints the numbering of a scheme"
+        return "--scheme names the points of --weights; without images, it prints the numbering of a scheme"
     if not args.images and (args.bbox or args.json or args.out):
         return "--scheme without images goes with --draw, --force and --quiet only"
     return None
@@ -208,7 +207,7 @@ def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str |
     files = [path for path in outputs if path is not None and path != STDOUT]
     same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
     if same:
-        return f"{same.pop()} is an input: results must go elsewhere"
+        return f"{same.pop()} is an input: write the results to another file"
     return common.check_outputs(files, args.force, args.draw.path if args.draw and args.draw.folder else None)
 
 

@@ -37,7 +37,7 @@ def write_drawing(scheme: Scheme, target: Path) -> None:
 
 
 def table(scheme: Scheme) -> list[str]:
-    """Return the lines of the table, one a point: index, name, and the index of its mirror image."""
+    """Return the lines of the table, one per point: index, name, and the index of its mirror image."""
     width = max(len(name) for name in scheme.names)
     head = [f"{scheme.name}: {len(scheme)} points, {len(scheme.pairs)} pairs", f"index  {'name':{width}}  mirror"]
     rows = zip(scheme.names, scheme.mirror.tolist(), strict=True)

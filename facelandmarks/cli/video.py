@@ -48,19 +48,21 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
     if args.bbox or args.json:
         return "--bbox and --json are for images; the results of a video go to --out FILE.jsonl and --draw FILE.mp4"
     if args.rotations != UPRIGHT:
-        return "--rotations is for images: a video is searched as it is shown"
+        return "--rotations is for images: videos are not rotated"
     if args.max_faces or args.largest:
-        return "--max-faces and --largest are for images: the faces of a video have numbers"
+        return "--max-faces and --largest are for images: in a video, all faces are tracked"
     from facelandmarks.video.write import CODECS
 
     if draw is not None and draw.suffix.lower() not in CODECS:
         return f"--draw {draw}: the name of a video ends in {', '.join(CODECS)}"
-    suffix, what = (".csv", "with --columns openface") if args.columns == "openface" else (".jsonl", "one line a frame")
+    suffix, what = (
+        (".csv", "with --columns openface") if args.columns == "openface" else (".jsonl", "one line per frame")
+    )
     if out is not None and out.suffix.lower() != suffix and (out != STDOUT or suffix == ".csv"):
         return f"--out {out}: the landmarks of a video are written as {suffix}, {what}"
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
     if args.images[0].resolve() in {path.resolve() for path in files}:
-        return f"{args.images[0]} is the input: results must go elsewhere"
+        return f"{args.images[0]} is the input: write the results to another file"
     return common.check_outputs(files, args.force)
 
 

@@ -26,14 +26,14 @@ from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
 from facelandmarks.weights.hub import pin_path
-from facelandmarks.weights.manifest import ASSETS, KINDS, FileRecord, FileSource, load_manifest
+from facelandmarks.weights.manifest import ASSETS, KINDS, PREFIX_TRUST, FileRecord, FileSource, load_manifest
 from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 
 EPILOG = """\
 NAME is a model (facelandmarks.list_models()), a detector (yunet, blazeface_short, blazeface_full), or the name of a
 file. Files are kept in --cache-dir, else FACELANDMARKS_CACHE, else $XDG_CACHE_HOME/facelandmarks, else the platform's
-cache folder.
+cache folder. In the list, ? is a size that nobody has published.
 Exit codes: 0 done, 1 some files failed, 2 wrong usage, 3 weights or network, 4 nothing could be done, 130 interrupted,
 141 nobody read the output.
 """
@@ -43,16 +43,16 @@ FILES = {**{name: spec.weights for name, spec in sorted(MODELS.items())}, **dete
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    what = "Weights files: fetch, verify, register by hand, move to machines without network."
+    what = "Fetch, verify and register weights files, and move them to machines without network."
     parser = new_parser("facelandmarks-weights", what, EPILOG)
-    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="folder of the cache")
+    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder")
     parser.set_defaults(offline=None, allow_unverified=False, allow_third_party=False, quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = {}
     for name, (_, what) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         add[name] = command.add_argument
-    add["list"]("--dataset", help="files trained on this data set only")
+    add["list"]("--dataset", help="only files trained on this dataset")
     add["bundle"]("out", type=Path, metavar="OUT.zip")
     add["bundle"]("names", nargs="+", metavar="NAME")
     for name in ("fetch", "verify", "clean"):
@@ -65,20 +65,20 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("fetch", "add", "bundle", "mirror", "push"):
         add[name]("--allow-unverified", action="store_true", help="accept files without a published digest")
     for name in ("fetch", "bundle", "mirror", "push"):
-        text = "accept anybody's copy of files that have no digest of their authors"
+        text = "accept anyone's copy of files for which the authors published no digest"
         add[name]("--third-party", dest="allow_third_party", action="store_true", help=text)
     add["mirror"]("names", nargs="*", metavar="NAME", help="models or files (default: all)")
     add["mirror"]("--to", required=True, metavar="DIR|hf://OWNER/REPOSITORY", help="folder or repository to fill")
     add["push"]("model", metavar="MODEL", help="name of a model, or a folder, repository or record of your own")
-    add["push"]("address", nargs="?", metavar="hf://OWNER/REPOSITORY", help="made if it is missing")
-    add["push"]("--to", type=Path, metavar="DIR", help="write into this folder, to look at it first; nothing is sent")
+    add["push"]("address", nargs="?", metavar="hf://OWNER/REPOSITORY", help="created if it does not exist")
+    add["push"]("--to", type=Path, metavar="DIR", help="write into this folder, to check it first; nothing is sent")
     add["push"]("--weights", type=parse_weights, metavar="FILE", help="your own checkpoint of the model")
-    add["push"]("--scheme", metavar="FILE.json|NAME", help="the points of --weights, if they are others")
-    add["push"]("--name", dest="rename", metavar="NAME", help="what the model shall be called")
+    add["push"]("--scheme", metavar="FILE.json|NAME", help="the points of --weights, if they differ from the model's")
+    add["push"]("--name", dest="rename", metavar="NAME", help="new name of the model")
     for name in ("mirror", "push"):
-        add[name]("--private", action="store_true", default=None, help="for a repository that is made")
+        add[name]("--private", action="store_true", default=None, help="make a new repository private")
     add["fetch"]("--all", action="store_true", help="every file that can be fetched")
-    add["fetch"]("--dataset", help="every file trained on this data set")
+    add["fetch"]("--dataset", help="every file trained on this dataset")
     add["fetch"]("--offline", action="store_true", default=None, help="do not use the network")
     add["fetch"]("--quiet", action="store_true", help="no progress")
     add["clean"]("--all", action="store_true", help="every file of the manifest")
@@ -92,13 +92,13 @@ def record_of(name: str) -> FileRecord:
 
 
 def names_of_dataset(dataset: str | None) -> list[str]:
-    """Return the names of the models and files outside of the wheel: those trained on one data set, or all."""
+    """Return the names of the models and files outside of the wheel: those trained on one dataset, or all."""
     models = {file: name for name, file in FILES.items()}
     records = [record for record in load_manifest().files.values() if not record.asset]
     found = [models.get(r.name, r.name) for r in records if dataset is None or dataset in r.training_data]
     if not found:
         known = sorted({data for record in records for data in record.training_data})
-        raise UnknownNameError(f"no file was trained on {dataset!r}; data sets: {', '.join(known)}")
+        raise UnknownNameError(f"no file was trained on {dataset!r}; datasets: {', '.join(known)}")
     return found
 
 
@@ -137,7 +137,7 @@ def size_in(folder: Path, record: FileRecord) -> int | None:
 def run_fetch(args: argparse.Namespace, access: Access) -> int:
     """Fetch files, one after another; one that fails does not stop the others."""
     if bool(args.names) + args.all + (args.dataset is not None) != 1:
-        refuse("give either names, or --all, or --dataset")
+        refuse("give NAME..., --all or --dataset NAME")
 
     def fetch(name: str) -> str:
         record = record_of(name)
@@ -211,7 +211,7 @@ def run_url(args: argparse.Namespace, access: Access) -> int:
     def describe(name: str) -> str:
         record = record_of(name)
         begins = f"begins with {record.sha256_prefix}" if record.sha256_prefix else "not published"
-        trust = f" (trust: {record.prefix_trust})" if record.prefix_trust else ""
+        trust = f" ({PREFIX_TRUST[record.prefix_trust]})" if record.prefix_trust else ""
         lines = [f"file      {record.name}", *(f"url       {describe_source(each)}" for each in record.sources)]
         lines += [f"page      {p['url']}" + (f"  ({p['note']})" if "note" in p else "") for p in record.pages]
         lines += [f"bytes     {record.bytes or 'not published'}", f"sha256    {record.sha256 or begins}{trust}"]
@@ -323,7 +323,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
     "list": (run_list, "list files: size, whether cached, digest, licence and terms"),
     "fetch": (run_fetch, "fetch and verify files"),
     "verify": (run_verify, "read cached files whole and check their digests (default: all)"),
-    "add": (run_add, "register a file that was fetched by hand"),
+    "add": (run_add, "register a file that you downloaded by hand"),
     "path": (run_path, "print where a cached file is"),
     "url": (run_url, "print where to fetch a file by hand, its digest, and where it goes"),
     "bundle": (run_bundle, "pack files and their digests for a machine without network"),
@@ -331,7 +331,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Access], int], str]] = {
     "push": (run_push, "write a model with its record and card to the Hugging Face Hub, or to a folder"),
     "unbundle": (run_unbundle, "take the files of a bundle into the cache"),
     "lock": (run_lock, "for maintainers: fill in sizes and digests of verified files in a manifest"),
-    "clean": (run_clean, "remove files; without NAME, what interrupted downloads left"),
+    "clean": (run_clean, "remove files; without NAME, the remains of interrupted downloads"),
 }
 
 

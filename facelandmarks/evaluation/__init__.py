@@ -1,4 +1,4 @@
-"""Accuracy: data sets as they were released, metrics, and the protocols of published tables.
+"""Accuracy: datasets as they were released, metrics, and the protocols of published tables.
 
 `evaluate("300w", folder, "compact_300w")` measures a model and gives a `Report`.
 """

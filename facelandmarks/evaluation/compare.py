@@ -1,4 +1,4 @@
-"""How two forms of the annotations of a data set differ: the original release and the files derived from it."""
+"""How two forms of the annotations of a dataset differ: the original release and the files derived from it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

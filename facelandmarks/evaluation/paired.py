@@ -22,7 +22,7 @@ def merge_cards(cards: Sequence[Card]) -> Card:
 def compare_cards(first: Card, second: Card) -> Card:
     """Return both cards as one, with the comparison of every row of the second with those of the first.
 
-    Rows are compared where they share data set, subset, boxes and normaliser; of rows of several protocols, those of
+    Rows are compared where they share dataset, subset, boxes and normaliser; of rows of several protocols, those of
     the same one. `InvalidOptionError` if there are none, fewer than two common faces, or if the annotations differ.
     """
     card = merge_cards([first, second])

@@ -161,7 +161,7 @@ class GivenPredictions:
                 self._faces.setdefault(parts[-1], {})[parts] = faces
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InvalidOptionError(
-                f"{path} does not hold predictions of {landmarks} points a face: {error}"
+                f"{path} does not hold predictions of {landmarks} points per face: {error}"
             ) from error
 
     def __call__(self, samples: Iterable[tuple[str, Sample]]) -> Iterator[list[Predicted]]:

@@ -27,7 +27,7 @@ class Cell:
     """One number of a published row."""
 
     key: str  # its name in `values` of the manifest
-    subset: str  # of the data set (`Release.faces`)
+    subset: str  # of the dataset (`Release.faces`)
     metric: str = "NME"  # a key of `facelandmarks.evaluation.scoring.METRICS`
     digits: int = 2  # decimals that the table prints
     faces: tuple[int, ...] = ()  # how many our own number was measured on, if that is not the whole subset

@@ -1,4 +1,4 @@
-"""Which data sets and rows can be measured, and which rows a run measures."""
+"""Which datasets and rows can be measured, and which rows a run measures."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from facelandmarks.zoo.spec import ModelSpec
 
 # Tables of the manifest that no protocol can measure again.
 UNREACHABLE: Mapping[str, str] = {
-    "300W-LP": "MMPose cannot evaluate it itself: its metric has no normaliser for this data set (KeyError)",
+    "300W-LP": "MMPose cannot evaluate it itself: its metric has no normaliser for this dataset (KeyError)",
     "COCO-WholeBody-Face": "the annotations of COCO-WholeBody are not read here",
 }
 # What differs in rows without published numbers, by scheme.
@@ -59,7 +59,7 @@ def published_rows(spec: ModelSpec) -> Iterator[Row]:
 
 
 def rows_of(dataset: str) -> list[Row]:
-    """Return every published row of a data set, model by model; `InvalidOptionError` for an unknown data set."""
+    """Return every published row of a dataset, model by model; `InvalidOptionError` for an unknown dataset."""
     get_release(dataset)
     return [row for spec in MODELS.values() for row in published_rows(spec) if row.protocol.dataset == dataset]
 
@@ -67,7 +67,7 @@ def rows_of(dataset: str) -> list[Row]:
 def plain_row(spec: ModelSpec, dataset: str, subsets: Sequence[str] = ()) -> Row:
     """Return a row without published numbers; points of another scheme are converted, and the row says so.
 
-    `InvalidOptionError` if points of the data set have nothing in the model's scheme to be made of.
+    `InvalidOptionError` if points of the dataset have nothing in the model's scheme to be made of.
     """
     scheme, protocol = get_release(dataset).scheme, plain_protocol(dataset, subsets)
     if spec.scheme == scheme:
@@ -119,11 +119,11 @@ def plan_rows(
     cache_dir: Path | None = None,
     scheme: str | None = None,
 ) -> Plan:
-    """Choose the rows of a data set to measure: of the models, or of all that have a published row.
+    """Choose the rows of a dataset to measure: of the models, or of all that have a published row.
 
     A model without a published row of any of the subsets gets a plain row. `given` says that the user brings the
     weights, or allows fetching them. `UnknownModelError` for an unknown model, `InvalidOptionError` for one with
-    another scheme than the data set, or if there is no such row.
+    another scheme than the dataset, or if there is no such row.
     """
     named = {name: choose(read_record(name, Access(cache_dir)), scheme=scheme) for name in models}
     rows = [] if models else [row for row in rows_of(dataset) if not subsets or covers(row, subsets)]
@@ -154,7 +154,7 @@ def at_hand(spec: ModelSpec, cache_dir: Path | None = None) -> bool:
 
 
 def list_datasets() -> str:
-    """Return a paragraph for each data set, then the published rows that cannot be measured again."""
+    """Return a paragraph for each dataset, then the published rows that cannot be measured again."""
     lines = [line for release in RELEASES.values() for line in (*describe_release(release), "")]
     lines += ["Published, and not measured here:"]
     for spec in MODELS.values():
@@ -164,7 +164,7 @@ def list_datasets() -> str:
 
 
 def describe_release(release: Release) -> list[str]:
-    """Return a paragraph on a data set: faces, files, where to get it, terms, published rows."""
+    """Return a paragraph on a dataset: faces, files, where to get it, terms, published rows."""
     faces = ", ".join(
         f"{subset} {' or '.join(map(str, counts)) or '(no published number)'}"
         for subset, counts in release.faces.items()

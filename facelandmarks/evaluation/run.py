@@ -1,4 +1,4 @@
-"""Evaluate models on a data set: plan the rows, load each model, measure, and report."""
+"""Evaluate models on a dataset: plan the rows, load each model, measure, and report."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def evaluate(
     progress: bool = False,
     command: Sequence[str] | None = None,
 ) -> Report:
-    """Measure models on a data set by the protocols of the published tables.
+    """Measure models on a dataset by the protocols of the published tables.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def evaluate(
     Raises
     ------
     InvalidOptionError
-        If options exclude each other, or there is no such data set, subset, form or row.
+        If options exclude each other, or there is no such dataset, subset, form or row.
     DatasetError, DownloadError, CheckpointError
         If nothing could be measured because files or weights are missing or malformed.
     """

@@ -1,4 +1,4 @@
-"""A table with one line a face."""
+"""A table with one line per face."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ DETECTOR_POINTS = tuple(f"detector_{axis}_{index}" for index in range(5) for axi
 
 
 def rows_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one row a face: its number, its fields, and those of the image.
+    """Yield one row per face: its number, its fields, and those of the image.
 
     An image without faces has one row, in which all that belongs to a face is None.
     """

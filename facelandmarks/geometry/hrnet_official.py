@@ -37,7 +37,7 @@ class HRNetOfficial:
 
         Notes
         -----
-        Source: `lib/datasets/cofw.py` (`scale = max(...) / 200`, then `scale *= 1.25`); the other data sets read center
+        Source: `lib/datasets/cofw.py` (`scale = max(...) / 200`, then `scale *= 1.25`); the other datasets read center
         and scale from annotations that were made so. Upstream has no boxes as such.
         """
         boxes = np.asarray(boxes, np.float64)

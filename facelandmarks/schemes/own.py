@@ -36,7 +36,7 @@ def scheme_from_dict(fields: Any) -> Scheme:
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
     if problem := rules.first_problem(fields, RULES, RULES.keys() - {"name"}):
-        raise InvalidOptionError(f"this is no scheme: {problem}")
+        raise InvalidOptionError(f"this is not a scheme: {problem}")
     values = rules.frozen(fields)
     scheme = Scheme(**{**values, "contours": tuple(Contour(**each) for each in values.get("contours", ()))})
     if SCHEMES.get(scheme.name, scheme) != scheme:

@@ -1,6 +1,6 @@
 """The conversions, one record each.
 
-The published lists of equal points are MMPose 1.3.2's, for training RTMPose on six data sets
+The published lists of equal points are MMPose 1.3.2's, for training RTMPose on six datasets
 (configs/face_2d_keypoint/rtmpose/face6). Its indices for COFW's eyes are those of WFLW, not of LaPa, and are read as
 such here.
 """

@@ -72,9 +72,9 @@ def annotate(
     source
         Path of a file, or the number of a camera, from 0.
     draw, out
-        A video file to write, see `VideoWriter`; a file of JSON lines to write, one a frame: docs/video.md.
+        A video file to write, see `VideoWriter`; a file of JSON lines to write, one per frame: docs/video.md.
     columns
-        `"openface"` makes `out` a CSV file with the columns of OpenFace, one row a face.
+        `"openface"` makes `out` a CSV file with the columns of OpenFace, one row per face.
     style
         How faces are drawn: `facelandmarks.Style`.
     show

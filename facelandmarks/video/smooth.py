@@ -144,7 +144,7 @@ def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     known = _path(reference, found.shape)
     when = np.asarray(times, np.float64)
     if when.shape != (len(found),) or not (np.diff(when) > 0).all():
-        raise InvalidOptionError(f"times must be {len(found)} rising numbers of seconds; got shape {when.shape}")
+        raise InvalidOptionError(f"times must be {len(found)} increasing numbers of seconds; got shape {when.shape}")
     if np.ptp(known, axis=0).max() < 1e-6:
         return float("nan")
     reach = min(LONGEST_LAG, (when[-1] - when[0]) / 4)

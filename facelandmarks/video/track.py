@@ -82,7 +82,7 @@ def track(
     InvalidOptionError
         If an option is out of range, times do not rise, or no detector finds the model's kind of box.
     """
-    require("scipy.optimize", "following faces", "'facelandmarks-zoo[video]'")
+    require("scipy.optimize", "tracking faces", "'facelandmarks-zoo[video]'")
     if isinstance(frames, str | os.PathLike | int):
         raise InvalidOptionError(f"track takes frames: track(read_video({frames!r}), model)")
     if detect_every < 1:
@@ -132,6 +132,6 @@ def _checked(frames: Iterable[Any], rate: float | None) -> Generator[Frame, None
         if not isinstance(frame, Frame):
             raise InvalidOptionError("plain images have no time: give rate=, frames per second")
         if not frame.time > last:
-            raise InvalidOptionError(f"times must rise: frame {frame.index} is at {frame.time} s, after {last} s")
+            raise InvalidOptionError(f"times must increase: frame {frame.index} is at {frame.time} s, after {last} s")
         last = frame.time
         yield frame

@@ -119,7 +119,7 @@ class VideoWriter(PartialFile):
 
 
 class LinesWriter(PartialFile):
-    """A text file of one line a frame; methods as in `VideoWriter`."""
+    """A text file of one line per frame; methods as in `VideoWriter`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)

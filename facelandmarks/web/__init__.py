@@ -1,4 +1,4 @@
-"""A page to click: landmarks of a photo or a short video in a browser, served from this machine (extra `web`).
+"""Demo page: landmarks of a photo or a short video in a browser, served from this machine (extra `web`).
 
 `facelandmarks-demo` opens it. `build_page` gives it to other programs, such as a Space of the Hugging Face Hub.
 """

@@ -232,7 +232,9 @@ def serve(
             )
         except OSError as error:
             where = f"port {port} of {host}" if port else f"ports 7860 to 7959 of {host}"
-            raise InvalidOptionError(f"cannot serve on {where}: taken, or not of this machine; give another") from error
+            raise InvalidOptionError(
+                f"cannot serve on {where}: in use, or not an address of this machine; choose another"
+            ) from error
         started(address)
         try:
             threading.Event().wait()

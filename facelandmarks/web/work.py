@@ -105,7 +105,7 @@ def summary(answer: Answer) -> str:
 
 
 def table_of_faces(answers: Sequence[Answer]) -> Rows:
-    """Return one row a face, under `FACES_HEAD`; "points" is the mean of their scores."""
+    """Return one row per face, under `FACES_HEAD`; "points" is the mean of their scores."""
     rows: Rows = []
     for answer in answers:
         doubtful = answer.faces.doubtful
@@ -119,7 +119,7 @@ def table_of_faces(answers: Sequence[Answer]) -> Rows:
 
 
 def table_of_points(answers: Sequence[Answer]) -> Rows:
-    """Return one row a point, under `POINTS_HEAD`; points count from 0, as in the scheme."""
+    """Return one row per point, under `POINTS_HEAD`; points count from 0, as in the scheme."""
     rows: Rows = []
     for answer in answers:
         for number, face in enumerate(answer.faces):
@@ -132,7 +132,7 @@ def table_of_points(answers: Sequence[Answer]) -> Rows:
 
 
 def write_answers(photo: Path, answers: Sequence[Answer], folder: Path) -> Path:
-    """Write the JSON of `facelandmarks-predict --json`, one record a model, to a new place in the folder."""
+    """Write the JSON of `facelandmarks-predict --json`, one record per model, to a new place in the folder."""
     records = [image_record(photo.name, answer.model, answer.faces, None) for answer in answers]
     path = new_place(folder) / f"{photo.stem}_landmarks.json"
     path.write_bytes(to_json(records))

@@ -97,7 +97,7 @@ def numbers(record: FileRecord, manifest: Manifest) -> Iterator[str]:
     """Give the lines of a table of the published numbers."""
     for count, row in enumerate(record.published):
         if not count:
-            yield "| data set | subset | metric | value | source | divided by |\n| --- | --- | --- | --- | --- | --- |"
+            yield "| dataset | subset | metric | value | source | divided by |\n| --- | --- | --- | --- | --- | --- |"
         divisor = (manifest.protocols.get(row["protocol"]) or {}).get("normaliser") or "unknown"
         for subset, value in row["values"].items():
             measure = f"{row['metric']} ({row['unit']})"
@@ -105,7 +105,7 @@ def numbers(record: FileRecord, manifest: Manifest) -> Iterator[str]:
 
 
 def terms(manifest: Manifest, name: str) -> str:
-    """Return what binds the use of a data set."""
+    """Return what binds the use of a dataset."""
     data = manifest.training_data[name]
     said = [data.get("terms") or "no terms published", data.get("note"), data.get("homepage")]
     return "; ".join(str(each) for each in said if each)

@@ -62,7 +62,7 @@ def read_torch(path: Path) -> Mapping[str, Any]:
     except pickle.UnpicklingError as error:
         reason = next((line for line in str(error).splitlines() if "GLOBAL" in line or "global" in line), "")
         raise CheckpointError(
-            f"{path} is damaged, or names code besides its tensors; it was refused and nothing of it was run. {reason}"
+            f"{path} is damaged, or names code besides its tensors; it was refused and nothing in it was run. {reason}"
         ) from error
     except BROKEN_FILE + BROKEN_CONTENT as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error

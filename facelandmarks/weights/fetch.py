@@ -46,7 +46,7 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
     advice = by_hand(record, place.folder)
     if is_offline(access.offline):
         raise OfflineError(
-            f"{record.name} is not in {place.folder} and the network must not be used (offline). {advice}. "
+            f"{record.name} is not in {place.folder} and offline mode forbids the network. {advice}. "
             "FACELANDMARKS_CACHE names another folder"
         )
     sources = usable(record, access, advice)

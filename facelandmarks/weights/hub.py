@@ -83,7 +83,7 @@ def upload(folder: Path, url: str, message: str, *, private: bool | None = None)
     hub = import_hub()
     repository, _, revision = hub_parts(url, need_path=False)
     if is_offline():
-        raise OfflineError(f"cannot push to {url}: the network must not be used (offline)")
+        raise OfflineError(f"cannot push to {url}: offline mode forbids the network")
     with _errors(f"cannot push to {url}"):
         api = hub.HfApi(endpoint=_endpoint(hub))
         api.create_repo(repository, private=private, exist_ok=True)
@@ -106,7 +106,7 @@ def _errors(what: str, offline: bool = False, progress: bool | None = None) -> I
     except (OSError, ValueError, RuntimeError, *failures) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if offline:
-            raise OfflineError(f"{what}: it is not in the hub's cache, and the network must not be used") from error
+            raise OfflineError(f"{what}: it is not in the hub's cache, and offline mode forbids the network") from error
         hint = "; for a private or gated repository: hf auth login" if "401" in reason or "403" in reason else ""
         raise DownloadError(f"{what}: {reason}{hint}") from error
     finally:

@@ -21,7 +21,11 @@ NAME = "weights_manifest.json"
 SCHEMA = "facelandmarks-manifest/1"
 TABLES = ("training_data", "papers", "protocols")
 KINDS = ("original", "mirror", "third-party")  # of sources
-PREFIX_TRUST = ("high", "medium", "stale_likely")
+PREFIX_TRUST = {  # name -> what it says to people
+    "high": "high trust",
+    "medium": "medium trust",
+    "stale_likely": "replaced since",  # the file was published again under its old name
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class FileRecord:
     bytes: int | None  # None, here and below: not published
     sha256: str | None  # of the whole file, hexadecimal
     sha256_prefix: str | None  # its first digits, as upstream puts them into file names
-    prefix_trust: str | None  # how far they hold; `stale_likely`: the file was published again under its old name
+    prefix_trust: str | None  # how far they hold: a key of PREFIX_TRUST
     git_blob_sha1: str | None  # the digest that Git gives the file
     licence: str  # of the code that it was published with; the terms of the training data bind the weights too
     training_data: tuple[str, ...]  # keys of the manifest's table

@@ -39,12 +39,12 @@ def usable(record: FileRecord, access: Access, advice: str) -> list[FileSource]:
     """
     sources = sources_of(record)
     if not sources:
-        raise DownloadError(f"no program can fetch {record.name}. {advice}")
+        raise DownloadError(f"{record.name} has no direct download. {advice}")
     known = access.allow_third_party or is_independent(record)
     permitted = [source for source in sources if known or source.kind != "third-party"]
     if not permitted:
         raise DownloadError(
-            f"of {record.name} there are only third-party copies ({sources[0].url}), and no digest of its authors. To "
+            f"{record.name} has only third-party copies ({sources[0].url}), and its authors published no digest. To "
             f"use one, give allow_third_party=True (--third-party). {advice}"
         )
     verified = access.allow_unverified or digest_kind(record) != "none" or read_pin(Place(access.folder, record.name))

@@ -105,7 +105,7 @@ class _Table:
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _BrokenError(f"a name is no text: {error}") from error
+            raise _BrokenError(f"a name is not text: {error}") from error
 
 
 def _number(data: bytes, place: int, kind: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from facelandmarks.weights.cache import Pin
-from facelandmarks.weights.manifest import FileRecord, FileSource
+from facelandmarks.weights.manifest import PREFIX_TRUST, FileRecord, FileSource
 
 CHUNK = 1 << 20  # bytes
 
@@ -103,10 +103,12 @@ def no_digest(record: FileRecord) -> str:
 
 
 def digest_kind(record: FileRecord) -> str:
-    """Name the strongest published digest: `sha256`, `git_blob_sha1`, `sha256_prefix` with its trust, or `none`."""
-    if record.sha256 is None and record.git_blob_sha1 is None:
-        return "none" if record.sha256_prefix is None else f"sha256_prefix ({record.prefix_trust})"
-    return "sha256" if record.sha256 is not None else "git_blob_sha1"
+    """Name the strongest published digest for people; `none` if there is none."""
+    if record.sha256 is not None:
+        return "SHA-256"
+    if record.git_blob_sha1 is not None:
+        return "Git's SHA-1"
+    return "none" if record.prefix_trust is None else f"first digits ({PREFIX_TRUST[record.prefix_trust]})"
 
 
 def examine(path: Path) -> Found:

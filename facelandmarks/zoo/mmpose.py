@@ -87,7 +87,7 @@ IBUG300W_LP = replace(
     flip_exchange=False,
     variant="mmpose1x",
     variants={"mmpose1x": {}},
-    story="Trained and flip-tested without exchanging left and right landmarks, as its data set was described without "
+    story="Trained and flip-tested without exchanging left and right landmarks, as its dataset was described without "
     "the pairs; it is run the same way here.",
 )
 COCO_FACE = replace(

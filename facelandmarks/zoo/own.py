@@ -118,19 +118,19 @@ def spec_from_dict(given: Any) -> ModelSpec:
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
     if not isinstance(given, dict):
-        raise InvalidOptionError("this is no record of a model: expected an object")
+        raise InvalidOptionError("this is not a record of a model: expected an object")
     base, given = given.get("like"), {key: value for key, value in given.items() if key != "like"}
     if base is not None:
         if not rules.one_of(MODELS)(base):
-            raise InvalidOptionError(f"this is no record of a model: like must be a model here, not {base!r:.60}")
+            raise InvalidOptionError(f"this is not a record of a model: like must be a model here, not {base!r:.60}")
         given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS)), "title": f"Like {base}", **given}
     given = {"weights": WEIGHTS, **given}
     if problem := rules.first_problem(given, RULES, RULES.keys() - _NEEDED):
-        raise InvalidOptionError(f"this is no record of a model: {problem}")
+        raise InvalidOptionError(f"this is not a record of a model: {problem}")
     scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
     spec = ModelSpec(**{**rules.frozen(given), "scheme": reference(scheme)})
     if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
-        raise InvalidOptionError(f"this is no record of a model: {problem}")
+        raise InvalidOptionError(f"this is not a record of a model: {problem}")
     return spec
 
 

@@ -6,7 +6,7 @@ from facelandmarks.zoo.spec import ModelSpec
 
 FACE6_T = ModelSpec(
     name="rtmpose_t_face6",
-    title="RTMPose-tiny, six face data sets",
+    title="RTMPose-tiny, six face datasets",
     network="rtmpose",
     network_options={"width": 24, "depths": (1, 1, 1, 1)},
     scheme="lapa106",
@@ -24,14 +24,14 @@ FACE6_T = ModelSpec(
 FACE6_S = replace(
     FACE6_T,
     name="rtmpose_s_face6",
-    title="RTMPose-small, six face data sets",
+    title="RTMPose-small, six face datasets",
     network_options={"width": 32, "depths": (1, 2, 2, 1)},
     weights="rtmpose-s_simcc-face6_pt-in1k_120e-256x256-d779fdef_20230529.pth",
 )
 FACE6_M = replace(
     FACE6_T,
     name="rtmpose_m_face6",
-    title="RTMPose-medium, six face data sets",
+    title="RTMPose-medium, six face datasets",
     network_options={"width": 48, "depths": (2, 4, 4, 2)},
     weights="rtmpose-m_simcc-face6_pt-in1k_120e-256x256-72a37400_20230529.pth",
 )

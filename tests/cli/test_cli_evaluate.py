@@ -115,7 +115,7 @@ def test_the_right_number_of_other_faces_does_not_pass(options, tmp_path, monkey
     assert (code, cells_of(card)["full", "NME"]["verdict"]) == (1, "PARTIAL")
     assert evaluate(tmp_path, *options, "--allow-partial")[0] == 0
     assert evaluate(tmp_path, *options)[0] == 4
-    assert "holds 6 faces, published are 7" in capsys.readouterr().err
+    assert "holds 6 faces, the published number is 7" in capsys.readouterr().err
 
 
 def test_everything_that_is_written(options, tmp_path, capsys):
@@ -214,10 +214,10 @@ def test_weights_that_cannot_be_had_are_no_end_of_the_others(options, capsys):
     )
     out = capsys.readouterr().out
     assert re.search("compact_300w +examples/train_compact +common, 2 of 554", out)
-    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: of HR18-300W.pth there are only" in out
+    assert "hrnetv2_w18_300w_official (README at f776dbe): not measured: HR18-300W.pth has only third-party" in out
     options[5] = "hrnetv2_w18_300w_official"
     assert main([*options, "--subset", "common", "--limit", "2", "--fetch"]) == 3
-    assert "error: of HR18-300W.pth there are only third-party copies" in capsys.readouterr().err
+    assert "error: HR18-300W.pth has only third-party copies" in capsys.readouterr().err
 
 
 def test_no_data(tmp_path, options, capsys):
@@ -274,17 +274,19 @@ def test_the_list_names_data_sets_terms_and_rows(capsys):
 
 
 WRONG = [
-    ((), "give --dataset and --data-root"),
-    (("--dataset", "300w"), "give --dataset and --data-root"),
+    ((), "give --dataset NAME and --data-root DIR"),
+    (("--data-root", "."), "give --dataset NAME and --data-root DIR"),
+    (("--dataset", "300w"), "give --data-root DIR, the folder of 300-W; --list says"),
+    (("--dataset", "301w"), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--weights", "a.pth"), "got 0 models"),
     (("--dataset", "300w", "--data-root", ".", "--predictions", "a", "--model", "b"), "leave out models"),
-    (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no data set '301w'"),
+    (("--dataset", "301w", "--data-root", ".", "--model", "compact_300w"), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact"), "no model 'compact'"),
     (("--dataset", "300w", "--data-root", ".", "--model", "compact_300w", "--subset", "half"), "no 300w subset 'half'"),
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
-    (("--dataset", "301w", "--data-root", "."), "no data set '301w'"),
+    (("--dataset", "301w", "--data-root", "."), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
-    (("--compare", "compact_300w", "compact_300w"), "give --dataset and --data-root"),
+    (("--compare", "compact_300w", "compact_300w"), "give --dataset NAME and --data-root DIR"),
     (("--compare", "a.json", "b.json", "--model", "compact_300w"), "leave out --model"),
 ]
 

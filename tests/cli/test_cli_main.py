@@ -59,12 +59,13 @@ def test_the_package_runs_as_a_module_and_loads_nothing_heavy():
 def test_every_model_has_a_line(capsys):
     assert models.main([]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["name", "points", "scheme", "crop", "published", "error", "weights"]
+    assert head.split() == ["name", "points", "scheme", "crop", "reported", "error", "weights"]
     assert [line.split()[0] for line in lines] == fl.list_models()
     by_name = {line.split()[0]: line for line in lines}
     assert by_name["compact_300w"].startswith("compact_300w (default)")
     assert by_name["compact_300w"].endswith("in the wheel")
     assert "NME 3.98 % (WFLW test)" in by_name["hrnetv2_w18_wflw_dark"]
+    assert " % (our own: test (434 common-set faces))" in by_name["compact_300w"]  # nobody published it
     assert "NME 5.13 % (COCO-WholeBody-Face all)" in by_name["hrnetv2_w18_coco_wholebody_face_dark"]  # a fraction
     assert "NME 3.37 % (300-W full)" in by_name["hrnetv2_w18_300w"]  # not the common set, which stands first
     assert "PCK@0.2 98.3 % (DeepFashion FLD)" in by_name["hrnet_w48_deepfashion_full_udp"]

@@ -70,13 +70,13 @@ def test_exit_codes_of_many_pictures(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["in"], "need --out FILE"),
-        (["in/*.png", "--json", "x.json"], "need --out FILE"),
+        (["in"], "give --out FILE"),
+        (["in/*.png", "--json", "x.json"], "give --out FILE"),
         (["in", "--out", "x.jsonl", "--draw", "y.png"], "give a folder, such as y/"),
         (["in", "--draw", "no/y"], "no such folder: no"),
-        (["in", "--draw", "y", "--show"], "are for images by name"),
+        (["in", "--draw", "y", "--show"], "are for single images"),
         (["in", "--out", "x.jsonl", "--columns", "openface"], "written to files ending in .csv"),
-        (["in", "--out", "x.jsonl", "--bbox", "1,2,3,4"], "are for images by name"),
+        (["in", "--out", "x.jsonl", "--bbox", "1,2,3,4"], "are for single images"),
         (["in", "--out", "no/x.jsonl"], "no such folder: no"),
         (["in", "--out", "x.xml"], ".parquet, .jsonl, .csv"),
         (["in", "--out", "there.jsonl"], "--force"),
@@ -251,7 +251,7 @@ def test_a_drawing_never_replaces_an_image(folder, capsys):
     twin = Path(image).with_name(f"{Path(image).stem}_landmarks.png")
     twin.write_bytes(Path(image).read_bytes())
     assert main(["in", "--draw", "in", "--force", "--quiet"]) == 2
-    assert "is an input: drawings must go elsewhere" in capsys.readouterr().err
+    assert "is an input: write the drawings to another folder" in capsys.readouterr().err
 
 
 def test_an_image_that_is_gone_when_it_is_drawn_is_a_failed_row(folder, monkeypatch):

@@ -138,7 +138,7 @@ def test_what_is_a_video(tmp_path, monkeypatch):
         (["--largest"], "--max-faces and --largest are for images"),
         (["--out", "a.jsonl", "--columns", "openface"], "written as .csv, with --columns openface"),
         (["--out", "-", "--columns", "openface"], "written as .csv, with --columns openface"),
-        (["--out", "a.csv"], "written as .jsonl, one line a frame"),
+        (["--out", "a.csv"], "written as .jsonl, one line per frame"),
     ],
 )
 def test_options_that_no_video_has_are_wrong_usage(clips, words, message, capsys):

@@ -51,7 +51,7 @@ def test_list(cache, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(MODELS) + len(FILES)  # a heading, models, detectors
     (line,) = (line for line in lines if line.startswith("hrnetv2_w18_wflw "))
-    for word in ("-", "sha256_prefix (high)", "Apache-2.0", "WFLW: no terms published"):
+    for word in ("-", "first digits (high trust)", "Apache-2.0", "WFLW: no terms published"):
         assert word in line
     assert "wheel" in next(line for line in lines if line.startswith("compact_300w"))
     assert main(["list", "--dataset", "DeepFashion"]) == 0
@@ -179,7 +179,7 @@ def test_url(cache, capsys):
     assert "1drv.ms" in out
     assert "sha256    not published" in out
     assert main(["url", "hrnetv2_w18_wflw"]) == 0
-    assert "begins with 2bf032a6 (trust: high)" in capsys.readouterr().out
+    assert "begins with 2bf032a6 (high trust)" in capsys.readouterr().out
 
 
 def test_files_of_the_wheel_are_where_they_are(cache, capsys):

@@ -1,4 +1,4 @@
-"""Readers of data sets, on tiny releases that the tests write themselves."""
+"""Readers of datasets, on tiny releases that the tests write themselves."""
 
 import shutil
 import subprocess

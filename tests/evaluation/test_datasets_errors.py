@@ -1,4 +1,4 @@
-"""Readers of data sets on what is missing, too little, or malformed: every error says what and where."""
+"""Readers of datasets on what is missing, too little, or malformed: every error says what and where."""
 
 import json
 import shutil
@@ -26,14 +26,14 @@ def releases(tmp_path_factory):
 def test_other_numbers_of_faces_need_leave(releases, name, form, subset):
     published = RELEASES[name].faces[subset]
     if name.startswith("deepfashion") and form == "original":
-        with pytest.raises(DatasetError, match=r"list_landmarks\.txt holds 18 images, published are 123016"):
+        with pytest.raises(DatasetError, match=r"list_landmarks\.txt holds 18 images, the published number is 123016"):
             read(name, folder_of(releases[0], name), subset, form=form)
         return
     if not published or (name, subset) == ("aflw", "train"):
         assert list(read(name, folder_of(releases[0], name), subset, form=form))
         return
     count = len(releases[1][name][subset])
-    with pytest.raises(DatasetError, match=f"holds {count} faces, published are {published[0]}"):
+    with pytest.raises(DatasetError, match=f"holds {count} faces, the published number is {published[0]}"):
         read(name, folder_of(releases[0], name), subset, form=form)
 
 
@@ -133,7 +133,7 @@ def test_malformed_pts(tmp_path, text, reason):
 def test_rows_with_numbers_and_flags_go_to_their_places(tmp_path):
     path = tmp_path / "a.pts"
     path.write_text("02 1.5 2.5 True\n04 3.5 4.5 False")
-    points, visible = read_pts(path)
+    points, visible = read_pts(str(path))
     np.testing.assert_array_equal(points, [[np.nan, np.nan], [1.5, 2.5], [np.nan, np.nan], [3.5, 4.5]])
     assert visible.tolist() == [False, True, False, False]
 

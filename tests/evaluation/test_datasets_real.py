@@ -1,4 +1,4 @@
-"""Readers of data sets on real annotation files: every dialect, the published numbers of faces, forms that agree."""
+"""Readers of datasets on real annotation files: every dialect, the published numbers of faces, forms that agree."""
 
 import csv
 import json
@@ -129,7 +129,7 @@ FOLDERS = {
 @pytest.mark.parametrize(("folder", "subset"), FOLDERS)
 def test_folders_of_300w(shared, folder, subset):
     root = shared / "data" / folder
-    with pytest.raises(DatasetError, match=f"published are {RELEASES['300w'].faces[subset][0]}"):
+    with pytest.raises(DatasetError, match=f"the published number is {RELEASES['300w'].faces[subset][0]}"):
         read("300w", root, subset)
     faces = list(read("300w", root, subset, allow_partial=True))
     assert dict(Counter(face.name.split("/")[0] for face in faces)) == FOLDERS[folder, subset]
@@ -280,7 +280,7 @@ def official(shared):
 
 @pytest.mark.parametrize(("name", "points"), [("wflw", 98), ("300w", 68), ("aflw", 19)])
 def test_lists_are_read_as_the_official_program_reads_them(official, name, points):
-    """Its own data set classes read the same lists; they keep scale and points, and the centre in float32."""
+    """Its own dataset classes read the same lists; they keep scale and points, and the centre in float32."""
     golden = np.load(official / "public" / f"e2e_hrnetv2_w18_{name}_official.npz")
     path = official / "annotations" / f"synthetic_{name}.csv"
     count, faces = read_hrnet_csv(path, points, box_size=name == "aflw")
@@ -313,7 +313,7 @@ def test_matlab_file_is_read_as_the_official_program_reads_it(official, tmp_path
 def test_crops_of_wflw(shared):
     """163 faces with their points, rectangles and attributes; undone, they are those of the list."""
     root = shared / "data" / "wflw_test"
-    with pytest.raises(DatasetError, match="holds 163 faces, published are 2500"):
+    with pytest.raises(DatasetError, match="holds 163 faces, the published number is 2500"):
         read("wflw68", root, "test")
     faces = list(read("wflw68", root, "test", allow_partial=True))
     counts = Counter(name for face in faces for name in face.subsets)

@@ -70,7 +70,7 @@ def test_official_rows_give_what_its_own_test_loop_gave(official, tmp_path, monk
     assert "FAIL" in capsys.readouterr().out
 
 
-# Model, its goldens, protocol, data set, subset, and MMPose's sample annotations with their pictures. Every row is in
+# Model, its goldens, protocol, dataset, subset, and MMPose's sample annotations with their pictures. Every row is in
 # test_evaluation_dry_runs_mmpose; these are real annotations.
 MMPOSE = [
     ("hrnetv2_w18_wflw_dark", "mmpose0x", "wflw_mmpose0x", "wflw", "test", "wflw"),

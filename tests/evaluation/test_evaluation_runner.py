@@ -327,7 +327,7 @@ def test_predictions_that_are_none(root, tmp_path, capsys, content):
     path.write_text(content)
     code, _ = evaluate(tmp_path, "--dataset", "300w", "--data-root", root, "--predictions", path)
     assert code == 2
-    assert "preds.json does not hold predictions of 68 points a face" in capsys.readouterr().err
+    assert "preds.json does not hold predictions of 68 points per face" in capsys.readouterr().err
 
 
 def test_predictions_of_two_pictures_of_one_name(root):
@@ -388,7 +388,7 @@ def test_regions_are_in_the_numbers_of_the_file():
 
 
 def test_models_of_own_points_are_measured(tmp_path):
-    """Weights that were fine-tuned to the points of another data set, and the same as a folder; others are refused."""
+    """Weights that were fine-tuned to the points of another dataset, and the same as a folder; others are refused."""
     make_wflw(tmp_path / "wflw")
     weights, folder = tmp_path / "mine.pth", tmp_path / "mine"
     torch.save(random_state("tiny_300w", 98), weights)

@@ -18,7 +18,7 @@ def errors():
 
 @pytest.mark.parametrize(("name", "statistic"), [("mean", np.mean), ("median", np.median)])
 def test_intervals_are_those_of_scipy(errors, name, statistic):
-    """The same resamples: SciPy draws indices as we do, one data set at a time."""
+    """The same resamples: SciPy draws indices as we do, one dataset at a time."""
     wanted = stats.bootstrap(
         (errors,), statistic, n_resamples=1000, batch=1, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval

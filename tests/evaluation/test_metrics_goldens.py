@@ -13,7 +13,7 @@ from facelandmarks.evaluation.metrics import hrnet_official, mmpose
 from facelandmarks.schemes import get_scheme
 
 TOLERANCE = 1e-6
-SCHEMES = {  # of the data sets that are measured in NME by a pair of points
+SCHEMES = {  # of the datasets that are measured in NME by a pair of points
     "wflw": "wflw98",
     "cofw": "cofw29",
     "300w": "ibug68",
@@ -115,7 +115,7 @@ def test_thresholds_of_mmpose_leave_out_one(old):
 
 
 def dataset_metrics(dataset, arrays, key):
-    """What a data set of 0.x reports, from predictions and the arrays of its annotations."""
+    """What a dataset of 0.x reports, from predictions and the arrays of its annotations."""
     points, truth, visible = arrays[f"{key}/pred"][..., :2], arrays[f"{key}/db_gt"], arrays[f"{key}/db_mask"]
     assert np.array_equal(visible, metrics.as_mask(arrays[f"{key}/visible"]))
     if dataset.startswith("deepfashion"):
@@ -152,7 +152,7 @@ def test_no_data_set_of_mmpose_0x_is_left_out(old):
 
 
 def metric_of_mmpose_1x(case, arrays):
-    """The value of one case of 1.x: its name says which metric of which data set."""
+    """The value of one case of 1.x: its name says which metric of which dataset."""
     points, truth, visible, boxes = (arrays[f"{case}/{name}"] for name in ("pred", "gt", "visible", "bboxes"))
     kind, rest = case.split("_", 1)
     if kind == "epe":
@@ -175,7 +175,7 @@ def metric_of_mmpose_1x(case, arrays):
 
 def test_mmpose_1x(new):
     results = {key: float(new[key]) for key in new if "/result/" in key}
-    # 5 data sets and 2 precisions of AFLW with 3 sets of rows, 2 odd normalisers; 7 of each kind of clothes; 3 of WFLW.
+    # 5 datasets and 2 precisions of AFLW with 3 sets of rows, 2 odd normalisers; 7 of each kind of clothes; 3 of WFLW.
     assert len(results) == (5 + 2) * 3 + 2 + 3 * 7 + 3
     assert {key.split("/")[0] for key in new} == {key.split("/")[0] for key in results}
     for key, wanted in results.items():
@@ -186,7 +186,7 @@ def test_mmpose_1x(new):
 def test_mmpose_1x_holds_its_quirks(new):
     # The special rows do something: what they change is what the rules above are for.
     nan = [key for key in new if "/result/" in key and np.isnan(new[key])]
-    assert len(nan) == 7 + 3  # NME of every data set with a NaN prediction, and EPE of the three kinds of clothes
+    assert len(nan) == 7 + 3  # NME of every dataset with a NaN prediction, and EPE of the three kinds of clothes
     assert new["nme_wflw_nonan/result/NME"] > 38  # one normaliser of 0.01 px
 
 

@@ -29,5 +29,5 @@ CASES = [(name, form, subset) for (name, form), subsets in WRITTEN.items() for s
 
 
 def folder_of(root, name):
-    """Folder of a data set in what `miniature_releases.make_all` writes."""
+    """Folder of a dataset in what `miniature_releases.make_all` writes."""
     return root / ("deepfashion" if name in FASHION else name)

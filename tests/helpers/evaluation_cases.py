@@ -11,7 +11,7 @@ from facelandmarks.evaluation.datasets import releases
 
 
 def publish(monkeypatch, dataset, **faces):
-    """Make a data set have these numbers of faces, so that a tiny release of it is complete."""
+    """Make a dataset have these numbers of faces, so that a tiny release of it is complete."""
     known = releases.RELEASES[dataset]
     counts = MappingProxyType({**known.faces, **{subset: (count,) for subset, count in faces.items()}})
     changed = {**releases.RELEASES, dataset: replace(known, faces=counts)}

@@ -207,7 +207,7 @@ def bundle() -> Target:
 
 
 def annotations() -> Target:
-    """Lists, points and JSON as the data sets publish them; which reader by the name of the file."""
+    """Lists, points and JSON as the datasets publish them; which reader by the name of the file."""
     import json
 
     from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv

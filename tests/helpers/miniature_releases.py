@@ -1,8 +1,8 @@
-"""Tiny releases of every data set, in their original files and in the derived ones, for tests and for a look.
+"""Tiny releases of every dataset, in their original files and in the derived ones, for tests and for a look.
 
     python miniature_releases.py FOLDER
 
-Each function writes one data set into a folder and returns its faces by subset, as the release counts them. What is
+Each function writes one dataset into a folder and returns its faces by subset, as the release counts them. What is
 random comes from one seed.
 """
 
@@ -154,7 +154,7 @@ NAMES_300W = {
 
 
 def make_300w(root):
-    """Folders of pictures and .pts, with a mirrored copy that is no face of the data set; lists derived from them."""
+    """Folders of pictures and .pts, with a mirrored copy that is no face of the dataset; lists derived from them."""
     parts = {
         folder: make_faces([f"{folder}/{name}" for name in names], 68, seed)
         for seed, (folder, names) in enumerate(NAMES_300W.items(), 10)
@@ -362,7 +362,7 @@ MAKERS = {
 
 
 def make_all(root):
-    """Every data set in a folder of its own; the faces by data set of the package and subset."""
+    """Every dataset in a folder of its own; the faces by dataset of the package and subset."""
     faces = {}
     for name, make in MAKERS.items():
         folder = root / name

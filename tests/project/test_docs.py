@@ -112,3 +112,12 @@ def test_examples_give_what_they_say(page, tmp_path, monkeypatch):
     runner.run(test, out=report.append)
     assert test.examples
     assert not runner.failures, "".join(report)
+
+
+@every_page
+@pytest.mark.parametrize(("used", "extra"), [("clip.mp4 ", "video"), ("faces.parquet", "parquet")])
+def test_commands_that_need_an_extra_are_on_pages_that_name_it(page, used, extra):
+    """The install lines of the README bring no extras: no command below them may fail by surprise."""
+    text = page.read_text(encoding="utf-8")
+    if any(used in block for _, block in FENCE.findall(text)):
+        assert f"`{extra}`" in text or f"[{extra}]" in text

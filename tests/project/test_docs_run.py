@@ -21,7 +21,7 @@ REASONS = {
     "downloads",
     "uploads",
     "needs a camera",
-    "needs a data set",
+    "needs a dataset",
     "needs a checkpoint of yours",
     "needs an account",
     "needs Ray",

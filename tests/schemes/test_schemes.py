@@ -12,7 +12,7 @@ from facelandmarks.evaluation.datasets.text import read_pts
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, convert, get_scheme
 
-OURS = {"points5"}  # made of other layouts; no data set has it
+OURS = {"points5"}  # made of other layouts; no dataset has it
 MESHES = {"mesh468", "mesh478"}  # see test_mesh.py
 PUBLISHED = [scheme for scheme in SCHEMES.values() if scheme.name not in OURS | MESHES]
 

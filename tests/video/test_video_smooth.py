@@ -112,7 +112,7 @@ def test_what_stands_still_has_no_lag():
 
 @pytest.mark.parametrize("times", [TIMES[:-1], TIMES[::-1]])
 def test_wrong_times_are_refused(times):
-    with pytest.raises(InvalidOptionError, match="90 rising"):
+    with pytest.raises(InvalidOptionError, match="90 increasing"):
         lag(np.zeros((90, 3, 2)), np.zeros((90, 3, 2)), times)
 
 

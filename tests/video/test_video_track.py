@@ -203,7 +203,7 @@ def test_wrong_arguments_are_refused(model):
 
 def test_without_scipy_nothing_is_begun(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    with pytest.raises(MissingDependencyError, match=r"facelandmarks-zoo\[video\]"):
+    with pytest.raises(MissingDependencyError, match=r"tracking faces needs scipy: .*facelandmarks-zoo\[video\]"):
         track([], model)
 
 

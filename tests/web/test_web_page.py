@@ -38,7 +38,7 @@ def test_the_server_listens_on_this_machine_only_unless_told_otherwise():
 
 def test_sharing_is_refused_with_the_reason(capsys):
     assert main(["--share"]) == 2
-    assert "server of somebody else" in capsys.readouterr().err
+    assert "somebody else's server" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "http"])

@@ -183,7 +183,7 @@ def test_code_is_refused_and_not_run(tmp_path, function, zipped):
     argument = f"touch {mark}" if function is os.system else f"open({str(mark)!r}, 'w')"
     content = {"meta": Hostile(function, argument), "state_dict": state_of()}
     torch.save(content, tmp_path / "file.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match="nothing of it was run"):
+    with pytest.raises(CheckpointError, match="nothing in it was run"):
         read_checkpoint(tmp_path / "file.pth", "mmpose1x")
     assert not mark.exists()
 

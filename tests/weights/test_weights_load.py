@@ -200,6 +200,6 @@ def test_options_of_load_model_reach_the_download(server, tmp_path, monkeypatch)
     with pytest.raises(fl.OfflineError, match=str(tmp_path / "mine")):
         fl.load_model("hrnetv2_w18_wflw", cache_dir=tmp_path / "mine", offline=True)
     with pytest.raises(
-        fl.DownloadError, match=r"HR18-WFLW\.pth there are only third-party copies.*1drv\.ms.*add HR18-WFLW\.pth"
+        fl.DownloadError, match=r"HR18-WFLW\.pth has only third-party copies.*1drv\.ms.*add HR18-WFLW\.pth"
     ):
         fl.load_model("hrnetv2_w18_wflw_official", cache_dir=tmp_path / "mine")

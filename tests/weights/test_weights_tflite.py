@@ -128,7 +128,7 @@ def damaged_models():
         wrong = [change(tensor, f0=np.int32(shape)) if n == 0 else tensor for n, tensor in enumerate(graph.tensors)]
         yield name, change(model, f2=[change(inner, f0=wrong)]), "has the shape"
     wrong = [change(graph.tensors[0], f3=np.uint8([0xFF, 0xFE])), *graph.tensors[1:]]
-    yield "name", change(model, f2=[change(inner, f0=wrong)]), "a name is no text"
+    yield "name", change(model, f2=[change(inner, f0=wrong)]), "a name is not text"
     wrong = [change(graph.tensors[0], f3="x" * 5000), *graph.tensors[1:]]
     yield "long name", change(model, f2=[change(inner, f0=wrong)]), "a name has 5000 bytes"
 

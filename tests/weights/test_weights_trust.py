@@ -61,9 +61,9 @@ def test_only_surprises_are_warned_of():
 
 
 def test_digest_kinds():
-    assert digest_kind(record_of()) == "sha256"
-    assert digest_kind(record_of(**UNKNOWN, git_blob_sha1=GIT)) == "git_blob_sha1"
-    assert digest_kind(record_of(**PREFIX, prefix_trust="high")) == "sha256_prefix (high)"
+    assert digest_kind(record_of()) == "SHA-256"
+    assert digest_kind(record_of(**UNKNOWN, git_blob_sha1=GIT)) == "Git's SHA-1"
+    assert digest_kind(record_of(**PREFIX, prefix_trust="high")) == "first digits (high trust)"
     assert digest_kind(record_of(**UNKNOWN)) == "none"
 
 

@@ -1,6 +1,6 @@
-"""Annotated faces, as the releases of the data sets and the files derived from them hold them.
+"""Annotated faces, as the releases of the datasets and the files derived from them hold them.
 
-`read("wflw", root, "test")` gives one `Sample` after the other. `RELEASES` says which data sets there are, how many
+`read("wflw", root, "test")` gives one `Sample` after the other. `RELEASES` says which datasets there are, how many
 faces each subset has, and where to get it; `FORMS` in which files it is found.
 """
 

@@ -44,7 +44,7 @@ def read_release(request: Request, kind: int, points: int) -> Faces:
     rows = _read(request.found)
     if len(rows) != IMAGES and not request.partial:
         raise DatasetError(
-            f"DeepFashion: {request.found} holds {len(rows)} images, published are {IMAGES}. "
+            f"DeepFashion: {request.found} holds {len(rows)} images, the published number is {IMAGES}. "
             "Results on them are not comparable; allow_partial accepts them"
         )
     for name, (line, words) in rows.items():

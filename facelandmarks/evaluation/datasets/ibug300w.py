@@ -1,6 +1,6 @@
 """300-W: folders of images with a `.pts` each, counted from 1; and lists derived from them.
 
-Some copies of the folders hold mirrored images (`_mirror` in the name), which are not part of the data set.
+Some copies of the folders hold mirrored images (`_mirror` in the name), which are not part of the dataset.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -29,7 +29,7 @@ def read_release(request: Request) -> Faces:
 
 
 def read_points(path: Path) -> NDArray[np.float64]:
-    """Read points (106, 2): the first line says how many, then one a line."""
+    """Read points (106, 2): the first line says how many, then one per line."""
     (line, count), *rows = read_lines(path) or [(1, "")]
     if count != str(POINTS) or len(rows) != POINTS:
         raise malformed(path, line, f"expected {POINTS} and as many points, found {count!r} and {len(rows)}")

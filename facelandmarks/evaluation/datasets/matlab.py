@@ -1,6 +1,6 @@
 """MATLAB files: versions 5 to 7 by SciPy, version 7.3 (HDF5) by h5py; both are in the extra `evaluation`.
 
-Both are native code in part: read only data sets that you chose yourself (SECURITY.md).
+Both are native code in part: read only datasets that you chose yourself (SECURITY.md).
 """
 
 import struct

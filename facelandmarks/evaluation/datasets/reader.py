@@ -1,4 +1,4 @@
-"""From the name of a data set and a folder to its faces."""
+"""From the name of a dataset and a folder to its faces."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from facelandmarks.evaluation.datasets import aflw, cofw, deepfashion, ibug300w,
 from facelandmarks.evaluation.datasets.records import Form, Request, Sample
 from facelandmarks.evaluation.datasets.releases import check_subset, get_release
 
-# By data set, in the order in which they are tried.
+# By dataset, in the order in which they are tried.
 FORMS: Mapping[str, Mapping[str, Form]] = {
     "wflw": wflw.FORMS,
     "wflw68": wflw.FORMS_68,
@@ -32,7 +32,7 @@ class Found:
     form: str
     path: Path  # the file or folder that showed that it is there
     whole: bool  # whether that is one file with all annotations, not one of many
-    root: Path  # folder of the data set
+    root: Path  # folder of the dataset
 
 
 def find(name: str, root: str | Path, subset: str, forms: Sequence[str] = ()) -> Found:
@@ -66,14 +66,14 @@ def read(
     images: bool = True,
     allow_partial: bool = False,
 ) -> Iterator[Sample]:
-    """Read the faces of a subset of a data set, one after the other.
+    """Read the faces of a subset of a dataset, one after the other.
 
     Files are looked for, and faces counted, before the first is given; what is large is read as it is asked for.
 
     Parameters
     ----------
     name, root, subset
-        A data set of `RELEASES`, its folder, and a key of `Release.faces`.
+        A dataset of `RELEASES`, its folder, and a key of `Release.faces`.
     form
         Which files to read, a key of `FORMS[name]`; None takes the first form found.
     images
@@ -84,7 +84,7 @@ def read(
     Raises
     ------
     InvalidOptionError
-        If there is no such data set, subset or form.
+        If there is no such dataset, subset or form.
     DatasetError
         If files are missing (it says where to get them), malformed, or hold another number of faces than published.
     MissingDependencyError
@@ -97,8 +97,8 @@ def read(
     published = release.faces[subset]
     if published and faces not in published and not allow_partial:
         raise DatasetError(
-            f"{release.title}, {subset}: {root} holds {faces} faces, published are {' or '.join(map(str, published))}."
-            " Results on them are not comparable; allow_partial accepts them"
+            f"{release.title}, {subset}: {root} holds {faces} faces, the published number is "
+            f"{' or '.join(map(str, published))}. Results on them are not comparable; allow_partial accepts them"
         )
 
     def finished() -> Iterator[Sample]:

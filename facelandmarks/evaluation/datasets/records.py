@@ -19,7 +19,7 @@ class Sample:
     counts from (`Form.counts_from`). What the file does not give is None.
     """
 
-    # What the file calls the image, with "#2", "#3", .. for further faces of it. Forms of one data set use the same
+    # What the file calls the image, with "#2", "#3", .. for further faces of it. Forms of one dataset use the same
     # names as far as their files do.
     name: str
     # A path, or uint8 RGB (H, W, 3) or grey (H, W) where the release holds images in its own file; None if only
@@ -28,7 +28,7 @@ class Sample:
     points: Numbers  # (K, 2)
     visible: NDArray[np.bool_]  # (K,): whether the point is annotated, and counts in the error
     occluded: NDArray[np.bool_] | None = None  # (K,): whether it is hidden in the image; hidden points count
-    box: Numbers | None = None  # (4,), xyxy; what it encloses differs between data sets and forms
+    box: Numbers | None = None  # (4,), xyxy; what it encloses differs between datasets and forms
     center: Numbers | None = None  # (2,): middle of the region that the file gives
     scale: Numbers | None = None  # (2,): width and height of that region, without any padding
     box_size: float | None = None  # what errors are divided by, in pixels (AFLW)
@@ -43,7 +43,7 @@ Faces = tuple[int, Iterator[Sample]]
 class Request:
     """What to read."""
 
-    root: Path  # folder of the data set
+    root: Path  # folder of the dataset
     found: Path  # the file or folder in it that showed that the form is there
     subset: str
     where: str  # how to obtain what is missing
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Form:
-    """Files that hold a data set."""
+    """Files that hold a dataset."""
 
     # By subset: files or folders, relative to the root, wildcards allowed, of which the first one found is read.
     places: Mapping[str, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""Which data sets there are, how many faces each subset has, and where to get them: the one table."""
+"""Which datasets there are, how many faces each subset has, and where to get them: the one table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from facelandmarks.errors import lookup
 
 @dataclass(frozen=True)
 class Release:
-    """A data set as it was published."""
+    """A dataset as it was published."""
 
     name: str
     title: str  # for people
@@ -92,10 +92,10 @@ RELEASES: Mapping[str, Release] = MappingProxyType({release.name: release for re
 
 
 def get_release(name: str) -> Release:
-    """Return the data set of a name; `UnknownNameError` for an unknown one."""
-    return lookup(RELEASES, name, "data set")
+    """Return the dataset of a name; `UnknownNameError` for an unknown one."""
+    return lookup(RELEASES, name, "dataset")
 
 
 def check_subset(release: Release, subset: str) -> None:
-    """Raise `UnknownNameError` if a data set has no such subset."""
+    """Raise `UnknownNameError` if a dataset has no such subset."""
     lookup(release.faces, subset, f"{release.name} subset")

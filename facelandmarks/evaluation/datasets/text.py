@@ -15,26 +15,26 @@ from facelandmarks.formats.pts import parse_pts
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
-def malformed(path: Path, line: int, reason: str) -> DatasetError:
+def malformed(path: str | Path, line: int, reason: str) -> DatasetError:
     """Return an error that says where in a file something is wrong."""
     return DatasetError(f"{path}, line {line}: {reason}")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: str | Path) -> str:
     """Read a text file; `DatasetError` if it cannot be read, or is neither UTF-8 nor what its mark says."""
     try:
-        return decode_text(path.read_bytes())
+        return decode_text(Path(path).read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read {path}: {error}") from error
 
 
-def read_lines(path: Path) -> list[tuple[int, str]]:
+def read_lines(path: str | Path) -> list[tuple[int, str]]:
     """Read the lines of a text file that are not empty, each with its number from 1."""
     lines = enumerate(read_text(path).splitlines(), 1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 
-def to_numbers(values: Sequence[str], path: Path, line: int) -> NDArray[np.float64]:
+def to_numbers(values: Sequence[str], path: str | Path, line: int) -> NDArray[np.float64]:
     """Convert texts to finite numbers; `DatasetError` naming file and line if one is not."""
     try:
         numbers = np.array([float(value) for value in values])
@@ -55,7 +55,7 @@ class Row:
     line: int  # in the file
 
 
-def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
+def read_list(path: str | Path, points: int, extras: int) -> Sequence[Row]:
     """Read a list: x and y of `points` points, `extras` further numbers, and the name of the image, with its blanks."""
     count = 2 * points + extras
     rows = []
@@ -71,7 +71,7 @@ def read_list(path: Path, points: int, extras: int) -> Sequence[Row]:
     return rows
 
 
-def read_pts(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def read_pts(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Read the points of a face and which of them are visible, as `parse_pts`; `DatasetError` names file and line."""
     try:
         return parse_pts(read_text(path))

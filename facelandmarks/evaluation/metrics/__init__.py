@@ -67,12 +67,12 @@ def box_sides(boxes: Floats, rule: SideRule = "longer") -> Floats:
 def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
     """Return distances (N, K) as fractions of one size a face.
 
-    Sizes (N,) in pixels are from `point_pair`, `box_sides`, or the data set. `InvalidOptionError` names the first face
+    Sizes (N,) in pixels are from `point_pair`, `box_sides`, or the dataset. `InvalidOptionError` names the first face
     without a finite positive size.
     """
     divisors = np.asarray(sizes, np.float64)
     if divisors.shape != lengths.shape[:1]:
-        raise InvalidOptionError(f"expected {len(lengths)} sizes, one a face; got shape {divisors.shape}")
+        raise InvalidOptionError(f"expected {len(lengths)} sizes, one per face; got shape {divisors.shape}")
     bad = np.flatnonzero(~(np.isfinite(divisors) & (divisors > 0)))
     if bad.size:
         raise InvalidOptionError(
@@ -177,7 +177,7 @@ def bootstrap_interval(
     faces, level
         Number of faces; share of the resamples inside the interval.
     resamples, seed
-        Number of data sets of the same size to draw; the same seed gives the same interval.
+        Number of datasets of the same size to draw; the same seed gives the same interval.
 
     Returns
     -------

@@ -8,7 +8,7 @@
 - AUC averages the thresholds 0, 1/20 .. 19/20 of the normaliser: 1 is not among them, so perfect points get 0.95.
 - Where nothing counts, every metric is 0. A NaN point makes NME and EPE NaN, but is a miss for PCK and AUC.
 
-Parameters throughout: points and truth (N, K, 2) in pixels, in upstream's precision (float32 from its data sets); sizes
+Parameters throughout: points and truth (N, K, 2) in pixels, in upstream's precision (float32 from its datasets); sizes
 (N,) in pixels; visible (N, K), anything but 0 counts. Normalisers are taken from the truth even where points are not
 visible.
 
