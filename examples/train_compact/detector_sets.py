@@ -52,14 +52,14 @@ class Sample:
     kinds: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def pack_samples(data: Path) -> Iterator[Sample]:
-    """Yield the validation photos of `faces_pack`, labelled by YuNet's merged boxes."""
+def pack_samples(data: Path, val: str = "1") -> Iterator[Sample]:
+    """Yield the validation photos of `faces_pack`, or with `val="0"` the others, labelled by YuNet's merged boxes."""
     folder = data / "faces_pack" / "photos"
     rows = defaultdict(list)
     for row in read_rows(folder / "photos_yunet.csv"):
         rows[row["file"]].append((row["use"] == "1", numbers(row, "x1", "y1", "x2", "y2"), numbers(row, *POINT_NAMES)))
     for record in read_rows(folder / "index.csv"):
-        if record["val"] != "1":
+        if record["val"] != val:
             continue
         found = rows[record["file"]]
         use = np.array([used for used, _, _ in found], bool)
@@ -91,11 +91,11 @@ def kinds_of(boxes: np.ndarray, points: np.ndarray, image: np.ndarray, group: st
     }
 
 
-def faceless_samples(data: Path, kind: str) -> Iterator[Sample]:
-    """Yield the validation photos without a face, `plain` or `hard`."""
+def faceless_samples(data: Path, kind: str, val: str = "1") -> Iterator[Sample]:
+    """Yield the photos without a face, `plain` or `hard`, of validation or with `val="0"` of training."""
     folder = data / "faces_pack" / "noface"
     for row in read_rows(folder / "index.csv"):
-        if row["val"] == "1" and row["kind"] == kind:
+        if row["val"] == val and row["kind"] == kind:
             yield Sample(row["file"], reader(folder / row["file"]), np.zeros((0, 4)))
 
 
