@@ -25,7 +25,7 @@ LEAST_SCORE = 0.3  # of the detector: weaker detections are not fitted
 RIDGE = 1e-3
 STEPS = 40
 FACELESS = ("plain", "hard")
-Seen = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,) and evidence (N, 6) of an image
+Seen = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,) and evidence (N, 4) of an image
 
 
 class Eye:
@@ -37,11 +37,11 @@ class Eye:
     def look(self, sample: Sample, least: float) -> Seen:
         faces = self.model.predict(sample.read(), detector=self.detector, min_score=least, confirm=False)
         seen = evidence(faces)
-        return faces.boxes, faces.box_scores, np.zeros((0, 6)) if seen is None else seen
+        return faces.boxes, faces.box_scores, np.zeros((0, 4)) if seen is None else seen
 
 
 def fit(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return weights (7,), the constant last, of a logistic regression in which both classes count the same."""
+    """Return weights (5,), the constant last, of a logistic regression in which both classes count the same."""
     rows = np.concatenate([faces, others])
     mean, spread = rows.mean(0), rows.std(0)
     rows = np.column_stack([(rows - mean) / spread, np.ones(len(rows))])
@@ -57,7 +57,7 @@ def fit(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def training_rows(data: Path, eye: Eye, photos: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the evidence (N, 6) of faces in `photos` training photos, and of detections in faceless ones."""
+    """Return the evidence (N, 4) of faces in `photos` training photos, and of detections in faceless ones."""
     chosen = list(sets.pack_samples(data, val="0"))
     chosen = [chosen[index] for index in np.random.default_rng(0).permutation(len(chosen))[:photos]]
     faces, others = [], []
