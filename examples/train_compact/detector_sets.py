@@ -99,14 +99,23 @@ def faceless_samples(data: Path, kind: str, val: str = "1") -> Iterator[Sample]:
             yield Sample(row["file"], reader(folder / row["file"]), np.zeros((0, 4)))
 
 
-def close_ups(data: Path, margin: float, side: int, every: int = 1) -> Iterator[Sample]:
-    """Yield the validation faces of 300-W, cut `margin` beyond the tight box and scaled to a longer side of `side`.
+def validation_faces(data: Path) -> list[Path]:
+    """Return the pictures of the validation faces of 300-W."""
+    rows = [row for row in read_rows(data / "300w" / "index.csv") if row["val"] == "1" and "/train/" in row["file"]]
+    return [data / "300w" / row["file"] for row in rows]
+
+
+def test_faces(data: Path) -> list[Path]:
+    """Return the pictures of the test faces of 300-W: to report once, at the end."""
+    return [data / "300w_test" / row["file"] for row in read_rows(data / "300w_test" / "index.csv")]
+
+
+def close_ups(faces: list[Path], margin: float, side: int) -> Iterator[Sample]:
+    """Yield faces of 300-W, cut `margin` beyond the tight box and scaled to a longer side of `side`.
 
     Other faces in a cut do not count: those that YuNet sees on the whole crop are passed over.
     """
-    rows = [row for row in read_rows(data / "300w" / "index.csv") if row["val"] == "1" and "/train/" in row["file"]]
-    for row in rows[::every]:
-        path = data / "300w" / row["file"]
+    for path in faces:
         points = read_pts(path.with_suffix(".pts"))
         low, high = points.min(0), points.max(0)
         beyond = margin * (high - low)
@@ -114,7 +123,7 @@ def close_ups(data: Path, margin: float, side: int, every: int = 1) -> Iterator[
         stop = np.ceil(high + beyond + 0.5).astype(int)
         scale = side / (stop - start).max()
         box = (np.concatenate([low, high]) - np.tile(start, 2) + 0.5) * scale - 0.5
-        yield Sample(row["file"], cutter(path, start, stop, side), box[None])
+        yield Sample("/".join(path.parts[-3:]), cutter(path, start, stop, side), box[None])
 
 
 def cutter(path: Path, start: np.ndarray, stop: np.ndarray, side: int) -> Callable[[], np.ndarray]:

@@ -43,19 +43,24 @@ class Table:
         return 100 * float(np.mean(self.hits[row])) if self.hits[row] else float("nan")
 
 
-def every_set(data: Path, every: int) -> dict[str, list[Sample]]:
+def every_set(data: Path, every: int, test: bool) -> dict[str, list[Sample]]:
     """Return the samples of every set; the sets' names begin with what they are."""
-    result = {
+    faces = sets.test_faces(data) if test else sets.validation_faces(data)[::every]
+    result = {} if test else validation_sets(data)
+    for margin in sets.MARGINS:
+        for side in sets.CLOSE_SIDES:
+            result[f"close-up {100 * margin:.0f} % {side} px"] = list(sets.close_ups(faces, margin, side))
+    return result
+
+
+def validation_sets(data: Path) -> dict[str, list[Sample]]:
+    return {
         "photos": list(sets.pack_samples(data)),
         "plain": list(sets.faceless_samples(data, "plain")),
         "hard": list(sets.faceless_samples(data, "hard")),
         "WIDER, human labels": list(sets.wider_samples(data)),
         "300-W and AFW": list(sets.labelled_scenes(data)),
     }
-    for margin in sets.MARGINS:
-        for side in sets.CLOSE_SIDES:
-            result[f"close-up {100 * margin:.0f} % {side} px"] = list(sets.close_ups(data, margin, side, every))
-    return result
 
 
 def yunet_finder(data: Path) -> Find:
@@ -198,12 +203,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a model file in place of that of the package")
     parser.add_argument("--threshold", type=float, nargs="+", default=[THRESHOLD])
     parser.add_argument("--every", type=int, default=1, help="take every n-th close-up")
+    parser.add_argument("--test", action="store_true", help="the close-ups of the test faces alone; once, at the end")
     parser.add_argument("--sheets", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     detector = CompactDetector(weights=args.weights, threads=1)
-    samples = every_set(args.data, args.every)
-    yunet = kept(args.cache / "yunet.npz", yunet_finder(args.data), samples)
+    samples = every_set(args.data, args.every, args.test)
+    yunet = kept(args.cache / ("yunet_test.npz" if args.test else "yunet.npz"), yunet_finder(args.data), samples)
     found: list[dict[str, np.ndarray]] = [{} for _ in args.threshold]
     for name, group in samples.items():
         for sample in group:
@@ -213,7 +219,7 @@ def main() -> None:
     columns = {f"at {threshold:g}": judge(samples, results, yunet) for threshold, results in pairs}
     print(f"compact at each threshold; YuNet at {SURE}")
     print(report({**columns, "yunet": judge(samples, yunet, yunet)}))
-    print(time_report(args.data, detector, samples["300-W and AFW"][0].read()))
+    print(time_report(args.data, detector, next(sets.labelled_scenes(args.data)).read()))
     if args.sheets:
         write_sheets(args.sheets, samples, found[0], yunet)
 

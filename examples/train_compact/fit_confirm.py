@@ -75,7 +75,7 @@ def validation(data: Path) -> Iterator[tuple[str, Iterable[Sample]]]:
     for kind in FACELESS:
         yield kind, sets.faceless_samples(data, kind)
     for side in sets.CLOSE_SIDES:
-        yield "close-ups", sets.close_ups(data, 0.05, side, 2)
+        yield "close-ups", sets.close_ups(sets.validation_faces(data)[::2], 0.05, side)
 
 
 def row(table: list[tuple[str, Sample, Seen]], threshold: float, weights: np.ndarray, least: float) -> str:
