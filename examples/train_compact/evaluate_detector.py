@@ -86,7 +86,7 @@ def compact_found(detector: CompactDetector, image: np.ndarray, thresholds: Sequ
     looks = detector.looks(image, min(*thresholds, SUPPORT))
     result = []
     for threshold in thresholds:
-        found = merge(looks, threshold)
+        found = merge(looks, threshold, image.shape[0] * image.shape[1])
         boxes = convert_boxes(found.boxes.astype(float), detector.convention, "tight")
         result.append(np.column_stack([boxes, found.scores]))
     return result

@@ -44,6 +44,11 @@ PART_LARGER = 2.5
 # How far head and hat go beyond a face's box, in sides of it: there ears and badges look like faces.
 HEAD = (-0.4, -0.9, 0.4, 0.2)
 EAR_SMALLER = 8  # times as large a better face is of which a box on its head may be a part
+# Beside a face that fills so much of the picture, letters, buttons and hands look like faces: boxes that are so many
+# times smaller must score so much more.
+FILLED = 0.1
+BESIDE_SMALLER = 6
+BESIDE_MORE = 0.15
 MOST_CELLS = 1000  # looked at in one image
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
@@ -86,7 +91,7 @@ class CompactDetector:
         height, width = image.shape[:2]
         if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
             threshold += SMALL_ONLY  # for `min_face` there is but a small look
-        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
+        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold, height * width)
 
     def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
         """Return the cells of each look, the largest first, from a score on.
@@ -194,8 +199,8 @@ def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-def merge(looks: list[Floats], threshold: float) -> Detections:
-    """Choose the faces among the cells (M, 15) of each look, the largest look first.
+def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
+    """Choose the faces among the cells (M, 15) of each look, the largest look first, in an image of so many pixels.
 
     What only the small look sees is a face only with a higher score: it is there that hands and animals are faces.
     """
@@ -207,6 +212,9 @@ def merge(looks: list[Floats], threshold: float) -> Detections:
         cells = np.concatenate([cells, small[small[:, 0] >= threshold + SMALL_ONLY * lonely]])
     cells = cells[cells[:, 0] >= threshold]
     cells = cells[suppress(cells[:, 1:5], cells[:, 0])]
+    areas = (cells[:, 3:5] - cells[:, 1:3]).prod(1)
+    beside = areas * BESIDE_SMALLER < areas[areas >= FILLED * pixels].max(initial=0)
+    cells = cells[cells[:, 0] >= threshold + BESIDE_MORE * beside]
     return Detections(cells[:, 1:5], cells[:, 0], np.stack([cells[:, 5:10], cells[:, 10:]], 2))
 
 
