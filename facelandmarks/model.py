@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
+from facelandmarks.confirm import confirmed
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
@@ -115,7 +116,7 @@ class Model:
         rotations
             Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.rotations`).
         confirm
-            Drop detected faces whose landmarks score too low to be a face; for models with a fitted limit only.
+            Drop detections whose landmarks do not look like a face's; only where that was fitted to model and detector.
         passes
             Looks at each face; from the second on, the region follows the landmarks of the one before.
 
@@ -340,9 +341,8 @@ class Model:
         if found.rotations > 1 and len(faces):
             rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
             faces = cast("Landmarks", faces[rows])
-        limit = self.spec.confirm_below
-        if found.confirm and found.detector is not None and limit is not None:
-            faces = cast("Landmarks", faces[faces.scores.mean(axis=1) >= limit])
+        if found.confirm and found.detector is not None and len(faces):
+            faces = cast("Landmarks", faces[confirmed(faces, self.spec)])
         return faces
 
     def detector(self, name: str = "auto") -> Detector:

@@ -52,14 +52,14 @@ class Sample:
     kinds: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def pack_samples(data: Path) -> Iterator[Sample]:
-    """Yield the validation photos of `faces_pack`, labelled by YuNet's merged boxes."""
+def pack_samples(data: Path, val: str = "1") -> Iterator[Sample]:
+    """Yield the validation photos of `faces_pack`, or with `val="0"` the others, labelled by YuNet's merged boxes."""
     folder = data / "faces_pack" / "photos"
     rows = defaultdict(list)
     for row in read_rows(folder / "photos_yunet.csv"):
         rows[row["file"]].append((row["use"] == "1", numbers(row, "x1", "y1", "x2", "y2"), numbers(row, *POINT_NAMES)))
     for record in read_rows(folder / "index.csv"):
-        if record["val"] != "1":
+        if record["val"] != val:
             continue
         found = rows[record["file"]]
         use = np.array([used for used, _, _ in found], bool)
@@ -91,22 +91,31 @@ def kinds_of(boxes: np.ndarray, points: np.ndarray, image: np.ndarray, group: st
     }
 
 
-def faceless_samples(data: Path, kind: str) -> Iterator[Sample]:
-    """Yield the validation photos without a face, `plain` or `hard`."""
+def faceless_samples(data: Path, kind: str, val: str = "1") -> Iterator[Sample]:
+    """Yield the photos without a face, `plain` or `hard`, of validation or with `val="0"` of training."""
     folder = data / "faces_pack" / "noface"
     for row in read_rows(folder / "index.csv"):
-        if row["val"] == "1" and row["kind"] == kind:
+        if row["val"] == val and row["kind"] == kind:
             yield Sample(row["file"], reader(folder / row["file"]), np.zeros((0, 4)))
 
 
-def close_ups(data: Path, margin: float, side: int, every: int = 1) -> Iterator[Sample]:
-    """Yield the validation faces of 300-W, cut `margin` beyond the tight box and scaled to a longer side of `side`.
+def validation_faces(data: Path) -> list[Path]:
+    """Return the pictures of the validation faces of 300-W."""
+    rows = [row for row in read_rows(data / "300w" / "index.csv") if row["val"] == "1" and "/train/" in row["file"]]
+    return [data / "300w" / row["file"] for row in rows]
+
+
+def test_faces(data: Path) -> list[Path]:
+    """Return the pictures of the test faces of 300-W: to report once, at the end."""
+    return [data / "300w_test" / row["file"] for row in read_rows(data / "300w_test" / "index.csv")]
+
+
+def close_ups(faces: list[Path], margin: float, side: int) -> Iterator[Sample]:
+    """Yield faces of 300-W, cut `margin` beyond the tight box and scaled to a longer side of `side`.
 
     Other faces in a cut do not count: those that YuNet sees on the whole crop are passed over.
     """
-    rows = [row for row in read_rows(data / "300w" / "index.csv") if row["val"] == "1" and "/train/" in row["file"]]
-    for row in rows[::every]:
-        path = data / "300w" / row["file"]
+    for path in faces:
         points = read_pts(path.with_suffix(".pts"))
         low, high = points.min(0), points.max(0)
         beyond = margin * (high - low)
@@ -114,7 +123,7 @@ def close_ups(data: Path, margin: float, side: int, every: int = 1) -> Iterator[
         stop = np.ceil(high + beyond + 0.5).astype(int)
         scale = side / (stop - start).max()
         box = (np.concatenate([low, high]) - np.tile(start, 2) + 0.5) * scale - 0.5
-        yield Sample(row["file"], cutter(path, start, stop, side), box[None])
+        yield Sample("/".join(path.parts[-3:]), cutter(path, start, stop, side), box[None])
 
 
 def cutter(path: Path, start: np.ndarray, stop: np.ndarray, side: int) -> Callable[[], np.ndarray]:

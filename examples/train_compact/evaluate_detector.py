@@ -1,16 +1,17 @@
 """Compare face detectors on the validation images: what they find, what they take for a face, and their time.
 
-    python evaluate_detector.py DATA CACHE [--weights FILE.onnx] [--every 4] [--sheets FOLDER]
+    python evaluate_detector.py DATA CACHE [--weights FILE.onnx] [--threshold 0.35 0.4] [--every 4] [--sheets FOLDER]
 
 `DATA` is described in `detector_data.py`, the sets in `detector_sets.py`. What YuNet finds is kept in `CACHE`, so that
-only the built-in detector runs the next time. `--every 4` takes a quarter of the close-ups. `--sheets` writes contact
-sheets (PNG) of the images with a missed or a wrong face: green is found, red missed, blue a detection, with its score.
+only the built-in detector runs the next time. Several thresholds are columns of one table, from one run. `--every 4`
+takes a quarter of the close-ups. `--sheets` writes contact sheets (PNG) of the images with a missed or a wrong face, at
+the first threshold: green is found, red missed, blue a detection, with its score.
 """
 
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from detector_data import make_yunet, run_yunet, tight_from_yunet
 from detector_sets import Sample
 
 from facelandmarks.boxes import convert_boxes
-from facelandmarks.detection.compact import CompactDetector
+from facelandmarks.detection.compact import SUPPORT, THRESHOLD, CompactDetector, merge
 
 Find = Callable[[np.ndarray], np.ndarray]  # an image to tight boxes with scores (N, 5)
 SURE = 0.6  # YuNet's usual threshold
@@ -42,19 +43,24 @@ class Table:
         return 100 * float(np.mean(self.hits[row])) if self.hits[row] else float("nan")
 
 
-def every_set(data: Path, every: int) -> dict[str, list[Sample]]:
+def every_set(data: Path, every: int, test: bool) -> dict[str, list[Sample]]:
     """Return the samples of every set; the sets' names begin with what they are."""
-    result = {
+    faces = sets.test_faces(data) if test else sets.validation_faces(data)[::every]
+    result = {} if test else validation_sets(data)
+    for margin in sets.MARGINS:
+        for side in sets.CLOSE_SIDES:
+            result[f"close-up {100 * margin:.0f} % {side} px"] = list(sets.close_ups(faces, margin, side))
+    return result
+
+
+def validation_sets(data: Path) -> dict[str, list[Sample]]:
+    return {
         "photos": list(sets.pack_samples(data)),
         "plain": list(sets.faceless_samples(data, "plain")),
         "hard": list(sets.faceless_samples(data, "hard")),
         "WIDER, human labels": list(sets.wider_samples(data)),
         "300-W and AFW": list(sets.labelled_scenes(data)),
     }
-    for margin in sets.MARGINS:
-        for side in sets.CLOSE_SIDES:
-            result[f"close-up {100 * margin:.0f} % {side} px"] = list(sets.close_ups(data, margin, side, every))
-    return result
 
 
 def yunet_finder(data: Path) -> Find:
@@ -75,13 +81,15 @@ def yunet_finder(data: Path) -> Find:
     return find
 
 
-def compact_finder(detector: CompactDetector) -> Find:
-    def find(image: np.ndarray) -> np.ndarray:
-        found = detector.detect(image)
+def compact_found(detector: CompactDetector, image: np.ndarray, thresholds: Sequence[float]) -> list[np.ndarray]:
+    """Return what the built-in detector finds at each threshold: tight boxes with scores (N, 5)."""
+    looks = detector.looks(image, min(*thresholds, SUPPORT))
+    result = []
+    for threshold in thresholds:
+        found = merge(looks, threshold, image.shape[0] * image.shape[1])
         boxes = convert_boxes(found.boxes.astype(float), detector.convention, "tight")
-        return np.column_stack([boxes, found.scores])
-
-    return find
+        result.append(np.column_stack([boxes, found.scores]))
+    return result
 
 
 def kept(path: Path, find: Find, samples: dict[str, list[Sample]]) -> dict[str, np.ndarray]:
@@ -193,24 +201,27 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path, help="folder for the results of YuNet")
     parser.add_argument("--weights", type=Path, help="a model file in place of that of the package")
-    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--threshold", type=float, nargs="+", default=[THRESHOLD])
     parser.add_argument("--every", type=int, default=1, help="take every n-th close-up")
+    parser.add_argument("--test", action="store_true", help="the close-ups of the test faces alone; once, at the end")
     parser.add_argument("--sheets", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(1)
     detector = CompactDetector(weights=args.weights, threads=1)
-    if args.threshold is not None:
-        detector.threshold = args.threshold
-    samples = every_set(args.data, args.every)
-    yunet = kept(args.cache / "yunet.npz", yunet_finder(args.data), samples)
-    find = compact_finder(detector)
-    found = {f"{name}/{s.name}": find(s.read()) for name, group in samples.items() for s in group}
-    tables = {"compact": judge(samples, found, yunet), "yunet": judge(samples, yunet, yunet)}
-    print(f"threshold {detector.threshold}; YuNet at {SURE}")
-    print(report(tables))
-    print(time_report(args.data, detector, samples["300-W and AFW"][0].read()))
+    samples = every_set(args.data, args.every, args.test)
+    yunet = kept(args.cache / ("yunet_test.npz" if args.test else "yunet.npz"), yunet_finder(args.data), samples)
+    found: list[dict[str, np.ndarray]] = [{} for _ in args.threshold]
+    for name, group in samples.items():
+        for sample in group:
+            for results, boxes in zip(found, compact_found(detector, sample.read(), args.threshold), strict=True):
+                results[f"{name}/{sample.name}"] = boxes
+    pairs = zip(args.threshold, found, strict=True)
+    columns = {f"at {threshold:g}": judge(samples, results, yunet) for threshold, results in pairs}
+    print(f"compact at each threshold; YuNet at {SURE}")
+    print(report({**columns, "yunet": judge(samples, yunet, yunet)}))
+    print(time_report(args.data, detector, next(sets.labelled_scenes(args.data)).read()))
     if args.sheets:
-        write_sheets(args.sheets, samples, found, yunet)
+        write_sheets(args.sheets, samples, found[0], yunet)
 
 
 if __name__ == "__main__":

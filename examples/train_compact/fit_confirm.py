@@ -1,72 +1,120 @@
-"""Show what the landmark model's second opinion on detections costs and wins, to choose `ModelSpec.confirm_below` by.
+"""Fit the landmark models' second opinion on detections (`facelandmarks.confirm`), and show what it costs and wins.
 
-    python fit_confirm.py DATA [--model compact_300w] [--thresholds 0.35 0.4 0.45 0.5]
+    python fit_confirm.py DATA [--model compact_300w] [--thresholds 0.35 0.4] [--photos 1000]
 
-A row holds one threshold of the detector and one limit of the mean point score: recall of the validation photos by
-size, and the share of faceless validation photos with a face left. Nothing of the test sets is looked at.
+The weights are fitted on training photos: faces that the detector finds there, against what it takes for a face in
+photos without one. The least sum is to be chosen from the table, which holds validation photos only: for each threshold
+of the detector and each least sum, recall by size, the share of faceless photos with a face left, and the share of
+close-ups found. Nothing of the test sets is looked at.
 """
 
 import argparse
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import detector_sets as sets
 import numpy as np
+from detector_sets import Sample
 
 import facelandmarks as fl
-from facelandmarks.boxes import convert_boxes
+from facelandmarks.confirm import evidence
 from facelandmarks.detection.compact import CompactDetector
-from facelandmarks.zoo import get_spec
 
-LIMITS = np.arange(0, 0.5, 0.02)
+LEAST_SCORE = 0.3  # of the detector: weaker detections are not fitted
+RIDGE = 1e-3
+STEPS = 40
+FACELESS = ("plain", "hard")
+Seen = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (N, 4), scores (N,) and evidence (N, 4) of an image
+
+
+class Eye:
+    """Detector and landmark model together."""
+
+    def __init__(self, model: str) -> None:
+        self.detector, self.model = CompactDetector(threads=1), fl.load_model(model, threads=1)
+
+    def look(self, sample: Sample, least: float) -> Seen:
+        faces = self.model.predict(sample.read(), detector=self.detector, min_score=least, confirm=False)
+        seen = evidence(faces)
+        return faces.boxes, faces.box_scores, np.zeros((0, 4)) if seen is None else seen
+
+
+def fit(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return weights (5,), the constant last, of a logistic regression in which both classes count the same."""
+    rows = np.concatenate([faces, others])
+    mean, spread = rows.mean(0), rows.std(0)
+    rows = np.column_stack([(rows - mean) / spread, np.ones(len(rows))])
+    truth = np.repeat([1.0, 0.0], [len(faces), len(others)])
+    counts = np.repeat([0.5 / len(faces), 0.5 / len(others)], [len(faces), len(others)])
+    weights, ridge = np.zeros(rows.shape[1]), RIDGE * np.eye(rows.shape[1])
+    for _ in range(STEPS):
+        share = 1 / (1 + np.exp(-rows @ weights))
+        slope = rows.T @ (counts * (share - truth)) + ridge @ weights
+        weights -= np.linalg.solve((rows * (counts * share * (1 - share))[:, None]).T @ rows + ridge, slope)
+    scaled = weights[:-1] / spread
+    return np.append(scaled, weights[-1] - scaled @ mean)
+
+
+def training_rows(data: Path, eye: Eye, photos: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the evidence (N, 4) of faces in `photos` training photos, and of detections in faceless ones."""
+    chosen = list(sets.pack_samples(data, val="0"))
+    chosen = [chosen[index] for index in np.random.default_rng(0).permutation(len(chosen))[:photos]]
+    faces, others = [], []
+    for sample in chosen:
+        boxes, _, seen = eye.look(sample, LEAST_SCORE)
+        faces.append(seen[sets.iou(sample.faces, boxes).max(0, initial=0) >= sets.FOUND])
+    for kind in FACELESS:
+        others += [eye.look(sample, LEAST_SCORE)[2] for sample in sets.faceless_samples(data, kind, val="0")]
+    return np.concatenate(faces), np.concatenate(others)
+
+
+def validation(data: Path) -> Iterator[tuple[str, Iterable[Sample]]]:
+    """Yield the sets of the table."""
+    yield "photos", sets.pack_samples(data)
+    for kind in FACELESS:
+        yield kind, sets.faceless_samples(data, kind)
+    for side in sets.CLOSE_SIDES:
+        yield "close-ups", sets.close_ups(sets.validation_faces(data)[::2], 0.05, side)
+
+
+def row(table: list[tuple[str, Sample, Seen]], threshold: float, weights: np.ndarray, least: float) -> str:
+    """Return one line of the table."""
+    hits: dict[str, list[bool]] = {name: [] for name in (*sets.CLASSES, *FACELESS, "close-ups")}
+    for name, sample, (boxes, scores, seen) in table:
+        left = boxes[(scores >= threshold) & (seen @ weights >= least)]
+        if name in FACELESS:
+            hits[name].append(len(left) > 0)
+            continue
+        found = sets.found(sample, left)
+        if name == "close-ups":
+            hits[name] += found.tolist()
+            continue
+        for label, (low, high) in sets.CLASSES.items():
+            hits[label] += found[(sample.sizes >= low) & (sample.sizes < high)].tolist()
+    return f"{threshold:.2f} {least:6.2f}  " + "  ".join(f"{name} {100 * np.mean(v):5.1f}" for name, v in hits.items())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="compact_300w")
-    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.35, 0.4, 0.45, 0.5])
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.3, 0.35, 0.4, 0.45])
+    parser.add_argument("--photos", type=int, default=1000, help="with faces, from which the weights are fitted")
     args = parser.parse_args()
-    detector, model = CompactDetector(threads=1), fl.load_model(args.model, threads=1)
-    groups = {
-        "photos": list(sets.pack_samples(args.data)),
-        **{kind: list(sets.faceless_samples(args.data, kind)) for kind in ("plain", "hard")},
-        **{f"close {side}": list(sets.close_ups(args.data, 0.05, side, 2)) for side in sets.CLOSE_SIDES},
-    }
-    seen = {}
-    for name, samples in groups.items():
-        for sample in samples:
-            image = sample.read()
-            looks = {threshold: detector.detect(image, min_score=threshold) for threshold in args.thresholds}
-            seen[name, sample.name] = {
-                threshold: (boxes, model.predict(image, boxes).scores.mean(1) if len(boxes) else np.zeros(0))
-                for threshold, found in looks.items()
-                for boxes in [
-                    convert_boxes(found.boxes.astype(float), detector.convention, get_spec(args.model).box_convention)
-                ]
-            }
+    cv2.setNumThreads(1)
+    eye = Eye(args.model)
+    faces, others = training_rows(args.data, eye, args.photos)
+    *weights, constant = fit(faces, others)
+    print(f"{len(faces)} faces, {len(others)} others; weights {np.round(weights, 3).tolist()}, even at {-constant:.3f}")
+    table = [
+        (name, sample, eye.look(sample, min(args.thresholds)))
+        for name, samples in validation(args.data)
+        for sample in samples
+    ]
     for threshold in args.thresholds:
-        for limit in LIMITS:
-            print(row(groups, seen, threshold, limit))
-
-
-def row(groups: dict, seen: dict, threshold: float, limit: float) -> str:
-    """Return one line of the table."""
-    hits, false, close = {name: [] for name in sets.CLASSES}, {}, []
-    for name, samples in groups.items():
-        for sample in samples:
-            boxes, scores = seen[name, sample.name][threshold]
-            boxes = boxes[scores >= limit]
-            if name == "photos":
-                found = sets.found(sample, boxes)
-                for label, (low, high) in sets.CLASSES.items():
-                    hits[label] += found[(sample.sizes >= low) & (sample.sizes < high)].tolist()
-            elif name in ("plain", "hard"):
-                false.setdefault(name, []).append(len(boxes) > 0)
-            else:
-                close += sets.found(sample, boxes).tolist()
-    recall = " ".join(f"{100 * np.mean(values):5.1f}" for values in hits.values())
-    wrong = " ".join(f"{name} {100 * np.mean(values):4.1f}" for name, values in false.items())
-    return f"{threshold:.2f} {limit:.2f}  recall {recall}  false {wrong}  close-ups {100 * np.mean(close):.1f}"
+        for least in [-np.inf, *np.arange(-1.5, 1.51, 0.1) - constant]:
+            print(row(table, threshold, np.array(weights), least))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.43
+THRESHOLD = 0.35
 SMALL_ONLY = 0.15  # what only the small look sees must score this much more
 SUPPORT = 0.3  # least score at which the large look sees it too
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
@@ -41,6 +41,11 @@ PART_LARGER = 2.5
 # How far head and hat go beyond a face's box, in sides of it: there ears and badges look like faces.
 HEAD = (-0.4, -0.9, 0.4, 0.2)
 EAR_SMALLER = 8  # times as large a better face is of which a box on its head may be a part
+# Beside a face that fills so much of the picture, letters, buttons and hands look like faces: boxes that are so many
+# times smaller must score so much more.
+FILLED = 0.1
+BESIDE_SMALLER = 6
+BESIDE_MORE = 0.15
 MOST_CELLS = 1000  # looked at in one image
 SURE_SIDE = 24  # pixels: a face of this size is found wherever it is seen at all
 
@@ -83,7 +88,7 @@ class CompactDetector:
         height, width = image.shape[:2]
         if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
             threshold += SMALL_ONLY  # for `min_face` there is but a small look
-        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold)
+        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold, height * width)
 
     def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
         """Return the cells of each look, the largest first, from a score on.
@@ -93,19 +98,24 @@ class CompactDetector:
         """
         height, width = image.shape[:2]
         seen = resized(image, size_of_look(width, height, min_face))
-        looks = [self._cells(seen, (width, height), threshold)]
-        if max(seen.shape[:2]) > ALONE:
-            third = resized(seen, (max(1, seen.shape[1] // SECOND), max(1, seen.shape[0] // SECOND)))
-            looks.append(self._cells(third, (width, height), threshold))
+        zoom = np.divide(seen.shape[1::-1], (width, height))
+        looks = [self._cells(seen, zoom, (width, height), threshold)]
+        if max(seen.shape[:2]) > ALONE and min(seen.shape[:2]) >= SECOND:
+            small = seen.shape[1] // SECOND, seen.shape[0] // SECOND
+            whole_blocks = seen[: SECOND * small[1], : SECOND * small[0]]  # OpenCV shrinks them three times as fast
+            looks.append(self._cells(resized(whole_blocks, small), zoom / SECOND, (width, height), threshold))
         return looks
 
-    def _cells(self, seen: NDArray[np.uint8], size: tuple[int, int], threshold: float) -> Floats:
+    def _cells(
+        self, seen: NDArray[np.uint8], zoom: NDArray[np.float64], size: tuple[int, int], threshold: float
+    ) -> Floats:
+        """Return the cells of one look, `zoom` (x, y) times as large as the image of that size."""
         outputs = self.engine.run(padded(seen)[None])[0]
         cells: Floats = outputs[:, outputs[0] >= threshold - MOST_BONUS].T
         sides = np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
         cells[:, 0] = (cells[:, 0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
         along = np.array([0, 1, 0, 1] + 5 * [0] + 5 * [1])
-        cells[:, 1:] = (cells[:, 1:] + 0.5) / np.divide(seen.shape[1::-1], size)[along] - 0.5
+        cells[:, 1:] = (cells[:, 1:] + 0.5) / zoom[along] - 0.5
         middle = (cells[:, 1:3] + cells[:, 3:5]) / 2
         inside = ((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)
         cells = cells[inside & (cells[:, 0] >= threshold)]
@@ -177,8 +187,8 @@ def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-def merge(looks: list[Floats], threshold: float) -> Detections:
-    """Choose the faces among the cells (M, 15) of each look, the largest look first.
+def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
+    """Choose the faces among the cells (M, 15) of each look, the largest look first, in an image of so many pixels.
 
     What only the small look sees is a face only with a higher score: it is there that hands and animals are faces.
     """
@@ -190,6 +200,9 @@ def merge(looks: list[Floats], threshold: float) -> Detections:
         cells = np.concatenate([cells, small[small[:, 0] >= threshold + SMALL_ONLY * lonely]])
     cells = cells[cells[:, 0] >= threshold]
     cells = cells[suppress(cells[:, 1:5], cells[:, 0])]
+    areas = (cells[:, 3:5] - cells[:, 1:3]).prod(1)
+    beside = areas * BESIDE_SMALLER < areas[areas >= FILLED * pixels].max(initial=0)
+    cells = cells[cells[:, 0] >= threshold + BESIDE_MORE * beside]
     return Detections(cells[:, 1:5], cells[:, 0], np.stack([cells[:, 5:10], cells[:, 10:]], 2))
 
 

@@ -271,5 +271,14 @@ def test_what_only_the_second_look_sees_needs_more() -> None:
 
     first = np.array([cell(0.35, 0)], np.float32)
     second = np.array([cell(0.55, 0), cell(0.55, 200), cell(0.75, 400)], np.float32)
-    found = merge([first, second], 0.5)
+    found = merge([first, second], 0.5, 1_000_000)
     assert found.boxes[:, 0].tolist() == [400, 0]
+
+
+def test_beside_a_face_that_fills_the_picture_small_boxes_need_more() -> None:
+    def cell(score: float, x: float, side: float) -> list[float]:
+        return [score, x, 0, x + side, side, *[x] * 5, *[20] * 5]
+
+    cells = np.array([cell(0.9, 0, 200), cell(0.55, 300, 30), cell(0.7, 400, 30), cell(0.55, 500, 120)], np.float32)
+    assert merge([cells], 0.5, 600 * 400).boxes[:, 0].tolist() == [0, 400, 500]
+    assert merge([cells], 0.5, 1200 * 800).boxes[:, 0].tolist() == [0, 400, 300, 500]  # there it fills little

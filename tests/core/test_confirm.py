@@ -1,0 +1,90 @@
+"""The second opinion on detections: what it looks at, and whom it asks."""
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+
+from facelandmarks import confirm
+from facelandmarks.confirm import OPINIONS, Opinion, confirmed, evidence
+from facelandmarks.results import Landmarks
+from facelandmarks.schemes import convert, get_scheme
+from facelandmarks.zoo import BUILT_IN, get_spec
+
+SPEC = get_spec("compact_300w")
+
+
+def faces_of(count: int, detector: str = "compact", **changes: object) -> Landmarks:
+    """Make faces in boxes of 40 x 90 pixels; the detector's points are those of the model."""
+    rng = np.random.default_rng(7)
+    points = rng.uniform(10, 50, (count, 68, 2)).astype(np.float32)
+    made = Landmarks(
+        points=points,
+        scores=np.full((count, 68), 0.7, np.float32),
+        boxes=np.tile(np.float32([10, 10, 50, 100]), (count, 1)),
+        box_scores=np.full(count, 0.8, np.float32),
+        scheme=get_scheme("ibug68"),
+        image_size=(200, 200),
+        detector=detector,
+        detector_points=convert(points, "ibug68", "points5").astype(np.float32),
+        expected_error=np.full((count, 68), 3.0, np.float32),
+    )
+    return replace(made, **changes)
+
+
+def test_evidence_is_in_sides_of_the_box():
+    faces = faces_of(2)
+    faces.detector_points[1, 3] += (12, 0)
+    rows = evidence(faces)
+    assert rows.shape == (2, 4)
+    side = np.sqrt(40 * 90)
+    expected = [np.log(3 / side), np.log(0.01), np.log(0.8 / 0.2), np.log2(side)]
+    np.testing.assert_allclose(rows[0], expected, rtol=1e-4)
+    expected[1] = np.log(12 / side)
+    np.testing.assert_allclose(rows[1], expected, rtol=1e-4)
+
+
+def test_evidence_stays_finite():
+    faces = faces_of(1, box_scores=np.float32([1.0]), boxes=np.float32([[0, 0, 1e5, 1e5]]))
+    faces.detector_points[:] = 1e6
+    assert np.isfinite(evidence(faces)).all()
+
+
+@pytest.mark.parametrize("gone", ["detector_points", "expected_error"])
+def test_without_the_evidence_the_mean_point_score_decides(gone):
+    faces = faces_of(3, **{gone: None})
+    assert evidence(faces) is None
+    faces.scores[1] = 0.05
+    assert confirmed(faces, replace(SPEC, confirm_below=0.1)).tolist() == [True, False, True]
+    assert confirmed(faces, replace(SPEC, confirm_below=None)).all()
+
+
+def test_an_opinion_is_asked_for_its_own_model_and_detector_only(monkeypatch):
+    never = Opinion(0, 0, 0, 0, least=1)
+    monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "compact"): never})
+    assert not confirmed(faces_of(2), SPEC).any()
+    assert confirmed(faces_of(2, detector="yunet"), SPEC).all()
+    assert confirmed(faces_of(2), replace(SPEC, name="mine")).all()
+
+
+NAMES = ["doubt", "apart", "detector", "side"]
+
+
+@pytest.mark.parametrize("weight", NAMES)
+def test_each_weight_belongs_to_its_column(weight, monkeypatch):
+    faces = faces_of(1)
+    value = evidence(faces)[0, NAMES.index(weight)]
+    for least, kept in ((value - 0.01, True), (value + 0.01, False)):
+        opinion = Opinion(**{name: float(name == weight) for name in NAMES}, least=least)
+        monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "compact"): opinion})
+        assert confirmed(faces, SPEC).tolist() == [kept]
+
+
+@pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
+def test_the_opinions_of_the_built_in_models_say_what_a_face_is(spec):
+    """Points in doubt, or far from the detector's, make a face less likely; a better score of the detector more."""
+    opinion = OPINIONS[spec.name, "compact"]
+    assert opinion.doubt < 0
+    assert opinion.apart < 0
+    assert opinion.detector > 0
+    assert np.isfinite(astuple(opinion)).all()
