@@ -42,11 +42,15 @@ def load(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def rows_of(text):
+    """The rows of the tables in a text, without their heads."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return rows[2:]
+
+
 def table(title):
     """The rows of the table under a heading of docs/releasing.md, without its head."""
-    section = RELEASING.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
-    return rows[2:]
+    return rows_of(RELEASING.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0])
 
 
 def unpublished(text):
@@ -164,6 +168,12 @@ def test_the_matrix_covers_what_is_promised():
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["requires-python"] == f">={matrix['python'][0]}"
+    classifiers = re.findall(r"Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    assert classifiers == matrix["python"]
+    # Each is one on which every test was run, nothing failed, and the document says with which versions.
+    whole = [row for row in rows_of(COMPATIBILITY.read_text(encoding="utf-8")) if row[TESTS] == "all"]
+    assert classifiers == sorted({row[PYTHON].rpartition(".")[0] for row in whole})
+    assert all(re.search(r"^\d+ passed, \d+ skipped$", row[RESULT]) for row in whole)
 
 
 def test_lint_runs_the_same_commands_as_make():
