@@ -31,6 +31,7 @@ LINK = re.compile(r"\[(?:[^\]\\]|\\.)*\]\(([^)\s]+)[^)]*\)|^\[[^\]]+\]:\s*(\S+)"
 PLACEHOLDER = re.compile(r"\b[A-Z]+-(?:URL|ADDRESS)\b")
 # Addresses of this project, all of them still to come, and what people write for one that they do not know.
 UNPUBLISHED = re.compile(r"facelandmarks|[A-Z]+-(URL|ADDRESS)|//(www\.)?example\.|OWNER|USERNAME|your-|TODO", re.ASCII)
+COUNTED = re.compile(r"[1-9]\d* passed, \d+ skipped\b")
 PINNED = re.compile(r"uses: ([\w./-]+)@([0-9a-f]{40})  # (v[\d.]+)$", re.MULTILINE)
 
 
@@ -42,11 +43,15 @@ def load(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def rows_of(text):
+    """The rows of the tables in a text, without their heads."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return rows[2:]
+
+
 def table(title):
     """The rows of the table under a heading of docs/releasing.md, without its head."""
-    section = RELEASING.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
-    return rows[2:]
+    return rows_of(RELEASING.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0])
 
 
 def unpublished(text):
@@ -164,6 +169,16 @@ def test_the_matrix_covers_what_is_promised():
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["requires-python"] == f">={matrix['python'][0]}"
+    classifiers = re.findall(r"Python :: (3\.\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    assert classifiers == matrix["python"]
+
+
+def test_each_python_of_the_matrix_was_run_as_the_document_says():
+    """All tests, or all but those that the row names; counted, with the versions."""
+    matrix = load(GITHUB / "workflows" / "tests.yml")["jobs"]["newest"]["strategy"]["matrix"]
+    rows = rows_of((DOCS / "compatibility.md").read_text(encoding="utf-8"))
+    found = {python for python, *_, tests, result in rows if tests.startswith("all") and COUNTED.match(result)}
+    assert sorted({python.rpartition(".")[0] for python in found}) == matrix["python"]
 
 
 def test_lint_runs_the_same_commands_as_make():
