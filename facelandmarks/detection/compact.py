@@ -35,7 +35,7 @@ LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples:
 SECOND = 3  # times smaller is the second look; whole, so that shrinking is cheap
 ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
 MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
-SAME_FACE = 0.35  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
+SAME_FACE = 0.25  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
 PART_LARGER = 2.5
 # How far head and hat go beyond a face's box, in sides of it: there ears and badges look like faces.
