@@ -31,7 +31,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

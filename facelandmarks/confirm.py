@@ -35,8 +35,8 @@ class Opinion:
 # alike: at the same expected error, points that disagree speak for a face.
 OPINIONS: Mapping[tuple[str, str], Opinion] = MappingProxyType(
     {
-        ("compact_300w", "compact"): Opinion(doubt=-1.629, apart=0.83, detector=2.25, side=-0.542, least=1.1),
-        ("tiny_300w", "compact"): Opinion(doubt=-1.506, apart=0.686, detector=2.402, side=-0.547, least=1.3),
+        ("compact_300w", "compact"): Opinion(doubt=-1.571, apart=0.676, detector=2.447, side=-0.609, least=1.15),
+        ("tiny_300w", "compact"): Opinion(doubt=-1.42, apart=0.471, detector=2.591, side=-0.61, least=1.4),
     }
 )
 

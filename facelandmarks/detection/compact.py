@@ -21,7 +21,7 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.35
+THRESHOLD = 0.38
 SMALL_ONLY = 0.15  # what only the small look sees must score this much more
 SUPPORT = 0.3  # least score at which the large look sees it too
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So

@@ -201,8 +201,8 @@ def test_several_faces_best_first(detector: CompactDetector, astronaut: np.ndarr
     assert all(a >= b for a, b in pairwise(scores))
     assert sorted((boxes[:3, 0] // 512).tolist()) == [0, 1, 2]
     assert scores[2] > 0.7
-    # Something in the blurred copy lies at the threshold; `predict`, which asks the landmark model too, drops it.
-    assert (scores[3:] < 0.5).all()
+    # Dark glass of the helmet looks like a face too; `predict`, which asks the landmark model, drops it.
+    assert (scores[3:] < scores[2] - 0.3).all()
     assert len(fl.predict(row, detector=detector)) == 3
 
 
