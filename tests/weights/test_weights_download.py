@@ -244,6 +244,7 @@ def free_port():
         (f"http://127.0.0.1:{free_port()}/x", "refused"),
         ("https://nowhere.invalid/x", "cannot resolve host nowhere.invalid"),
     ],
+    ids=["refused", "no host"],
 )
 def test_hosts_that_are_not_there(tmp_path, limits, url, says):
     with pytest.raises(DownloadError, match=says):
