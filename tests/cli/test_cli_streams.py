@@ -103,7 +103,7 @@ def test_a_full_disk_under_stdout_is_one_line(folder):
     [
         (["none.png"], 4, "no such file: none.png"),
         (["none.png", "--bbox", "9,9,5,5"], 4, "no such file: none.png"),
-        (["."], 2, "need --out"),
+        (["."], 2, "give --out FILE"),
         (["face.png", "--bbox", "90,90,10,10"], 2, "has no area"),
         (["face.png", "--bbox", "0.1,0.1,0.9,0.9"], 2, "multiply by its width and height"),
         (["face.png", "--draw", "a.gif"], 2, "--draw a.gif: drawings of images are written as .png, .jpg"),

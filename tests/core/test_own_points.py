@@ -219,7 +219,7 @@ def test_the_commands_take_own_points(own, tmp_path, capsys):
     assert "mine5: 5 points, 2 pairs" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         predict_command([image, "--scheme", "ibug68"])
-    assert "--scheme says what the points of --weights are" in capsys.readouterr().err
+    assert "--scheme names the points of --weights" in capsys.readouterr().err
 
 
 def test_runs_of_many_images_continue_with_own_points(own, tmp_path):

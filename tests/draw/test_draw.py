@@ -118,7 +118,7 @@ def test_a_file_is_read_again_from_any_folder(tmp_path, astronaut, monkeypatch):
 
 def test_what_was_no_file_must_be_given(tmp_path, astronaut, faces):
     assert faces.source is None
-    with pytest.raises(InvalidOptionError, match="give image="):
+    with pytest.raises(InvalidOptionError, match="pass image="):
         faces.save(tmp_path / "a.png")
     faces.save(tmp_path / "a.png", astronaut)
     with pytest.raises(InvalidOptionError, match=r"a\.gif: images are written to files ending in \.png"):

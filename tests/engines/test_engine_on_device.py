@@ -71,10 +71,10 @@ def test_other_networks_with_flip_test(name):
     pixels = model.prepare(skimage.data.astronaut(), BOXES[:2]).pixels
     outputs = engine.run(np.concatenate([pixels, pixels[:, :, ::-1]]))
     averaged = model.average(*np.split(outputs, 2))
-    expected, expected_scores, *_ = model._pipeline.decode(averaged).parts()
-    points, scores, *_ = PointsOnDevice(engine.forward, spec, CPU)(pixels).parts()
-    np.testing.assert_allclose(scores, expected_scores, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(points, expected, rtol=0, atol=0.01)
+    expected = model._pipeline.decode(averaged)
+    found = PointsOnDevice(engine.forward, spec, CPU)(pixels)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.points, expected.points, rtol=0, atol=0.01)
 
 
 def test_stages_go_on_working_beside_it():

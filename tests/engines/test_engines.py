@@ -56,10 +56,10 @@ def crops(models, photo):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_agrees_with_torch(models, crops, name):
-    expected = models["torch"].decode(models["torch"].forward(crops), crops).parts()
-    points, scores = models[name].decode(models[name].forward(crops), crops).parts()[:2]
-    np.testing.assert_allclose(points, expected[0], atol=0.01)
-    np.testing.assert_allclose(scores, expected[1], atol=1e-4)
+    expected = models["torch"].decode(models["torch"].forward(crops), crops)
+    found = models[name].decode(models[name].forward(crops), crops)
+    np.testing.assert_allclose(found.points, expected.points, atol=0.01)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", RECORDS)

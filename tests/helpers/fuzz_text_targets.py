@@ -166,6 +166,7 @@ def journal() -> Target:
 def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
     """As it stands after four pictures, of which one has no faces and one could not be read."""
     from facelandmarks.bulk.run import _settings
+    from facelandmarks.finding import Find
     from facelandmarks.results import image_record
 
     found = [made(2), made(0), None, made(1)]
@@ -173,8 +174,7 @@ def _journal_of(model: StandIn, pictures: list[str]) -> bytes:
         image_record(image, model.spec.name, faces, "no such file" if faces is None else None)
         for image, faces in zip(pictures, found, strict=False)
     ]
-    find = {"detector": "compact", "min_score": None, "rotations": (0,), "max_faces": None, "largest": False}
-    lines = [_settings(model, pictures, **find), *records]
+    lines = [_settings(model, pictures, Find("compact")), *records]
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 

@@ -12,7 +12,7 @@ from golden_weights import golden_weights
 import facelandmarks as fl
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
-from facelandmarks.results import Crops
+from facelandmarks.results import Crops, Decoded
 from facelandmarks.zoo import get_spec
 
 # Other ways to compute in float32 differ by up to 5.2e-5 in HRNets and ResNets, by 1.6e-4 in RTMPose.
@@ -52,13 +52,13 @@ def mirrored(crops):
     return replace(crops, pixels=crops.pixels[:, :, ::-1])
 
 
-def check_points(points, scores, fields, suffix="", atol=OUTPUT):
+def check_points(found, fields, suffix="", atol=OUTPUT):
     """Points against upstream's; returns the share left out because another peak is as high."""
     unclear = fields["top2margin" + suffix] < 1e-3
-    distance = np.linalg.norm(points - fields["points" + suffix], axis=-1)
+    distance = np.linalg.norm(found.points - fields["points" + suffix], axis=-1)
     wrong = ~(distance <= allowed_distance(fields["sens" + suffix])) & ~unclear
     assert not wrong.any(), f"{wrong.sum()} points off by up to {distance[wrong].max()} px"
-    np.testing.assert_allclose(scores[~unclear], fields["scores" + suffix][~unclear], rtol=0, atol=atol)
+    np.testing.assert_allclose(found.scores[~unclear], fields["scores" + suffix][~unclear], rtol=0, atol=atol)
     return unclear.mean()
 
 
@@ -66,8 +66,8 @@ def check_all(model, crops, outputs, fields, atol=OUTPUT):
     """Points without and with flip test, from outputs for the crops and their mirror images."""
     direct, back = outputs
     averaged = model.average(direct, back)
-    left_out = check_points(*model.decode(direct, crops).parts()[:2], fields, atol=atol)
-    return max(left_out, check_points(*model.decode(averaged, crops).parts()[:2], fields, "_flip", atol))
+    left_out = check_points(model.decode(direct, crops), fields, atol=atol)
+    return max(left_out, check_points(model.decode(averaged, crops), fields, "_flip", atol))
 
 
 @pytest.mark.parametrize("golden", [golden for golden in MMPOSE0X if has_weights("mmpose0x", golden)])
@@ -127,9 +127,9 @@ def test_official(goldens, name):
     probes = outputs.reshape(*outputs.shape[:2], -1)[:, :, ::409]
     np.testing.assert_allclose(probes, fields["output_probe"], rtol=0, atol=OUTPUT)
     clear = fields["top2margin"] >= 1e-3
-    points, scores = subpixel.decode(outputs, crops).parts()[:2]
-    np.testing.assert_allclose(scores, fields["scores"], rtol=0, atol=OUTPUT)
-    distance = np.abs(points + 1 - fields["points_subpixel"]).max(-1)  # counted from 1 there
+    found = subpixel.decode(outputs, crops)
+    np.testing.assert_allclose(found.scores, fields["scores"], rtol=0, atol=OUTPUT)
+    distance = np.abs(found.points + 1 - fields["points_subpixel"]).max(-1)  # counted from 1 there
     assert (distance <= allowed_distance(fields["sens_subpixel"]))[clear].all()
     certain = fields["sens"] == 0  # whole pixels jump if a fraction lies near one
     np.testing.assert_array_equal(whole.decode(outputs, crops).points[certain], fields["points"][certain])
@@ -156,4 +156,6 @@ def test_predict_as_published(goldens, family, golden, name, flip_test, suffix):
     few = [0, -1]
     chosen = {key + suffix: fields[key + suffix][few] for key in ("points", "scores", "sens", "top2margin")}
     found = [model.predict(picture(folder, str(fields["image_name"][i])), fields["box"][i]) for i in few]
-    check_points(np.concatenate([f.points for f in found]), np.concatenate([f.scores for f in found]), chosen, suffix)
+    check_points(
+        Decoded(*(np.concatenate([getattr(f, n) for f in found]) for n in ("points", "scores"))), chosen, suffix
+    )
