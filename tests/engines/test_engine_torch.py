@@ -1,5 +1,6 @@
 """The PyTorch engine: devices, number types, threads, folding."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -166,6 +167,7 @@ np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 """
 
 
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++", "cl"))), reason="PyTorch compiles with a C++ compiler")
 def test_a_compiled_network_is_the_same_function():
     """In a process of its own: the compiler hooks into the interpreter, and stays there."""
     here = Path(__file__).parent
