@@ -31,19 +31,22 @@ class Opinion:
     least: float
 
 
-# By model and detector. A thing like a face gets its points where faces have them on average, from model and detector
-# alike: at the same expected error, points that disagree speak for a face.
-OPINIONS: Mapping[tuple[str, str], Opinion] = MappingProxyType(
+# By model, scheme and detector. A thing like a face gets its points where faces have them on average, from model and
+# detector alike: at the same expected error, points that disagree speak for a face.
+OPINIONS: Mapping[tuple[str, str, str], Opinion] = MappingProxyType(
     {
-        ("compact_300w", "compact"): Opinion(doubt=-1.571, apart=0.676, detector=2.447, side=-0.609, least=1.15),
-        ("tiny_300w", "compact"): Opinion(doubt=-1.42, apart=0.471, detector=2.591, side=-0.61, least=1.4),
+        ("compact_300w", "ibug68", "compact"): Opinion(
+            doubt=-1.571, apart=0.676, detector=2.447, side=-0.609, least=1.15
+        ),
+        ("tiny_300w", "ibug68", "compact"): Opinion(doubt=-1.42, apart=0.471, detector=2.591, side=-0.61, least=1.4),
     }
 )
 
 
 def confirmed(faces: Landmarks, spec: ModelSpec) -> NDArray[np.bool_]:
     """Say which detected faces (N,) the landmarks of a model confirm; all, if it has neither opinion nor limit."""
-    opinion, seen = OPINIONS.get((spec.name, str(faces.detector))), evidence(faces)
+    opinion = OPINIONS.get((spec.name, str(spec.scheme), str(faces.detector)))
+    seen = evidence(faces) if opinion else None  # points of other schemes need not hold five to compare
     if opinion is None or seen is None:
         limit = -np.inf if spec.confirm_below is None else spec.confirm_below
         return np.asarray(faces.scores.mean(axis=1) >= limit)

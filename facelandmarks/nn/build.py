@@ -30,6 +30,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 }
 FIXED = ("face_mesh_attention",)  # which have no other number of landmarks
 FOLDED = ("compact", "compact_detector")  # whose weights are kept with their batch norms folded
+MOST_SHAPES = 64
 _SHAPES: dict[str, dict[str, tuple[int, ...]]] = {}  # kept: the zoo has several models of most networks
 
 
@@ -45,6 +46,8 @@ def network_shapes(name: str, options: Mapping[str, Any]) -> dict[str, tuple[int
     """Return the shapes of a network's tensors by name, without allocating the tensors."""
     key = repr((name, sorted(options.items())))
     if key not in _SHAPES:
+        if len(_SHAPES) >= MOST_SHAPES:  # options may be a stranger's: what is kept stays bounded
+            _SHAPES.clear()
         with torch.device("meta"):
             network = build_network(name, options)
         _SHAPES[key] = {name: tuple(value.shape) for name, value in network.state_dict().items()}

@@ -10,7 +10,7 @@ import facelandmarks as fl
 from facelandmarks import confirm
 from facelandmarks.confirm import OPINIONS, Opinion, confirmed, evidence
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import convert, get_scheme
+from facelandmarks.schemes import Scheme, convert, get_scheme
 from facelandmarks.zoo import BUILT_IN, get_spec
 
 SPEC = get_spec("compact_300w")
@@ -63,7 +63,7 @@ def test_without_the_evidence_the_mean_point_score_decides(gone):
 
 def test_an_opinion_is_asked_for_its_own_model_and_detector_only(monkeypatch):
     never = Opinion(0, 0, 0, 0, least=1)
-    monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "compact"): never})
+    monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "ibug68", "compact"): never})
     assert not confirmed(faces_of(2), SPEC).any()
     assert confirmed(faces_of(2, detector="yunet"), SPEC).all()
     assert confirmed(faces_of(2), replace(SPEC, name="mine")).all()
@@ -72,20 +72,29 @@ def test_an_opinion_is_asked_for_its_own_model_and_detector_only(monkeypatch):
 NAMES = ["doubt", "apart", "detector", "side"]
 
 
+def test_points_of_ones_own_are_not_compared():
+    """Weights fine-tuned to points without eyes or a mouth: the fitted opinion is not asked."""
+    jaw = Scheme("jaw3", size=3, pairs=((0, 2),))
+    every = faces_of(2)
+    points, scores, errors = every.points[:, :3], every.scores[:, :3], every.expected_error[:, :3]
+    faces = replace(every, points=points, scores=scores, expected_error=errors, scheme=jaw)
+    assert confirmed(faces, replace(SPEC, scheme=jaw)).all()
+
+
 @pytest.mark.parametrize("weight", NAMES)
 def test_each_weight_belongs_to_its_column(weight, monkeypatch):
     faces = faces_of(1)
     value = evidence(faces)[0, NAMES.index(weight)]
     for least, kept in ((value - 0.01, True), (value + 0.01, False)):
         opinion = Opinion(**{name: float(name == weight) for name in NAMES}, least=least)
-        monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "compact"): opinion})
+        monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "ibug68", "compact"): opinion})
         assert confirmed(faces, SPEC).tolist() == [kept]
 
 
 @pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
 def test_the_opinions_of_the_built_in_models_say_what_a_face_is(spec):
     """Points in doubt make a face less likely, a better score of the detector more."""
-    opinion = OPINIONS[spec.name, "compact"]
+    opinion = OPINIONS[spec.name, spec.scheme, "compact"]
     assert opinion.doubt < 0
     assert opinion.detector > 0
     assert np.isfinite(astuple(opinion)).all()
