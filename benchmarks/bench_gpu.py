@@ -23,8 +23,7 @@ import torch
 from bench import FACE, checkpoints, measure, show
 
 import facelandmarks as fl
-from facelandmarks.engines.on_device import WARM_UPS
-from facelandmarks.engines.torch import TorchEngine, pick_device
+from facelandmarks.engines.torch import WARM_UPS, TorchEngine, pick_device
 from facelandmarks.model import Model
 from facelandmarks.zoo import MODELS
 

@@ -19,9 +19,9 @@ from pages import table
 
 from facelandmarks.evaluation import Report, evaluate, tables
 from facelandmarks.evaluation.datasets import read
-from facelandmarks.evaluation.figures import groups_of, mean_of
+from facelandmarks.evaluation.html import groups_of, mean_of
+from facelandmarks.evaluation.metrics import from_json
 from facelandmarks.evaluation.rows import at_hand
-from facelandmarks.evaluation.statistics import from_json
 from facelandmarks.images import load_image
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS

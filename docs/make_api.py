@@ -45,7 +45,7 @@ PAGES = (
         "boxes",
         "Boxes and rotations",
         "Box conventions, and images that lie on their side.",
-        {"facelandmarks.boxes": "", "facelandmarks.rotations": ""},
+        {"facelandmarks.boxes": "", "facelandmarks.finding": ""},
     ),
     (
         "detection",
@@ -60,7 +60,7 @@ PAGES = (
         "export",
         "Engines and export",
         "What runs a network, and models as ONNX files.",
-        {TOP: "export_model", "facelandmarks.export": "", "facelandmarks.engines.base": ""},
+        {TOP: "export_model", "facelandmarks.export": "", "facelandmarks.engines": ""},
     ),
     (
         "evaluation",

@@ -14,7 +14,7 @@ import numpy as np
 
 import facelandmarks as fl
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.evaluation.datasets.text import read_pts
+from facelandmarks.evaluation.datasets.files import read_pts
 from facelandmarks.evaluation.metrics import bootstrap_interval, distances, normalised, point_pair
 
 COUNTS_FROM = 1

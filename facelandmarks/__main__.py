@@ -2,7 +2,7 @@
 
 import sys
 
-from facelandmarks.cli.main import main
+from facelandmarks.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

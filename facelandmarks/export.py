@@ -81,7 +81,7 @@ def export_model(
         from facelandmarks.decode.on_device import bind
 
         decode_step = bind(spec, torch.device("cpu")).decode
-    from facelandmarks.nn.onnx_graph import build_graph
+    from facelandmarks.nn.build import build_graph
 
     metadata = {"facelandmarks": json.dumps(said)}
     graph = build_graph(network, spec.mean, spec.std, spec.input_size, metadata, decode=decode_step, outputs=outputs)

@@ -14,16 +14,25 @@ from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_
 from facelandmarks.confirm import confirmed
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
+from facelandmarks.engines import Engine, EngineInfo, PointsEngine
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
-from facelandmarks.finding import Find, Found, find_faces
+from facelandmarks.finding import (
+    UPRIGHT,
+    Find,
+    Found,
+    best_rotation,
+    find_faces,
+    quarters_of,
+    turn_boxes,
+    turn_image,
+    turn_points,
+)
 from facelandmarks.geometry import Float32, Float64, Pixels
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
-from facelandmarks.rotations import UPRIGHT, best_rotation, quarters_of, turn_boxes, turn_image, turn_points
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
@@ -114,7 +123,7 @@ class Model:
         largest
             Keep the largest detected face instead, or with `max_faces` that many of the largest.
         rotations
-            Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.rotations`).
+            Turns of the image to try, in degrees clockwise; the best is kept (`facelandmarks.finding`).
         confirm
             Drop detections whose landmarks do not look like a face's; only where that was fitted to model and detector.
         passes

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facelandmarks.decode import flip, heatmaps, udp, vectors
+from facelandmarks.decode import flip, heatmaps, vectors
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Float32, Geometry
 from facelandmarks.geometry.classic import Classic, Udp
@@ -18,7 +18,7 @@ from facelandmarks.geometry.hrnet_official import HRNetOfficial
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.results import Decoded
 from facelandmarks.schemes import Scheme, get_scheme
-from facelandmarks.schemes.own import find_scheme, reference
+from facelandmarks.zoo.own import find_scheme, reference
 from facelandmarks.zoo.spec import FlipAverage, ModelSpec, Variant
 
 _LOG = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
     {
         "argmax": Step(heatmaps.decode_argmax, ("input_size", "variant"), scores=_PEAKS),
         "dark": Step(heatmaps.decode_dark, ("input_size", "variant"), scores=_PEAKS),
-        "udp": Step(udp.decode_udp, ("input_size", "variant"), scores=_PEAKS),
+        "udp": Step(heatmaps.decode_udp, ("input_size", "variant"), scores=_PEAKS),
         "regression": Step(
             vectors.decode_regression, ("input_size",), scores="always 1: the network gives none", limits=(1, 1)
         ),

@@ -331,9 +331,9 @@ class Landmarks:
     def show(self, image: Any = None, style: "Style | None" = None) -> None:
         """Show `draw` in a notebook, else in a window until a key is pressed or it is closed.
 
-        Errors are those of `draw` and, without a screen, of `facelandmarks.draw.window.check_windows`.
+        Errors are those of `draw` and, without a screen, of `facelandmarks.draw.check_windows`.
         """
-        from facelandmarks.draw.window import show_image
+        from facelandmarks.draw import show_image
 
         show_image(self.draw(image, style))
 

@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from facelandmarks.nn.build import fuse_batch_norms
-from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, decode_map
+from facelandmarks.nn.compact import BRIGHTEST, CompactDetectorNet, decode_map
 from facelandmarks.weights.manifest import ASSETS, manifest_path
 
 OPSET = 17

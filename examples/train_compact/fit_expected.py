@@ -17,8 +17,7 @@ from torch import Tensor
 from train_landmarks import Faces, held_out
 from training import normalise
 
-from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.integral import ExpectedError, integrate
+from facelandmarks.nn.compact import CompactLandmarkNet, ExpectedError, integrate
 
 WEIGHTS = {"plain": 1.0, "small": 0.3, "hard": 0.3}
 RIDGE = 0.02  # keeps the landmarks' levels near their mean

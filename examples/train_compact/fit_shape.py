@@ -18,8 +18,7 @@ from torch import Tensor
 from train_landmarks import SCHEME, Faces, errors_of
 from training import normalise
 
-from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.integral import normalised_shape
+from facelandmarks.nn.compact import CompactLandmarkNet, normalised_shape
 
 Views = list[tuple[np.ndarray, np.ndarray]]
 

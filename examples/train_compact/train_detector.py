@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay
 
 from facelandmarks.nn.build import fuse_batch_norms
-from facelandmarks.nn.compact_detector import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
+from facelandmarks.nn.compact import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
 SIZES = {256: (12, 0.33), 320: (8, 0.30), 448: (4, 0.19), 512: (3, 0.10), 640: (2, 0.08)}

@@ -30,8 +30,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay, normalise
 
-from facelandmarks.nn.compact import CompactLandmarkNet
-from facelandmarks.nn.integral import integrate
+from facelandmarks.nn.compact import CompactLandmarkNet, integrate
 from facelandmarks.schemes import get_scheme
 
 SCHEME = get_scheme("ibug68")

@@ -6,10 +6,9 @@
 ...     print(row["image"], row["status"], row["points"])
 """
 
-from facelandmarks.bulk.inputs import find_images
-from facelandmarks.bulk.ray import RayPredictor
 from facelandmarks.bulk.run import Counts, draw_images, predict_to_file
-from facelandmarks.bulk.stream import predict_batches, predict_rows
+from facelandmarks.bulk.stream import RayPredictor, predict_batches, predict_rows
+from facelandmarks.bulk.tables import find_images
 from facelandmarks.finding import Find
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Rows of many images in one file, which appears whole or not at all; an interrupted run can continue."""
+"""Rows of many images in one file, which appears whole or not at all; an interrupted run can continue. And drawings."""
 
 import hashlib
 import os
@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facelandmarks import __version__
-from facelandmarks._files import Journal, exclusive, whole_file
-from facelandmarks._threads import usable_cpus
-from facelandmarks.bulk.drawings import Drawings
+from facelandmarks._files import Journal, distinct, exclusive, whole_file
+from facelandmarks._opencv import cv2
 from facelandmarks.bulk.stream import IMAGES, Batches, predict_batches
 from facelandmarks.bulk.tables import Record, check_table, status_of, to_rows, write_openface, write_table
 from facelandmarks.draw import Style
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.finding import Find
 from facelandmarks.formats.csv import carried_by
-from facelandmarks.measures.openface import openface_columns
+from facelandmarks.images import write_image
+from facelandmarks.measures.pose import openface_columns
 from facelandmarks.model import STANDARD, Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.schemes import Scheme, get_scheme
-from facelandmarks.schemes.own import scheme_to_dict
+from facelandmarks.stream import usable_cpus
+from facelandmarks.zoo.own import scheme_to_dict
 
 SCHEMA = "facelandmarks-journal/2"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
@@ -50,6 +51,54 @@ class Counts:
         if status == "failed" and len(self.errors) < ERRORS:
             image, error = record["image"], record["error"]
             self.errors.append(error if image in error else f"{image}: {error}")
+
+
+def drawing_paths(images: Sequence[str], folder: Path) -> list[Path]:
+    """Return where the drawing of each image goes.
+
+    Drawings lie below `folder` as the images do below the folder that holds them all; they are called
+    NAME_landmarks.png, and numbered where two would have one name.
+    """
+    folders = [Path(os.path.abspath(image)).parent for image in images]  # noqa: PTH100 (links are not followed)
+    try:
+        top = os.path.commonpath(folders)
+        below = [folder / place.relative_to(top) for place in folders]
+    except ValueError:  # on several drives of Windows
+        below = [folder] * len(folders)
+    stems = [str(place / f"{Path(image).stem}_landmarks") for place, image in zip(below, images, strict=True)]
+    return [Path(f"{name}.png") for name in distinct(stems)]
+
+
+class Drawings:
+    """Draws the faces of images into a folder, which is made.
+
+    `InvalidOptionError` if a drawing would replace an image, or, without `overwrite`, another file.
+    """
+
+    def __init__(
+        self, images: Sequence[str], folder: Path, style: Style | None, scheme: Scheme, *, overwrite: bool
+    ) -> None:
+        self._images, self._style, self._scheme = images, style or Style(), scheme
+        self.paths = drawing_paths(images, folder)
+        inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
+        for path in self.paths:
+            if os.path.abspath(path) in inputs:  # noqa: PTH100
+                raise InvalidOptionError(f"{path} is an input: write the drawings to another folder")
+            if not overwrite and path.exists():
+                raise InvalidOptionError(f"{path} exists: choose another folder, or overwrite it with --force")
+
+    def draw(self, number: int, record: Record) -> Record:
+        """Draw image `number`; return its record, a failed one where it cannot be read again."""
+        if record["error"] is not None:
+            return record
+        image, path = self._images[number], self.paths[number]
+        try:
+            drawn = Landmarks.from_dict(record, self._scheme).draw(image, self._style)
+        except (FaceLandmarksError, cv2.error) as error:
+            return image_record(image, record["model"], None, str(error))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, drawn)
+        return record
 
 
 def journal_path(out: Path) -> Path:

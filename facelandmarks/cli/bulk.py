@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from facelandmarks.bulk.inputs import find_images, is_many
 from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_file
-from facelandmarks.bulk.tables import check_table
+from facelandmarks.bulk.tables import check_table, find_images, is_many
 from facelandmarks.cli import common
 from facelandmarks.errors import FaceLandmarksError
 from facelandmarks.finding import Find

@@ -256,7 +256,7 @@ def chosen(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def check_screen() -> None:
     """Raise an error if no window can be opened (`--show`): before anything is loaded."""
-    from facelandmarks.draw.window import check_windows
+    from facelandmarks.draw import check_windows
 
     check_windows()
 

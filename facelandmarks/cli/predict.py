@@ -61,7 +61,7 @@ def parse_convention(text: str) -> str:
 
 def parse_rotations(text: str) -> tuple[int, ...]:
     """Parse degrees with commas between them."""
-    from facelandmarks.rotations import check_rotations
+    from facelandmarks.finding import check_rotations
 
     try:
         rotations = tuple(int(part) for part in text.split(","))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facelandmarks.cli.common import DONE, NOTHING_DONE, check_drawing, check_outputs, complain, refuse
 from facelandmarks.schemes import Scheme
-from facelandmarks.schemes.own import find_scheme
+from facelandmarks.zoo.own import find_scheme
 
 
 def run(args: argparse.Namespace) -> int:

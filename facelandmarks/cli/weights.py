@@ -22,11 +22,10 @@ from facelandmarks.cli.common import (
     run_command,
 )
 from facelandmarks.errors import DownloadError, FaceLandmarksError, UnknownNameError, lookup
-from facelandmarks.weights.addresses import HUB
 from facelandmarks.weights.cache import USUAL, Access, Place, leftovers, read_pin
 from facelandmarks.weights.fetch import add_file, by_hand, cached, obtain, verify
 from facelandmarks.weights.hub import pin_path
-from facelandmarks.weights.manifest import ASSETS, KINDS, PREFIX_TRUST, FileRecord, FileSource, load_manifest
+from facelandmarks.weights.manifest import ASSETS, HUB, KINDS, PREFIX_TRUST, FileRecord, FileSource, load_manifest
 from facelandmarks.weights.trust import digest_kind
 from facelandmarks.zoo import MODELS
 

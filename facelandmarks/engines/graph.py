@@ -91,7 +91,7 @@ def graph_place(source: Source) -> Place | None:
 
 def _build(source: Source) -> bytes:
     network = filled_network(source)
-    from facelandmarks.nn.onnx_graph import build_graph
+    from facelandmarks.nn.build import build_graph
 
     metadata = {"made_from": source.stem, "weights_sha256": source.weights.sha256 or "unknown"}
     return build_graph(network, source.mean, source.std, source.size, metadata)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._threads import PerProcess, usable_cpus
-from facelandmarks.engines.base import EngineInfo
+from facelandmarks.engines import EngineInfo
 from facelandmarks.errors import DeviceError, require
+from facelandmarks.stream import PerProcess, usable_cpus
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -18,7 +18,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxRuntimeEngine:
-    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in ONNX Runtime, float32.
+    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.build`) in ONNX Runtime, float32.
 
     Devices are `"cpu"`, `"cuda"` and `"cuda:1"`; `"auto"` is the CPU. Without `threads` it uses all processors that the
     process may use. `weights` is the SHA-256 of the weights.

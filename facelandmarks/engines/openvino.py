@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._threads import PerProcess, usable_cpus
-from facelandmarks.engines.base import EngineInfo
+from facelandmarks.engines import EngineInfo
 from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, require
+from facelandmarks.stream import PerProcess, usable_cpus
 
 if TYPE_CHECKING:
     from facelandmarks.engines.choose import EngineSettings
@@ -22,7 +22,7 @@ HINTS = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("
 
 
 class OpenVinoEngine:
-    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.onnx_graph`) in OpenVINO.
+    """An ONNX graph (a file or its bytes, see `facelandmarks.nn.build`) in OpenVINO.
 
     Devices are `"cpu"`, or others of OpenVINO such as `"gpu"` (Intel's); `"auto"` is the CPU. Without `threads` it uses
     all processors that the process may use. `weights` is the SHA-256 of the weights. `run` raises `DeviceError` in a

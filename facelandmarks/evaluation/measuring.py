@@ -12,8 +12,7 @@ import numpy as np
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import Found, Sample, find, get_release, read
 from facelandmarks.evaluation.predict import Predict, PredictionStore, face_key
-from facelandmarks.evaluation.protocols import Row
-from facelandmarks.evaluation.regions import as_upstream, truth_of
+from facelandmarks.evaluation.protocols import Row, as_upstream, truth_of
 from facelandmarks.evaluation.scoring import Faces
 
 Progress = Callable[[int], object]

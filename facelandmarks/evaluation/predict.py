@@ -15,8 +15,7 @@ from facelandmarks._files import Journal, parse_json
 from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample, get_release
-from facelandmarks.evaluation.protocols import Protocol
-from facelandmarks.evaluation.regions import Region, face_size, place
+from facelandmarks.evaluation.protocols import Protocol, Region, face_size, place
 from facelandmarks.images import load_image
 from facelandmarks.model import Model
 from facelandmarks.results import Crops

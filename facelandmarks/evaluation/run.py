@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 from facelandmarks._files import sha256_of
 from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
-from facelandmarks.evaluation.card import Card, card_of_row, make_card
+from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, is_here, measure_row, subsets_of
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
 from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
-from facelandmarks.evaluation.worst import worst_faces
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import ModelSpec
 

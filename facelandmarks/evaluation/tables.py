@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facelandmarks.evaluation.card import Card
-from facelandmarks.evaluation.statistics import STATISTICS
+from facelandmarks.evaluation.metrics import STATISTICS
 
 HEADER = ("model", "measured by", "subset", "metric", "reference", "measured", "95 %", "difference", "verdict")
 DETECTED = ("detected boxes", "failures")  # further columns if boxes were detected

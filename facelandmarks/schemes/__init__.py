@@ -24,8 +24,16 @@ from facelandmarks.schemes.scheme import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from facelandmarks.schemes.conversions import KINDS, Conversion, Kind, Point, Residuals
-    from facelandmarks.schemes.tables import CONVERSIONS, convert, get_conversion
+    from facelandmarks.schemes.conversions import (
+        CONVERSIONS,
+        KINDS,
+        Conversion,
+        Kind,
+        Point,
+        Residuals,
+        convert,
+        get_conversion,
+    )
 
 __all__ = [
     "AFLW19", "ANIME28", "COFW29", "CONVERSIONS", "DEEPFASHION_FULL", "DEEPFASHION_LOWER", "DEEPFASHION_UPPER",

@@ -70,7 +70,7 @@ IRIS_CONTOURS: tuple[Line, ...] = (
     ("iris_left", (469, 470, 471, 472), True),
     ("iris_right", (474, 475, 476, 477), True),
 )
-# For `facelandmarks.schemes.layouts`, in thousandths of a side: what the network sees in a portrait (scikit-image's
+# For `facelandmarks.draw.schemes`, in thousandths of a side: what the network sees in a portrait (scikit-image's
 # astronaut), made even, and moved apart where numbers would not find room.
 HALF = (
     (500, 626), (500, 517), (500, 583), (469, 416), (500, 495), (500, 456), (500, 330), (251, 306), (500, 240),

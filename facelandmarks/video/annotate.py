@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
-from facelandmarks.draw import Style
-from facelandmarks.draw.window import Window
+from facelandmarks.draw import Style, Window
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.measures.openface import openface_columns, openface_rows
+from facelandmarks.measures.pose import openface_columns, openface_rows
 from facelandmarks.video.frames import Source, Video
 from facelandmarks.video.smooth import Smoothing
 from facelandmarks.video.track import STANDARD, TrackedFrame, track

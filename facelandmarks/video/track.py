@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks._threads import in_own_thread
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.results import Landmarks
+from facelandmarks.stream import in_own_thread
 from facelandmarks.video.frames import Frame, as_frames
 from facelandmarks.video.smooth import FaceSmoother, Smoothing
 from facelandmarks.video.tracker import Tracker

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelandmarks.errors import CheckpointError, hint_at, require
-from facelandmarks.weights.inert import load_inert
 from facelandmarks.weights.manifest import DIALECTS
-from facelandmarks.weights.mediapipe_layers import read_mediapipe
-from facelandmarks.weights.wrapped import COUNTERS, find_tensors
+from facelandmarks.weights.tflite import read_mediapipe
+from facelandmarks.weights.wrapped import COUNTERS, find_tensors, load_inert
 
 Path = str | os.PathLike[str]
 State = dict[str, NDArray[np.float32]]

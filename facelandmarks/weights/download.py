@@ -23,8 +23,8 @@ from urllib3.util import Retry
 
 from facelandmarks._files import parse_json, write_file
 from facelandmarks.errors import DownloadError
-from facelandmarks.weights.addresses import url_problem
 from facelandmarks.weights.cache import MOST_BYTES, Place, disk_errors
+from facelandmarks.weights.manifest import url_problem
 
 HEADERS = {"User-Agent": "facelandmarks", "Accept-Encoding": "identity"}
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -16,10 +16,19 @@ from facelandmarks.errors import (
     hint_at,
     import_of,
 )
-from facelandmarks.weights.addresses import HUB, hub_parts
 from facelandmarks.weights.cache import MOST_BYTES, USUAL, Access, Place, is_good_copy, keep_copy, read_pin
-from facelandmarks.weights.folder import CONFIG, MOST_CONFIG, Config, read_config, write_tensors
-from facelandmarks.weights.manifest import ASSETS, DIALECTS, FileRecord, FileSource, Manifest, get_record, load_manifest
+from facelandmarks.weights.hub import CONFIG, MOST_CONFIG, Config, read_config, write_tensors
+from facelandmarks.weights.manifest import (
+    ASSETS,
+    DIALECTS,
+    HUB,
+    FileRecord,
+    FileSource,
+    Manifest,
+    get_record,
+    hub_parts,
+    load_manifest,
+)
 from facelandmarks.zoo import MODELS
 from facelandmarks.zoo.own import WEIGHTS
 from facelandmarks.zoo.spec import ModelSpec

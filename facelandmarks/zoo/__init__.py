@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from facelandmarks.errors import lookup
-from facelandmarks.zoo import mediapipe, mmpose, official, rtmpose
+from facelandmarks.zoo import mediapipe, mmpose, official
 from facelandmarks.zoo.spec import ModelSpec
 
 # The models that ship in the wheel.
@@ -37,7 +37,7 @@ TINY_300W = replace(
 )
 BUILT_IN = (COMPACT_300W, TINY_300W)
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (*BUILT_IN, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS, *rtmpose.MODELS)}
+    {spec.name: spec for spec in (*BUILT_IN, *mediapipe.MODELS, *mmpose.MODELS, *official.MODELS)}
 )
 DEFAULT_MODEL = COMPACT_300W.name
 

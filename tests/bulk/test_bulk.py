@@ -15,8 +15,8 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 import facelandmarks as fl
 from facelandmarks._files import Journal
 from facelandmarks.bulk import Find, RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
-from facelandmarks.bulk.inputs import is_many
 from facelandmarks.bulk.run import journal_path
+from facelandmarks.bulk.tables import is_many
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.model import Model

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import facelandmarks as fl
-from facelandmarks.cli import evaluate, export, models, predict, weights
-from facelandmarks.cli.main import COMMANDS, main
+from facelandmarks.cli import COMMANDS, evaluate, export, main, models, predict, weights
 
 OWN = {
     "facelandmarks-predict": predict.main,

@@ -14,7 +14,7 @@ import facelandmarks as fl
 from facelandmarks import _files as files
 from facelandmarks._files import distinct
 from facelandmarks.cli.predict import main
-from facelandmarks.draw import window
+from facelandmarks.draw import draw
 
 BOX = "180,91,264,175"
 SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())
@@ -307,8 +307,8 @@ def test_drawing_options_that_are_none_are_refused(words, capsys):
 
 def test_show_opens_a_window_and_writes_nothing(folder, monkeypatch):
     shown = []
-    monkeypatch.setattr(window, "check_windows", lambda: None)
-    monkeypatch.setattr(window, "show_image", shown.append)
+    monkeypatch.setattr(draw, "check_windows", lambda: None)
+    monkeypatch.setattr(draw, "show_image", shown.append)
     assert main(["../pictures/face.png", "--show", "--no-boxes", "--quiet"]) == 0
     np.testing.assert_array_equal(shown[0], fl.predict("../pictures/face.png").draw(style=fl.Style(boxes=False)))
     assert names(folder / "work") == []
@@ -318,6 +318,6 @@ def test_show_opens_a_window_and_writes_nothing(folder, monkeypatch):
 def test_without_a_screen_show_is_refused_before_anything_is_loaded(folder, word, monkeypatch, capsys):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(window.sys, "platform", "linux")
+    monkeypatch.setattr(draw.sys, "platform", "linux")
     assert main([word, "--show", "--engine", "torch"]) == 2
     assert "no screen to open a window on" in capsys.readouterr().err

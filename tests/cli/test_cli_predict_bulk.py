@@ -17,12 +17,11 @@ from paths import HELPERS
 
 import facelandmarks as fl
 from facelandmarks.bulk import run
-from facelandmarks.bulk.drawings import drawing_paths
-from facelandmarks.bulk.inputs import find_images
-from facelandmarks.bulk.tables import check_table
+from facelandmarks.bulk.run import drawing_paths
+from facelandmarks.bulk.tables import check_table, find_images
 from facelandmarks.cli.predict import main
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.measures.openface import openface_columns
+from facelandmarks.measures.pose import openface_columns
 
 CHEAP = HELPERS / "bulk_and_die.py"
 KILLS = 20

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from facelandmarks._threads import in_order
+from facelandmarks.stream import in_order
 
 
 @pytest.fixture

@@ -18,9 +18,16 @@ from facelandmarks.cli.predict import main as predict_command
 from facelandmarks.errors import CheckpointError, InvalidOptionError
 from facelandmarks.nn.build import network_shapes
 from facelandmarks.schemes import SCHEMES, Contour, Scheme
-from facelandmarks.schemes.own import find_scheme, scheme_from_dict, scheme_to_dict
 from facelandmarks.zoo import MODELS
-from facelandmarks.zoo.own import DETECTORS, FAMILIES, spec_from_dict, spec_to_dict
+from facelandmarks.zoo.own import (
+    DETECTORS,
+    FAMILIES,
+    find_scheme,
+    scheme_from_dict,
+    scheme_to_dict,
+    spec_from_dict,
+    spec_to_dict,
+)
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 BOX = (60, 60, 260, 260)

@@ -9,7 +9,7 @@ import skimage.data
 
 import facelandmarks as fl
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
-from facelandmarks.rotations import QUARTERS, turn_boxes, turn_points
+from facelandmarks.finding import QUARTERS, turn_boxes, turn_points
 
 ALL = (0, 90, 180, 270)
 FACE = (180.0, 91.0, 264.0, 175.0)

@@ -20,9 +20,8 @@ import facelandmarks as fl
 from facelandmarks.cli.weights import main
 from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, InvalidOptionError, OfflineError
 from facelandmarks.schemes import Scheme
-from facelandmarks.share import push_mirror, push_model, write_model
-from facelandmarks.weights.card import model_card
-from facelandmarks.weights.folder import CONFIG, read_config
+from facelandmarks.share import model_card, push_mirror, push_model, write_model
+from facelandmarks.weights.hub import CONFIG, read_config
 from facelandmarks.weights.load import model_facts
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS

@@ -8,7 +8,7 @@ import pytest
 import torch
 from decode_twins import check_twins, gaussians, noisy, special
 
-from facelandmarks.decode import heatmaps, udp
+from facelandmarks.decode import heatmaps
 from facelandmarks.decode.on_device import bind, decode_udp, twin_of
 from facelandmarks.pipeline import AVERAGES, DECODERS
 from facelandmarks.pipeline import bind as bind_on_arrays
@@ -100,7 +100,7 @@ def test_same_points_by_dark_of_low_maps() -> None:
 @pytest.mark.parametrize("factor", [2e-3, 60])
 def test_same_points_by_udp_of_low_and_high_maps(variant: str, factor: float) -> None:
     """Values reach 0.001 or 50, where maps are clipped."""
-    check_twins(decode_udp, udp.decode_udp, noisy(0.0) * np.float32(factor), (192, 256), variant=variant)
+    check_twins(decode_udp, heatmaps.decode_udp, noisy(0.0) * np.float32(factor), (192, 256), variant=variant)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -9,8 +9,8 @@ from golden_points import compare, e2e, parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facelandmarks.decode import udp
-from facelandmarks.decode.udp import decode_udp
+from facelandmarks.decode import heatmaps
+from facelandmarks.decode.heatmaps import decode_udp
 from facelandmarks.geometry.classic import Udp
 from facelandmarks.zoo.spec import Variant
 
@@ -144,7 +144,7 @@ def check_windows_against_whole_maps(
     size = (4 * maps.shape[3], 4 * maps.shape[2])
     quick, _ = decode_udp(maps, size, kernel, variant)
     with monkeypatch.context() as patch:
-        patch.setattr(udp, "FRAIL", 0.0)  # everything is
+        patch.setattr(heatmaps, "FRAIL", 0.0)  # everything is
         whole, _ = decode_udp(maps, size, kernel, variant)
     distance = np.abs(quick - whole)
     assert distance.max() <= 2e-4
@@ -177,6 +177,6 @@ def test_windows_and_whole_maps_agree_on_stored_outputs(
 def test_usual_maps_are_never_blurred_whole(monkeypatch: pytest.MonkeyPatch, variant: Variant) -> None:
     rng = np.random.default_rng(0)
     maps = gaussians(rng.uniform([0, 0], [47, 63], (2, 98, 2))) + rng.normal(0, 0.01, (2, 98, 64, 48))
-    monkeypatch.setattr(udp, "blur_with_zeros", None)
-    monkeypatch.setattr(udp, "blur_mirrored", None)
+    monkeypatch.setattr(heatmaps, "blur_with_zeros", None)
+    monkeypatch.setattr(heatmaps, "blur_mirrored", None)
     decode_udp(maps.astype(np.float32), (192, 256), variant=variant)

@@ -11,7 +11,7 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks.draw import Style, window
+from facelandmarks.draw import Style, draw
 from facelandmarks.errors import DeviceError, InvalidImageError, InvalidOptionError, MissingDependencyError
 
 BOX = np.array([180.0, 91.0, 264.0, 175.0])
@@ -135,7 +135,7 @@ class Screen:
         self.keys, self.shown, self.open = list(keys), [], False
 
     def install(self, monkeypatch):
-        monkeypatch.setattr(window, "check_windows", lambda: None)
+        monkeypatch.setattr(draw, "check_windows", lambda: None)
         monkeypatch.setattr(cv2, "namedWindow", lambda *_: setattr(self, "open", True))
         monkeypatch.setattr(cv2, "destroyWindow", lambda *_: setattr(self, "open", False))
         monkeypatch.setattr(cv2, "resizeWindow", lambda _, width, height: setattr(self, "size", (width, height)))
@@ -164,7 +164,7 @@ def test_show_waits_for_a_key_or_the_closing_of_its_window(astronaut, faces, mon
 def test_a_window_says_when_it_is_to_end_and_fits_the_screen(monkeypatch):
     screen = Screen([-1, ord("x"), ord("q")]).install(monkeypatch)
     image = np.zeros((2000, 4000, 3), np.uint8)
-    with window.Window("t") as opened:
+    with draw.Window("t") as opened:
         assert [opened.show(image) for _ in range(3)] == [True, True, False]
     assert screen.size == (1280, 640)
     assert not screen.open

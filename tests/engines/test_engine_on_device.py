@@ -8,10 +8,9 @@ import skimage.data
 import torch
 
 import facelandmarks as fl
-from facelandmarks.engines.base import PointsEngine
+from facelandmarks.engines import PointsEngine
 from facelandmarks.engines.choose import EngineSettings
-from facelandmarks.engines.on_device import PointsOnDevice, batch_size
-from facelandmarks.engines.torch import TorchEngine
+from facelandmarks.engines.torch import PointsOnDevice, TorchEngine, batch_size
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.nn.build import build_network

@@ -16,14 +16,13 @@ import skimage.data
 from paths import ROOT
 
 import facelandmarks as fl
-from facelandmarks._threads import PerProcess
 from facelandmarks.detection import load_detector
-from facelandmarks.engines import choose
+from facelandmarks.engines import EngineInfo, choose
 from facelandmarks.engines import openvino as openvino_engine
-from facelandmarks.engines.base import EngineInfo
 from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source, obtain_graph
 from facelandmarks.nn.build import build_network
+from facelandmarks.stream import PerProcess
 from facelandmarks.weights.cache import Place
 from facelandmarks.weights.load import Weights
 from facelandmarks.weights.manifest import ASSETS, load_manifest

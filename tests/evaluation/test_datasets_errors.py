@@ -12,8 +12,7 @@ from miniature_releases import make_all
 from facelandmarks.errors import DatasetError, InvalidOptionError, MissingDependencyError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, read
 from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv, read_spiga
-from facelandmarks.evaluation.datasets.matlab import load_mat, open_mat73, read_array, read_cell
-from facelandmarks.evaluation.datasets.text import read_list, read_pts
+from facelandmarks.evaluation.datasets.files import load_mat, open_mat73, read_array, read_cell, read_list, read_pts
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets import FORMS, RELEASES, landmark_region, read
 from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv
-from facelandmarks.evaluation.datasets.text import read_pts
+from facelandmarks.evaluation.datasets.files import read_pts
 from facelandmarks.images import load_image
 
 

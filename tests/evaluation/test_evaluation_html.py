@@ -16,8 +16,8 @@ from miniature_releases import make_300w
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from facelandmarks.evaluation import charts
-from facelandmarks.evaluation.statistics import STATISTICS
-from facelandmarks.evaluation.worst import SIDE, draw_face
+from facelandmarks.evaluation.card import SIDE, draw_face
+from facelandmarks.evaluation.metrics import STATISTICS
 
 STYLE = files("facelandmarks.evaluation").joinpath("page.css").read_text(encoding="utf-8")
 

@@ -36,8 +36,11 @@ from facelandmarks.evaluation.protocols import (
     COMPACT_300W,
     IBUG300W_0X,
     LAPA_1X,
+    Region,
+    as_upstream,
+    face_size,
+    place,
 )
-from facelandmarks.evaluation.regions import Region, as_upstream, face_size, place
 from facelandmarks.evaluation.rows import plain_protocol
 from facelandmarks.images import load_image
 from facelandmarks.share import write_model

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from facelandmarks.evaluation import metrics
-from facelandmarks.evaluation.statistics import STATISTICS, compare_errors, from_json, summarize
+from facelandmarks.evaluation.metrics import STATISTICS, compare_errors, from_json, summarize
 from facelandmarks.schemes import get_scheme
 
 

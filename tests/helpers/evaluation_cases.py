@@ -7,15 +7,15 @@ from types import MappingProxyType
 import torch
 
 from facelandmarks.cli.evaluate import main
-from facelandmarks.evaluation.datasets import releases
+from facelandmarks.evaluation.datasets import reader
 
 
 def publish(monkeypatch, dataset, **faces):
     """Make a dataset have these numbers of faces, so that a tiny release of it is complete."""
-    known = releases.RELEASES[dataset]
+    known = reader.RELEASES[dataset]
     counts = MappingProxyType({**known.faces, **{subset: (count,) for subset, count in faces.items()}})
-    changed = {**releases.RELEASES, dataset: replace(known, faces=counts)}
-    monkeypatch.setattr(releases, "RELEASES", MappingProxyType(changed))
+    changed = {**reader.RELEASES, dataset: replace(known, faces=counts)}
+    monkeypatch.setattr(reader, "RELEASES", MappingProxyType(changed))
 
 
 def save_weights(state, path):

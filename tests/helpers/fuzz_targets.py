@@ -114,7 +114,7 @@ def mat73() -> Target:
     """MATLAB 7.3, which is HDF5."""
     from miniature_releases import cofw_pictures, make_faces, write_cofw_mat
 
-    from facelandmarks.evaluation.datasets.matlab import open_mat73, read_array, read_cell
+    from facelandmarks.evaluation.datasets.files import open_mat73, read_array, read_cell
 
     faces = make_faces(["a.jpg", "b.jpg"], 29, 1)
     data = saved_by(lambda path: write_cofw_mat(path, faces, "T", cofw_pictures(2)))
@@ -211,7 +211,7 @@ def annotations() -> Target:
     import json
 
     from facelandmarks.evaluation.datasets.derived import read_coco, read_hrnet_csv
-    from facelandmarks.evaluation.datasets.text import read_list, read_pts
+    from facelandmarks.evaluation.datasets.files import read_list, read_pts
 
     rng = np.random.default_rng(3)
     points = rng.uniform(0, 100, (19, 2))

@@ -85,8 +85,8 @@ def faces_pts() -> Target:
 
 def list_of_pictures() -> Target:
     """A list of paths, and the pictures that it names."""
-    from facelandmarks.bulk.inputs import find_images
     from facelandmarks.bulk.stream import predict_rows
+    from facelandmarks.bulk.tables import find_images
 
     def read(path: Path) -> None:
         pictures = find_images([path])
@@ -112,7 +112,7 @@ class StandIn:
 
     def engine_info(self) -> object:
         """As of an engine."""
-        from facelandmarks.engines.base import EngineInfo
+        from facelandmarks.engines import EngineInfo
 
         return EngineInfo("torch", "1", "cpu", "float32", 1)
 
@@ -205,7 +205,7 @@ def config() -> Target:
     from facelandmarks.api import load_model
     from facelandmarks.pipeline import bind, choose
     from facelandmarks.share import write_model
-    from facelandmarks.weights.folder import CONFIG, MOST_CONFIG, read_config
+    from facelandmarks.weights.hub import CONFIG, MOST_CONFIG, read_config
     from facelandmarks.zoo import MODELS
     from facelandmarks.zoo.own import choices, spec_to_dict
 

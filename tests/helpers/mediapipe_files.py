@@ -13,7 +13,7 @@ from torch import nn
 from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort
 from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention
 from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.weights.mediapipe_layers import read_mediapipe
+from facelandmarks.weights.tflite import read_mediapipe
 
 FILES = {
     "face_mesh": "face_landmark_fp16.tflite",

@@ -9,13 +9,12 @@ import pytest
 import skimage.data
 import skimage.transform
 
+from facelandmarks.draw.schemes import typical_layout
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.measures import ALIGNMENTS, align, eye_aspect_ratios, head_pose, mouth_aspect_ratio
 from facelandmarks.measures.alignment import ARCFACE_POINTS, moved, similarities
-from facelandmarks.measures.openface import openface_angles, openface_columns, openface_rows
-from facelandmarks.measures.pose import AVERAGE_FACE
+from facelandmarks.measures.pose import AVERAGE_FACE, openface_angles, openface_columns, openface_rows
 from facelandmarks.schemes import convert, get_scheme
-from facelandmarks.schemes.layouts import typical_layout
 
 DENSE = ["cofw29", "ibug68", "wflw98", "lapa106"]
 FACES = ["aflw19", *DENSE]

@@ -7,10 +7,10 @@ from tflite_files import network_file
 from torch.nn import functional as F
 
 from facelandmarks.nn.blazeface import BlazeFaceFull, BlazeFaceShort, Block, PReLU, SameConv2d, cells
+from facelandmarks.nn.build import build_graph
 from facelandmarks.nn.face_mesh import FaceMesh, FaceMeshAttention, Region
-from facelandmarks.nn.onnx_graph import build_graph
 from facelandmarks.schemes.mesh import LEFT_EYE, LIPS, RIGHT_EYE
-from facelandmarks.weights.mediapipe_layers import LAYERS, read_mediapipe
+from facelandmarks.weights.tflite import LAYERS, read_mediapipe
 
 MADE = {
     "face_mesh": (FaceMesh, 192, (1405,), 604_685),

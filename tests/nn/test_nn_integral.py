@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facelandmarks.decode.vectors import decode_points
-from facelandmarks.nn.integral import LARGEST_ERROR, ExpectedError, ShapeCorrection, integrate, normalised_shape
+from facelandmarks.nn.compact import LARGEST_ERROR, ExpectedError, ShapeCorrection, integrate, normalised_shape
 
 
 def decoded(logits: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 from paths import DOCS
 
-from facelandmarks.draw.schemes import draw_figure, draw_scheme, drawn_points, label_boxes, place_labels, usual_size
+from facelandmarks.draw.schemes import (
+    draw_figure,
+    draw_scheme,
+    drawn_points,
+    label_boxes,
+    place_labels,
+    typical_layout,
+    usual_size,
+)
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.schemes import SCHEMES, get_scheme
-from facelandmarks.schemes.layouts import typical_layout
 from facelandmarks.schemes.scheme import LAPA106, WFLW98
 
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)

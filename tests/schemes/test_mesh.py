@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from golden_files import document
 
+from facelandmarks.draw.schemes import typical_layout
 from facelandmarks.measures import eye_aspect_ratios, head_pose, mouth_aspect_ratio
 from facelandmarks.schemes import convert, get_conversion, get_scheme, mesh
-from facelandmarks.schemes.layouts import typical_layout
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from facelandmarks.boxes import CONVENTIONS, convert_boxes, tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import UnknownModelError
-from facelandmarks.evaluation.datasets.text import read_pts
+from facelandmarks.evaluation.datasets.files import read_pts
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, convert, get_scheme
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facelandmarks.video import TruncatedVideoWarning, VideoWriter, read_video
-from facelandmarks.video.containers import read_container
+from facelandmarks.video.frames import read_container
 
 FRAMES = 40
 

@@ -11,9 +11,8 @@ from weight_records import BODY, NAME, OTHER, record_of, sha256
 from facelandmarks.errors import ChecksumError, DownloadError
 from facelandmarks.weights.cache import Access, Place, read_pin
 from facelandmarks.weights.download import Limits
-from facelandmarks.weights.fetch import add_file, obtain
+from facelandmarks.weights.fetch import MOST_MEMBERS, add_file, extract, obtain, usable
 from facelandmarks.weights.manifest import FileSource, get_record
-from facelandmarks.weights.sources import MOST_MEMBERS, extract, usable
 from facelandmarks.weights.trust import is_independent
 
 GIT = hashlib.sha1(b"blob 300000\0" + BODY, usedforsecurity=False).hexdigest()

@@ -9,8 +9,7 @@ from golden_files import document, find_shared
 from tflite_files import CONV_2D, PRELU, Graph, Table, half, small_file, sparse_rows, write
 
 from facelandmarks.errors import CheckpointError
-from facelandmarks.weights.mediapipe_layers import read_mediapipe
-from facelandmarks.weights.tflite import MOST_BYTES, read_tflite
+from facelandmarks.weights.tflite import MOST_BYTES, read_mediapipe, read_tflite
 
 FILES = (
     "face_landmark_fp16",

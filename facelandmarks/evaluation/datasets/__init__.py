@@ -4,9 +4,17 @@
 faces each subset has, and where to get it; `FORMS` in which files it is found.
 """
 
-from facelandmarks.evaluation.datasets.reader import FORMS, Found, find, read
+from facelandmarks.evaluation.datasets.reader import (
+    FORMS,
+    RELEASES,
+    Found,
+    Release,
+    check_subset,
+    find,
+    get_release,
+    read,
+)
 from facelandmarks.evaluation.datasets.records import Sample, box_region, landmark_region
-from facelandmarks.evaluation.datasets.releases import RELEASES, Release, check_subset, get_release
 
 # fmt: off
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import derived_forms
-from facelandmarks.evaluation.datasets.matlab import load_mat
+from facelandmarks.evaluation.datasets.files import load_mat
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 
 POINTS = 19

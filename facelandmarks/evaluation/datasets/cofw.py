@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import coco_form
-from facelandmarks.evaluation.datasets.matlab import load_mat, open_mat73, read_array, read_cell
+from facelandmarks.evaluation.datasets.files import load_mat, open_mat73, read_array, read_cell
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
 
 POINTS, POINTS_68 = 29, 68

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import coco_form
+from facelandmarks.evaluation.datasets.files import malformed, read_lines, to_numbers
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
-from facelandmarks.evaluation.datasets.text import malformed, read_lines, to_numbers
 
 IMAGES = 123_016  # of the whole release; its parts have no published number
 _PARTITIONS = ("test", "val", "train")

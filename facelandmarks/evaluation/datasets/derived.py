@@ -9,8 +9,8 @@ import numpy as np
 
 from facelandmarks._files import parse_json
 from facelandmarks.errors import DatasetError
+from facelandmarks.evaluation.datasets.files import malformed, read_text, to_numbers
 from facelandmarks.evaluation.datasets.records import SCALE_UNIT, Faces, Form, Sample
-from facelandmarks.evaluation.datasets.text import malformed, read_text, to_numbers
 
 
 def coco_form(

@@ -11,8 +11,8 @@ import numpy as np
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import derived_forms, read_spiga
+from facelandmarks.evaluation.datasets.files import read_list, read_pts
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
-from facelandmarks.evaluation.datasets.text import read_list, read_pts
 
 POINTS = 68
 COUNTS_FROM = 1  # MATLAB's convention, as the 300-W site says

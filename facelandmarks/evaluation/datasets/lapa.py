@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.evaluation.datasets.derived import coco_form
+from facelandmarks.evaluation.datasets.files import malformed, read_lines, to_numbers
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
-from facelandmarks.evaluation.datasets.text import malformed, read_lines, to_numbers
 
 POINTS = 106
 _SUBSETS = ("test", "val", "train")

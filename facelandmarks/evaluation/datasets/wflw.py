@@ -11,8 +11,8 @@ import numpy as np
 
 from facelandmarks.errors import DatasetError
 from facelandmarks.evaluation.datasets.derived import derived_forms
+from facelandmarks.evaluation.datasets.files import Row, malformed, read_list, read_pts, read_text, to_numbers
 from facelandmarks.evaluation.datasets.records import Faces, Form, Request, Sample
-from facelandmarks.evaluation.datasets.text import Row, malformed, read_list, read_pts, read_text, to_numbers
 
 POINTS, POINTS_68 = 98, 68
 COUNTS_FROM = 1  # of the .pts files beside crops
