@@ -83,7 +83,7 @@ PAGES = (
         "formats",
         "File formats",
         "Documents of several images; those of one are methods of [Landmarks](results.md).",
-        {"facelandmarks.formats.coco": "to_coco from_coco", "facelandmarks.formats.pts": "to_pts from_pts"},
+        {"facelandmarks.formats": "to_coco from_coco to_pts from_pts"},
     ),
     ("web", "Demo page", "The page of `facelandmarks-demo`.", {"facelandmarks.web": ""}),
     ("errors", "Errors", "Every error is one of these, and one of Python's own too.", {TOP: ERRORS}),

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from facelandmarks._files import parse_json
 from facelandmarks.boxes import tight_boxes
 from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
-from facelandmarks.formats import CARRIED
-from facelandmarks.formats.coco import from_coco, to_coco
-from facelandmarks.formats.csv import from_csv, to_csv, to_pandas
-from facelandmarks.formats.pts import from_pts, to_pts
+from facelandmarks.formats import CARRIED, from_coco, from_csv, from_pts, to_coco, to_csv, to_pandas, to_pts
 from facelandmarks.schemes import Scheme, get_scheme
 
 if TYPE_CHECKING:
@@ -266,7 +263,7 @@ class Landmarks:
         return cls(points, unknown, tight_boxes(points).astype(np.float32), unknown[:, 0], layout, image_size)
 
     def to_coco(self, file_name: str) -> str:
-        """Return a COCO keypoints document of this image; `facelandmarks.formats.coco.to_coco` takes several."""
+        """Return a COCO keypoints document of this image; `facelandmarks.formats.to_coco` takes several."""
         return to_coco({file_name: self.to_dict()}, self.scheme)
 
     @classmethod

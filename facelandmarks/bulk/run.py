@@ -18,7 +18,7 @@ from facelandmarks.bulk.tables import Record, check_table, status_of, to_rows, w
 from facelandmarks.draw import Style
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.finding import Find
-from facelandmarks.formats.csv import carried_by
+from facelandmarks.formats import carried_by
 from facelandmarks.images import write_image
 from facelandmarks.measures.pose import openface_columns
 from facelandmarks.model import STANDARD, Model

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from facelandmarks._files import IMAGE_SUFFIXES, decode_text
 from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
-from facelandmarks.formats.csv import cells, columns, rows_of
+from facelandmarks.formats import cells, columns, rows_of
 from facelandmarks.measures.pose import openface_columns, openface_rows
 
 if TYPE_CHECKING:

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from facelandmarks.formats.coco import to_coco
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError, UnknownModelError
 from facelandmarks.evaluation.datasets.files import read_pts
-from facelandmarks.formats import CARRIED
+from facelandmarks.formats import CARRIED, to_coco
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import SCHEMES, get_scheme
 

@@ -63,7 +63,7 @@ def faces_csv() -> Target:
 
 def faces_coco() -> Target:
     """COCO documents of one picture and of two."""
-    from facelandmarks.formats.coco import to_coco
+    from facelandmarks.formats import to_coco
 
     def read(text: str) -> None:
         for name, faces in Landmarks.from_coco(text).items():

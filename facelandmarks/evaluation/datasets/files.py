@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import decode_text
 from facelandmarks.errors import DatasetError, InvalidOptionError, require
-from facelandmarks.formats.pts import parse_pts
+from facelandmarks.formats import parse_pts
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
