@@ -45,5 +45,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "conversions" if name in ("KINDS", "Conversion", "Kind", "Point", "Residuals") else "tables"
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(f"{__name__}.conversions"), name)
