@@ -12,9 +12,9 @@ from paths import DOCS
 
 import facelandmarks as fl
 from facelandmarks import _files as files
+from facelandmarks import draw
 from facelandmarks._files import distinct
 from facelandmarks.cli.predict import main
-from facelandmarks.draw import draw
 
 BOX = "180,91,264,175"
 SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())

@@ -11,7 +11,8 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks.draw import Style, draw
+from facelandmarks import draw
+from facelandmarks.draw import Style
 from facelandmarks.errors import DeviceError, InvalidImageError, InvalidOptionError, MissingDependencyError
 
 BOX = np.array([180.0, 91.0, 264.0, 175.0])

@@ -7,15 +7,15 @@ from types import MappingProxyType
 import torch
 
 from facelandmarks.cli.evaluate import main
-from facelandmarks.evaluation.datasets import reader
+from facelandmarks.evaluation import datasets
 
 
 def publish(monkeypatch, dataset, **faces):
     """Make a dataset have these numbers of faces, so that a tiny release of it is complete."""
-    known = reader.RELEASES[dataset]
+    known = datasets.RELEASES[dataset]
     counts = MappingProxyType({**known.faces, **{subset: (count,) for subset, count in faces.items()}})
-    changed = {**reader.RELEASES, dataset: replace(known, faces=counts)}
-    monkeypatch.setattr(reader, "RELEASES", MappingProxyType(changed))
+    changed = {**datasets.RELEASES, dataset: replace(known, faces=counts)}
+    monkeypatch.setattr(datasets, "RELEASES", MappingProxyType(changed))
 
 
 def save_weights(state, path):
