@@ -1,7 +1,7 @@
 """Whether what a detector found is a face: a second opinion, from the landmarks that a model sees in it."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -50,7 +50,7 @@ def confirmed(faces: Landmarks, spec: ModelSpec) -> NDArray[np.bool_]:
     if opinion is None or seen is None:
         limit = -np.inf if spec.confirm_below is None else spec.confirm_below
         return np.asarray(faces.scores.mean(axis=1) >= limit)
-    *weights, least = astuple(opinion)
+    *weights, least = vars(opinion).values()
     return np.asarray(seen @ weights >= least)
 
 

@@ -1,7 +1,7 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
 Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, so that faces are found from
-about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a third of the first.
+about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a quarter of the first.
 """
 
 from pathlib import Path
@@ -21,8 +21,8 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.38
-SMALL_ONLY = 0.15  # what only the small look sees must score this much more
+THRESHOLD = 0.37
+SMALL_ONLY = 0.2  # what only the small look sees must score this much more
 SUPPORT = 0.3  # least score at which the large look sees it too
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
 # much is added for each halving of a box's side below 64 pixels as the network sees it, and taken off above.
@@ -32,7 +32,7 @@ MOST_BONUS = 3 * SIZE_BONUS
 MULTIPLE = 64  # of the network's input; the largest stride
 LONG_SIDE = 640  # pixels: larger images are made smaller
 LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
-SECOND = 3  # times smaller is the second look; whole, so that shrinking is cheap
+SECOND = 4  # times smaller is the second look; whole, so that shrinking is cheap
 ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
 MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
 SAME_FACE = 0.25  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
@@ -223,7 +223,7 @@ def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
     common, either = areas_of(boxes, boxes)
     same = common > SAME_FACE * either
     part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
-    heads = boxes + np.tile(boxes[:, 2:] - boxes[:, :2], 2) * np.array(HEAD, np.float32)
+    heads = boxes + (boxes[:, 2:] - boxes[:, :2])[:, [0, 1, 0, 1]] * np.array(HEAD, np.float32)
     part |= (areas_of(heads, boxes)[0] > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
     dropped, kept = np.zeros(len(order), bool), []
     for index, goes in enumerate(same | part):  # row by row: what the box drops
