@@ -20,7 +20,7 @@ import numpy as np
 import skimage.data
 import torch
 
-from facelandmarks.engines import Engine
+from facelandmarks.engines.base import Engine
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import TorchEngine
 from facelandmarks.evaluation.card import card_of_row

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import skimage.data
 
-from facelandmarks.engines import EngineInfo
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.model import Model
 from facelandmarks.pipeline import choose
 from facelandmarks.schemes import get_scheme

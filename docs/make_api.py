@@ -60,7 +60,7 @@ PAGES = (
         "export",
         "Engines and export",
         "What runs a network, and models as ONNX files.",
-        {TOP: "export_model", "facelandmarks.export": "", "facelandmarks.engines": ""},
+        {TOP: "export_model", "facelandmarks.export": "", "facelandmarks.engines.base": ""},
     ),
     (
         "evaluation",

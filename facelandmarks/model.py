@@ -14,7 +14,7 @@ from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_
 from facelandmarks.confirm import confirmed
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
-from facelandmarks.engines import Engine, EngineInfo, PointsEngine
+from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import (
     UPRIGHT,

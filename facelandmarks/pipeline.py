@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from facelandmarks.decode import flip, heatmaps, vectors
+from facelandmarks import decode
+from facelandmarks.decode import heatmaps, vectors
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Float32, Geometry
 from facelandmarks.geometry.classic import Classic, Udp
@@ -74,13 +75,13 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
 )
 AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
     {
-        "heatmaps": Step(flip.average_heatmaps, ("exchange",)),
-        "shifted_heatmaps": Step(flip.average_heatmaps, ("exchange",), {"shifted": True}),
-        "coordinates": Step(flip.average_coordinates, ("exchange", "input_size")),
-        "shifted_coordinates": Step(flip.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
-        "simcc": Step(flip.average_simcc, ("exchange",)),
-        "points": Step(flip.average_points, ("exchange", "input_size")),
-        "mesh": Step(flip.average_mesh, ("exchange", "input_size")),
+        "heatmaps": Step(decode.average_heatmaps, ("exchange",)),
+        "shifted_heatmaps": Step(decode.average_heatmaps, ("exchange",), {"shifted": True}),
+        "coordinates": Step(decode.average_coordinates, ("exchange", "input_size")),
+        "shifted_coordinates": Step(decode.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
+        "simcc": Step(decode.average_simcc, ("exchange",)),
+        "points": Step(decode.average_points, ("exchange", "input_size")),
+        "mesh": Step(decode.average_mesh, ("exchange", "input_size")),
     }
 )
 

@@ -146,7 +146,7 @@ def decode_simcc(outputs: Tensor, input_size: tuple[int, int]) -> Decoded:
 
 
 def average_heatmaps(direct: Tensor, mirrored: Tensor, exchange: Tensor, shifted: bool = False) -> Tensor:
-    """See `decode.flip.average_heatmaps`; `exchange` is on the device."""
+    """See `decode.average_heatmaps`; `exchange` is on the device."""
     back = mirrored.index_select(1, exchange).flip(3)
     if shifted:
         back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
@@ -156,27 +156,27 @@ def average_heatmaps(direct: Tensor, mirrored: Tensor, exchange: Tensor, shifted
 def average_coordinates(
     direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int], shifted: bool = False
 ) -> Tensor:
-    """See `decode.flip.average_coordinates`."""
+    """See `decode.average_coordinates`."""
     x, y = mirrored.index_select(1, exchange).unbind(dim=-1)
     x = 1 - x - 1 / input_size[0] if shifted else 1 - x
     return (direct + torch.stack([x, y], dim=-1)) * 0.5
 
 
 def average_simcc(direct: Tensor, mirrored: Tensor, exchange: Tensor) -> Tensor:
-    """See `decode.flip.average_simcc`."""
+    """See `decode.average_simcc`."""
     x, y = mirrored.index_select(2, exchange).unbind(dim=1)
     return (direct + torch.stack([x.flip(-1), y], dim=1)) * 0.5
 
 
 def average_points(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
-    """See `decode.flip.average_points`."""
+    """See `decode.average_points`."""
     points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
     others = (direct[..., 2:] + mirrored.index_select(1, exchange)[..., 2:]) * 0.5
     return torch.cat([points, others], dim=-1)
 
 
 def average_mesh(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
-    """See `decode.flip.average_mesh`."""
+    """See `decode.average_mesh`."""
     x, y, z = (
         mirrored[:, :-1].reshape(mirrored.shape[0], mirrored.shape[1] // 3, 3).index_select(1, exchange).unbind(dim=-1)
     )

@@ -16,7 +16,7 @@ from facelandmarks.engines import TORCH_DEVICES
 from facelandmarks.errors import DeviceError, InvalidOptionError, import_of
 
 if TYPE_CHECKING:
-    from facelandmarks.engines import Engine
+    from facelandmarks.engines.base import Engine
     from facelandmarks.engines.graph import Source
 
 VARIABLE = "FACELANDMARKS_ENGINE"

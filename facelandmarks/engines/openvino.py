@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facelandmarks.engines import EngineInfo
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.errors import DeviceError, InvalidOptionError, hint_at, require
 from facelandmarks.stream import PerProcess, usable_cpus
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facelandmarks.decode.on_device import bind
-from facelandmarks.engines import TORCH_DEVICES, EngineInfo, ToPoints
+from facelandmarks.engines import TORCH_DEVICES
+from facelandmarks.engines.base import EngineInfo, ToPoints
 from facelandmarks.errors import DeviceError, InvalidOptionError
 from facelandmarks.nn.build import Normalised, fuse_batch_norms
 from facelandmarks.pipeline import DECODERS

@@ -34,7 +34,7 @@ _SIGNS = {"PASS": "✓", "FAIL": "✗", "SAME": "=", "DIFFERENT": "≠", "PARTIA
 def to_html(card: Card) -> str:
     """Return the page."""
     charted = by_subset(card)
-    curves = [make for n, chart in enumerate(charted) for make in (curves(n, *chart), parts_of_face(*chart))]
+    drawn = [make for n, chart in enumerate(charted) for make in (curves(n, *chart), parts_of_face(*chart))]
     groups = [made for chart in charted for made in grouped(*chart)]
     runs = [f"<pre>{escape(run)}</pre><p class=notes>{escape(about)}</p>" for run, about in tables.runs_of_card(card)]
     notes = "".join(f"<li>{escape(note)}" for note in tables.notes_of_card(card))
@@ -42,7 +42,7 @@ def to_html(card: Card) -> str:
         ("Reference and measured", [_table(tables.table_of_card(card)), f"<ul class=notes>{notes}</ul>"]),
         ("Errors of faces", [f"<p class=notes>{_STATISTICS}</p>", _table(tables.table_of_intervals(card))]),
         *([("Compared on the same faces", list(_comparisons(card)))] if card["comparisons"] else []),
-        ("Cumulative error distribution, parts of the face", [_side_by_side(curves)]),
+        ("Cumulative error distribution, parts of the face", [_side_by_side(drawn)]),
         ("Errors by attribute, size and yaw", [_side_by_side(groups)]),
         *((tables.label_of_row(row, "measured"), list(_row(row))) for row in card["rows"]),
         ("How it was measured", [*runs, *map(_settings, card["rows"])]),

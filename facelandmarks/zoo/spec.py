@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 # The upstream implementation whose arithmetic is followed, where two run the same file.
 Variant = Literal["mmpose0x", "mmpose1x"]
-# How the outputs for a crop and its mirror image are averaged (`facelandmarks.decode.flip`).
+# How the outputs for a crop and its mirror image are averaged (`facelandmarks.decode`).
 FlipAverage = Literal["heatmaps", "shifted_heatmaps", "coordinates", "shifted_coordinates", "simcc", "points", "mesh"]
 Changes = Mapping[str, Any]
 

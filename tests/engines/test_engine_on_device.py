@@ -8,7 +8,7 @@ import skimage.data
 import torch
 
 import facelandmarks as fl
-from facelandmarks.engines import PointsEngine
+from facelandmarks.engines.base import PointsEngine
 from facelandmarks.engines.choose import EngineSettings
 from facelandmarks.engines.torch import PointsOnDevice, TorchEngine, batch_size
 from facelandmarks.errors import InvalidOptionError

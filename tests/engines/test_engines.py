@@ -17,8 +17,9 @@ from paths import ROOT
 
 import facelandmarks as fl
 from facelandmarks.detection import load_detector
-from facelandmarks.engines import EngineInfo, choose
+from facelandmarks.engines import choose
 from facelandmarks.engines import openvino as openvino_engine
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source, obtain_graph
 from facelandmarks.nn.build import build_network

@@ -11,7 +11,7 @@ import numpy as np
 from facelandmarks.cli import common
 from facelandmarks.cli.predict import main
 from facelandmarks.detection.base import Detections
-from facelandmarks.engines import EngineInfo
+from facelandmarks.engines.base import EngineInfo
 from facelandmarks.model import Model
 from facelandmarks.zoo import get_spec
 

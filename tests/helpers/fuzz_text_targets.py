@@ -112,7 +112,7 @@ class StandIn:
 
     def engine_info(self) -> object:
         """As of an engine."""
-        from facelandmarks.engines import EngineInfo
+        from facelandmarks.engines.base import EngineInfo
 
         return EngineInfo("torch", "1", "cpu", "float32", 1)
 

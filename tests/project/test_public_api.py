@@ -22,7 +22,7 @@ MODULES = (
     "facelandmarks.geometry.hrnet_official",
     "facelandmarks.evaluation.metrics",
     "facelandmarks.evaluation.datasets",
-    "facelandmarks.engines",
+    "facelandmarks.engines.base",
     "facelandmarks.export",
     "facelandmarks.share",
     "facelandmarks.measures",
