@@ -21,8 +21,17 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights import manifest
 from facelandmarks.weights.bundle import document_of, write_mirror
 from facelandmarks.weights.cache import USUAL, Access
-from facelandmarks.weights.hub import CONFIG, import_hub, write_config, write_tensors
-from facelandmarks.weights.load import NOT_STATED, Name, find_record, find_weights, model_facts
+from facelandmarks.weights.hub import import_hub
+from facelandmarks.weights.load import (
+    CONFIG,
+    NOT_STATED,
+    Name,
+    find_record,
+    find_weights,
+    model_facts,
+    write_config,
+    write_tensors,
+)
 from facelandmarks.weights.load import Source as Weights
 from facelandmarks.weights.load import Weights as FoundWeights
 from facelandmarks.weights.manifest import FileRecord, Manifest, load_manifest

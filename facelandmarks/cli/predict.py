@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from facelandmarks.model import Model
     from facelandmarks.results import Landmarks
 
-UPRIGHT = (0,)  # as in `rotations`, which needs NumPy: too slow an import for --help
+UPRIGHT = (0,)  # as in `finding`, which needs NumPy: too slow an import for --help
 SCHEMA = "facelandmarks-predictions/2"
 STDOUT = Path("-")
 EPILOG = """\

@@ -96,7 +96,7 @@ def decode_dark(
 def decode_udp(
     heatmaps: Tensor, input_size: tuple[int, int], kernel: int = 11, variant: Variant = "mmpose0x"
 ) -> Decoded:
-    """See `decode.udp.decode_udp`; but a map without a positive value stays at its (-1, -1), unrefined."""
+    """See `decode.heatmaps.decode_udp`; but a map without a positive value stays at its (-1, -1), unrefined."""
     places, scores = peaks(heatmaps, variant)
     height, width = heatmaps.shape[2:]
     about = blur_about(heatmaps, places, kernel, 1, "mirror" if variant == "mmpose0x" else "zeros")

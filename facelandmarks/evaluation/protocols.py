@@ -18,11 +18,11 @@ from facelandmarks.evaluation.metrics import box_sides, point_pair
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo.spec import Variant
 
-# Where the region of a face comes from (`facelandmarks.evaluation.protocols`).
+# Where the region of a face comes from (`place`).
 RegionRule = Literal[
     "annotation_or_box", "annotation_or_landmarks", "landmarks", "box", "clipped_box", "clipped_box_or_tight", "tight"
 ]
-# What errors are divided by (`facelandmarks.evaluation.protocols`).
+# What errors are divided by (`face_size`).
 Normaliser = Literal["inter-ocular", "box size of the annotation", "side of the annotated region", "longer side of box"]
 # Whose number a measured one is compared with: of the authors of the weights, or of an earlier run of ours.
 Reference = Literal["published", "own"]

@@ -21,8 +21,7 @@ from facelandmarks.cli.weights import main
 from facelandmarks.errors import CheckpointError, ChecksumError, DownloadError, InvalidOptionError, OfflineError
 from facelandmarks.schemes import Scheme
 from facelandmarks.share import model_card, push_mirror, push_model, write_model
-from facelandmarks.weights.hub import CONFIG, read_config
-from facelandmarks.weights.load import model_facts
+from facelandmarks.weights.load import CONFIG, model_facts, read_config
 from facelandmarks.weights.manifest import load_manifest
 from facelandmarks.zoo import MODELS
 

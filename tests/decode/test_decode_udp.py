@@ -1,4 +1,4 @@
-"""decode.udp against MMPose 0.x and 1.x, and on maps whose truth is known."""
+"""UDP's decoder against MMPose 0.x and 1.x, and on maps whose truth is known."""
 
 from pathlib import Path
 

@@ -205,7 +205,7 @@ def config() -> Target:
     from facelandmarks.api import load_model
     from facelandmarks.pipeline import bind, choose
     from facelandmarks.share import write_model
-    from facelandmarks.weights.hub import CONFIG, MOST_CONFIG, read_config
+    from facelandmarks.weights.load import CONFIG, MOST_CONFIG, read_config
     from facelandmarks.zoo import MODELS
     from facelandmarks.zoo.own import choices, spec_to_dict
 

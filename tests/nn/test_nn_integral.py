@@ -1,4 +1,4 @@
-"""nn.integral on maps and shapes whose truth is known, and the decoder of what comes out."""
+"""The last steps of nn.compact on maps and shapes whose truth is known, and the decoder of what comes out."""
 
 import warnings
 
