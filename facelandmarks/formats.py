@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 CARRIED = ("detector_points", "depth", "expected_error")
 """Fields of a face that are None where neither the detector nor the model gives them."""
 
-
-CATEGORY = 1
+CATEGORY = 1  # of COCO: a face
 LABELLED = 2  # COCO's flag of a point that is there and visible; 0 is one without a label
 
 
@@ -128,6 +127,7 @@ def _coco_face(annotation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# Columns of CSV files.
 IMAGE = ("width", "height", "scheme", "detector")
 BOX = ("box_x1", "box_y1", "box_x2", "box_y2")
 DETECTOR_POINTS = tuple(f"detector_{axis}_{index}" for index in range(5) for axis in "xy")
@@ -241,7 +241,7 @@ def _numbered(name: str, count: int) -> list[str]:
     return [f"{name}_{index}" for index in range(count)]
 
 
-ORIGIN = 1.0  # coordinate of the centre of the first pixel in these files; here it is 0
+ORIGIN = 1.0  # coordinate of the centre of the first pixel in .pts files; here it is 0
 _HEADER = re.compile(r"version\s*:\s*\S*|n_points\s*:\s*(\d{1,9})(?!\S)", re.IGNORECASE)
 _PLACE = re.compile(r"0{0,9}[1-9]\d{0,2}")
 _FLAGS = {"True": True, "False": False, "1": True, "0": False}

@@ -223,7 +223,7 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-SIDE = 420  # px
+SIDE = 420  # px: the images of the worst faces
 _COVER = 1.5  # side of what is shown, in units of the longer side of the truth's tight box
 # Colours that colour-blind readers tell apart, and different shapes: rings for the truth, dots for the prediction.
 TRUTH, PREDICTION = (86, 180, 233), (255, 140, 0)
