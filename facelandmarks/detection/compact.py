@@ -21,8 +21,9 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.37
-SMALL_ONLY = 0.2  # what only the small look sees must score this much more
+THRESHOLD = 0.38
+SMALL_MORE = 0.05  # what the small look sees must score this much more,
+SMALL_ONLY = 0.2  # and this much where the large look sees nothing
 SUPPORT = 0.3  # least score at which the large look sees it too
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
 # much is added for each halving of a box's side below 64 pixels as the network sees it, and taken off above.
@@ -33,6 +34,8 @@ MULTIPLE = 64  # of the network's input; the largest stride
 LONG_SIDE = 640  # pixels: larger images are made smaller
 LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
 SECOND = 4  # times smaller is the second look; whole, so that shrinking is cheap
+# Of a face that both looks see the large one knows better where it is; its scores lack the bonus of two halvings.
+FINER = 2 * SIZE_BONUS
 ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
 MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
 SAME_FACE = 0.25  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
@@ -192,14 +195,17 @@ def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
 
     What only the small look sees is a face only with a higher score: it is there that hands and animals are faces.
     """
-    cells = looks[0]
+    cells, ranks = looks[0], looks[0][:, 0]
     if len(looks) > 1:
         small = looks[1]
         common, either = areas_of(small[:, 1:5], cells[:, 1:5])
         lonely = ~(common > SAME_FACE * either).any(1)
-        cells = np.concatenate([cells, small[small[:, 0] >= threshold + SMALL_ONLY * lonely]])
-    cells = cells[cells[:, 0] >= threshold]
-    cells = cells[suppress(cells[:, 1:5], cells[:, 0])]
+        small = small[small[:, 0] >= threshold + np.where(lonely, SMALL_ONLY, SMALL_MORE)]
+        cells, ranks = np.concatenate([cells, small]), np.concatenate([ranks, small[:, 0] - FINER])
+    sure = cells[:, 0] >= threshold
+    cells, ranks = cells[sure], ranks[sure]
+    cells = cells[suppress(cells[:, 1:5], ranks)]
+    cells = cells[np.argsort(-cells[:, 0], kind="stable")]
     areas = (cells[:, 3:5] - cells[:, 1:3]).prod(1)
     beside = areas * BESIDE_SMALLER < areas[areas >= FILLED * pixels].max(initial=0)
     cells = cells[cells[:, 0] >= threshold + BESIDE_MORE * beside]
