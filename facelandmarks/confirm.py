@@ -38,7 +38,7 @@ OPINIONS: Mapping[tuple[str, str, str], Opinion] = MappingProxyType(
         ("compact_300w", "ibug68", "compact"): Opinion(
             doubt=-1.571, apart=0.676, detector=2.447, side=-0.609, least=1.15
         ),
-        ("tiny_300w", "ibug68", "compact"): Opinion(doubt=-1.42, apart=0.471, detector=2.591, side=-0.61, least=1.4),
+        ("tiny_300w", "ibug68", "compact"): Opinion(doubt=-1.559, apart=0.502, detector=2.583, side=-0.626, least=1.7),
     }
 )
 
