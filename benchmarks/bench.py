@@ -89,7 +89,7 @@ def checkpoints(names: list[str], folder: Path) -> dict[str, Path | None]:
 
 def engines() -> list[str]:
     """Those that are installed, PyTorch first."""
-    return [name for name in sorted(RECORDS, reverse=True) if all(find_spec(need) for need in RECORDS[name].packages)]
+    return [name for name in sorted(RECORDS, reverse=True) if find_spec(name)]  # packages of the same names
 
 
 def stages(model: Model, photo: np.ndarray, count: int) -> dict[str, Task]:

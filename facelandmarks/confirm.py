@@ -36,7 +36,7 @@ class Opinion:
 OPINIONS: Mapping[tuple[str, str, str], Opinion] = MappingProxyType(
     {
         ("compact_300w", "ibug68", "compact"): Opinion(
-            doubt=-1.571, apart=0.676, detector=2.447, side=-0.609, least=1.15
+            doubt=-2.072, apart=0.543, detector=2.328, side=-0.573, least=2.1
         ),
         ("tiny_300w", "ibug68", "compact"): Opinion(doubt=-1.559, apart=0.502, detector=2.583, side=-0.626, least=1.7),
     }

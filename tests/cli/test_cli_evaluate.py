@@ -267,7 +267,7 @@ def test_the_list_names_data_sets_terms_and_rows(capsys):
     for release in RELEASES.values():
         assert f"{release.name}: {release.title}" in out
     assert "terms: research only, no commercial use" in out
-    assert "row: compact_300w, 300w_compact: validation (203 train faces held out) 3.29" in out
+    assert "row: compact_300w, 300w_compact: validation (203 train faces held out) 3.25" in out
     assert "hrnetv2_w18_wflw_official (weights not at hand), wflw_official: test 4.60, pose 7.86" in out
     assert "deepfashion_full_mmpose1x: PCK@0.2 98.3, AUC 67.3, EPE 11.7" in " ".join(out.split())
     assert "hrnetv2_w18_300wlp, 300W-LP: MMPose cannot evaluate it itself" in out
