@@ -33,11 +33,12 @@ MOST_BONUS = 3 * SIZE_BONUS
 MULTIPLE = 64  # of the network's input; the largest stride
 LONG_SIDE = 640  # pixels: larger images are made smaller
 LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
-SECOND = 4  # times smaller is the second look; whole, so that shrinking is cheap
+SECOND = 4  # times smaller is the second look
 # Of a face that both looks see the large one knows better where it is; its scores lack the bonus of two halvings.
 FINER = 2 * SIZE_BONUS
 ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
 MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
+LEAST_ENLARGED = 1.1  # less takes time and shows nothing new
 SAME_FACE = 0.25  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
 PART_INSIDE = 0.7  # share of a box within a better one that is `PART_LARGER` times as large: a part of that face
 PART_LARGER = 2.5
@@ -104,9 +105,10 @@ class CompactDetector:
         zoom = np.divide(seen.shape[1::-1], (width, height))
         looks = [self._cells(seen, zoom, (width, height), threshold)]
         if max(seen.shape[:2]) > ALONE and min(seen.shape[:2]) >= SECOND:
-            small = seen.shape[1] // SECOND, seen.shape[0] // SECOND
-            whole_blocks = seen[: SECOND * small[1], : SECOND * small[0]]  # OpenCV shrinks them three times as fast
-            looks.append(self._cells(resized(whole_blocks, small), zoom / SECOND, (width, height), threshold))
+            width, height = seen.shape[1] // SECOND, seen.shape[0] // SECOND
+            half = resized(seen[: SECOND * height, : SECOND * width], (2 * width, 2 * height))
+            # Twice by two: OpenCV is four times as fast at that as by four at once.
+            looks.append(self._cells(resized(half, (width, height)), zoom / SECOND, image.shape[1::-1], threshold))
         return looks
 
     def _cells(
@@ -160,6 +162,7 @@ def size_of_look(width: int, height: int, min_face: float | None = None) -> tupl
     long_side = max(width, height)
     for wanted in range(whole(enough(long_side, min_face, SURE_SIDE)), 0, -MULTIPLE):
         scale = min(wanted / long_side, MOST_ENLARGED)
+        scale = 1.0 if 1 < scale < LEAST_ENLARGED else scale
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if whole(size[0]) * whole(size[1]) <= LARGEST_AREA:
             break

@@ -116,7 +116,9 @@ def test_enlarging_scales_the_box(detector: CompactDetector, astronaut: np.ndarr
     ("size", "min_face", "seen"),
     [
         ((6000, 4001), None, (640, 427)),
-        ((480, 480), None, (512, 512)),  # no more area than 576 x 512
+        ((700, 700), None, (512, 512)),  # no more area than 576 x 512
+        ((400, 400), None, (512, 512)),
+        ((480, 480), None, (480, 480)),  # not enlarged by less than a tenth
         ((640, 480), None, (576, 432)),
         ((100, 80), None, (200, 160)),  # not enlarged more than twice
         ((480, 480), 0.2, (128, 128)),
