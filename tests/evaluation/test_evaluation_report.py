@@ -118,10 +118,10 @@ def test_reports_of_the_schema_before_are_read(tmp_path):
     report = Report.load(OLD)
     text = report.to_text()
     assert "common, 4 of 554" in text
-    assert "2.96 own" in text
+    assert "2.98 own" in text
     assert "challenge, 2 of 135" in text
     first = report.rows[0]
-    assert (first["reference"], first["reference_kind"], first["verdict"]) == (2.96, "own", "PARTIAL")
+    assert (first["reference"], first["reference_kind"], first["verdict"]) == (2.98, "own", "PARTIAL")
     errors = old["rows"][0]["subsets"]["common"]["measured"]["errors"]
     assert first["median"] == pytest.approx(np.median(errors), abs=1e-6)
     assert report.to_csv().count("\n") == 1 + len(report.rows)
