@@ -133,6 +133,13 @@ def test_openvino_says_that_it_does_not_survive_a_fork(models, photo):
     assert "spawn" in str(found)
 
 
+def test_the_benchmark_knows_the_engines(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import bench
+
+    assert set(bench.engines()) == set(RECORDS)
+
+
 def bench_gpu(*words):
     command = [sys.executable, ROOT / "benchmarks" / "bench_gpu.py", "--models", "compact_300w", *words]
     return subprocess.run(command, check=False, capture_output=True, text=True)
