@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facelandmarks import decode
+from facelandmarks import decode as flips
 from facelandmarks.decode import heatmaps, vectors
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.geometry import Float32, Geometry
@@ -75,13 +75,13 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
 )
 AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
     {
-        "heatmaps": Step(decode.average_heatmaps, ("exchange",)),
-        "shifted_heatmaps": Step(decode.average_heatmaps, ("exchange",), {"shifted": True}),
-        "coordinates": Step(decode.average_coordinates, ("exchange", "input_size")),
-        "shifted_coordinates": Step(decode.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
-        "simcc": Step(decode.average_simcc, ("exchange",)),
-        "points": Step(decode.average_points, ("exchange", "input_size")),
-        "mesh": Step(decode.average_mesh, ("exchange", "input_size")),
+        "heatmaps": Step(flips.average_heatmaps, ("exchange",)),
+        "shifted_heatmaps": Step(flips.average_heatmaps, ("exchange",), {"shifted": True}),
+        "coordinates": Step(flips.average_coordinates, ("exchange", "input_size")),
+        "shifted_coordinates": Step(flips.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
+        "simcc": Step(flips.average_simcc, ("exchange",)),
+        "points": Step(flips.average_points, ("exchange", "input_size")),
+        "mesh": Step(flips.average_mesh, ("exchange", "input_size")),
     }
 )
 
@@ -141,7 +141,7 @@ def choose(
     Points of one's own without mirror pairs have no flip test: asking for one is an `InvalidOptionError`.
     """
     if scheme is not None:
-        spec = replace(spec, scheme=reference(find_scheme(scheme)), flip_exchange=True)
+        spec = replace(spec, scheme=reference(find_scheme(scheme)), flip_exchange=True, opinions={})
     if variant is not None:
         _check("variant", variant, spec.variants, spec.name)
         known: Variant = variant  # type: ignore[assignment]

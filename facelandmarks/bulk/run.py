@@ -78,7 +78,7 @@ class Drawings:
     def __init__(
         self, images: Sequence[str], folder: Path, style: Style | None, scheme: Scheme, *, overwrite: bool
     ) -> None:
-        self._images, self._style, self._scheme = images, style or Style(), scheme
+        self._images, self._style, self._scheme = images, style, scheme
         self.paths = drawing_paths(images, folder)
         inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
         for path in self.paths:

@@ -1,5 +1,6 @@
-"""The manifest of all weights files, the only thing that is trusted, and the rules that it keeps: addresses are https,
-`hf://`, or http on this machine.
+"""The manifest of all weights files, the only thing that is trusted, and the rules that it keeps.
+
+Addresses are https, `hf://`, or http on this machine.
 """
 
 import ipaddress

@@ -16,7 +16,7 @@ from facelandmarks._rules import Accepts, Rules
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes.scheme import SCHEMES, Contour, Scheme, get_scheme
 from facelandmarks.zoo import MODELS
-from facelandmarks.zoo.spec import ModelSpec
+from facelandmarks.zoo.spec import OPINION, ModelSpec
 
 WEIGHTS = "model.safetensors"
 VARIANTS = ("mmpose0x", "mmpose1x")
@@ -107,6 +107,10 @@ RULES: Rules = {
     "variants": ("an object of variants and what they change", rules.table_of(_change)),
     "decodes": ("an object of decoders and what they change", rules.table_of(_change)),
     "detector": (f"one of {', '.join(DETECTORS)}, or null", rules.one_of((None, *DETECTORS))),
+    "opinions": (
+        f"an object of detectors, each with {', '.join(OPINION)}",
+        rules.table_of(rules.object_of(dict.fromkeys(OPINION, rules.number(-1e4, 1e4)))),
+    ),
     "confirm_below": ("a number, or null", rules.or_null(rules.number(-1e4, 1e4))),
     "story": _is_text(10_000),
 }
@@ -116,7 +120,8 @@ _NEEDED = {each.name for each in fields(ModelSpec) if each.default is MISSING an
 def spec_from_dict(given: Any) -> ModelSpec:
     """Return the record that JSON values describe: the fields of `ModelSpec`.
 
-    With `like`, the name of a model here, fields that are left out are that model's; `name` is always needed.
+    With `like`, the name of a model here, fields that are left out are that model's, except for `opinions`: they belong
+    to its weights. `name` is always needed.
     `InvalidOptionError` names the first field that is wrong, and what was expected.
     """
     if not isinstance(given, dict):
@@ -125,7 +130,7 @@ def spec_from_dict(given: Any) -> ModelSpec:
     if base is not None:
         if not rules.one_of(MODELS)(base):
             raise InvalidOptionError(f"this is not a record of a model: like must be a model here, not {base!r:.60}")
-        given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS)), "title": f"Like {base}", **given}
+        given = {**spec_to_dict(replace(MODELS[base], weights=WEIGHTS, opinions={})), "title": f"Like {base}", **given}
     given = {"weights": WEIGHTS, **given}
     if problem := rules.first_problem(given, RULES, RULES.keys() - _NEEDED):
         raise InvalidOptionError(f"this is not a record of a model: {problem}")

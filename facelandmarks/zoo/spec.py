@@ -15,6 +15,8 @@ Changes = Mapping[str, Any]
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+# Of a second opinion: the factors of what tells a face (`facelandmarks.confirm.evidence`), and the least sum of a face.
+OPINION = ("doubt", "apart", "detector", "side", "least")
 
 
 @dataclass(frozen=True)
@@ -46,5 +48,8 @@ class ModelSpec:
     )  # all that can be followed: changes to this record
     decodes: Mapping[str, Changes] = field(default_factory=dict)  # other ways to decode: changes to this record
     detector: str | None = None  # that belongs to it: "auto" takes it if its file is in the cache
+    opinions: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # on what a detector found, by its name: the numbers of `OPINION`, fitted to these weights and points
     confirm_below: float | None = None  # mean point score below which no face was seen; None: scores do not tell
     story: str = ""  # facts to know before trusting the model

@@ -1,17 +1,19 @@
 """The second opinion on detections: what it looks at, and whom it asks."""
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks import confirm
-from facelandmarks.confirm import OPINIONS, Opinion, confirmed, evidence
+from facelandmarks.confirm import confirmed, evidence
+from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import Scheme, convert, get_scheme
 from facelandmarks.zoo import BUILT_IN, get_spec
+from facelandmarks.zoo.own import spec_from_dict, spec_to_dict
+from facelandmarks.zoo.spec import OPINION
 
 SPEC = get_spec("compact_300w")
 
@@ -61,15 +63,28 @@ def test_without_the_evidence_the_mean_point_score_decides(gone):
     assert confirmed(faces, replace(SPEC, confirm_below=None)).all()
 
 
-def test_an_opinion_is_asked_for_its_own_model_and_detector_only(monkeypatch):
-    never = Opinion(0, 0, 0, 0, least=1)
-    monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "ibug68", "compact"): never})
-    assert not confirmed(faces_of(2), SPEC).any()
-    assert confirmed(faces_of(2, detector="yunet"), SPEC).all()
-    assert confirmed(faces_of(2), replace(SPEC, name="mine")).all()
+def with_opinion(**numbers):
+    """Return the record with this opinion on its detector's boxes; what is left out is 0."""
+    return replace(SPEC, opinions={"compact": dict.fromkeys(OPINION, 0.0) | numbers})
 
 
-NAMES = ["doubt", "apart", "detector", "side"]
+def test_an_opinion_is_asked_for_its_own_detector_only():
+    never = with_opinion(least=1)
+    assert not confirmed(faces_of(2), never).any()
+    assert confirmed(faces_of(2, detector="yunet"), never).all()
+
+
+def test_an_opinion_belongs_to_weights_and_points():
+    assert SPEC.opinions
+    assert not choose(SPEC, scheme="ibug68").opinions
+    assert not spec_from_dict({"like": SPEC.name, "name": "mine"}).opinions
+    sent = spec_to_dict(replace(SPEC, weights="model.safetensors"))
+    assert spec_from_dict(sent).opinions == SPEC.opinions
+    with pytest.raises(fl.InvalidOptionError, match=r"opinions must be an object of detectors, each with doubt.*least"):
+        spec_from_dict(sent | {"opinions": {"compact": {"doubt": 1}}})
+
+
+NAMES = OPINION[:-1]
 
 
 def test_points_of_ones_own_are_not_compared():
@@ -78,26 +93,25 @@ def test_points_of_ones_own_are_not_compared():
     every = faces_of(2)
     points, scores, errors = every.points[:, :3], every.scores[:, :3], every.expected_error[:, :3]
     faces = replace(every, points=points, scores=scores, expected_error=errors, scheme=jaw)
-    assert confirmed(faces, replace(SPEC, scheme=jaw)).all()
+    assert confirmed(faces, choose(SPEC, scheme=jaw)).all()
+    assert confirmed(faces, replace(SPEC, scheme=jaw)).all()  # even if the record has one
 
 
 @pytest.mark.parametrize("weight", NAMES)
-def test_each_weight_belongs_to_its_column(weight, monkeypatch):
+def test_each_weight_belongs_to_its_column(weight):
     faces = faces_of(1)
     value = evidence(faces)[0, NAMES.index(weight)]
     for least, kept in ((value - 0.01, True), (value + 0.01, False)):
-        opinion = Opinion(**{name: float(name == weight) for name in NAMES}, least=least)
-        monkeypatch.setattr(confirm, "OPINIONS", {("compact_300w", "ibug68", "compact"): opinion})
-        assert confirmed(faces, SPEC).tolist() == [kept]
+        assert confirmed(faces, with_opinion(**{weight: 1.0, "least": least})).tolist() == [kept]
 
 
 @pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
 def test_the_opinions_of_the_built_in_models_say_what_a_face_is(spec):
     """Points in doubt make a face less likely, a better score of the detector more."""
-    opinion = OPINIONS[spec.name, spec.scheme, "compact"]
-    assert opinion.doubt < 0
-    assert opinion.detector > 0
-    assert np.isfinite(astuple(opinion)).all()
+    opinion = spec.opinions["compact"]
+    assert set(opinion) == set(OPINION)
+    assert opinion["doubt"] < 0
+    assert opinion["detector"] > 0
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in BUILT_IN])

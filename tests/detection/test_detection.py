@@ -277,6 +277,18 @@ def test_what_only_the_second_look_sees_needs_more() -> None:
     assert found.boxes[:, 0].tolist() == [400, 0]
 
 
+def test_of_a_face_that_both_looks_see_the_large_one_gives_the_box() -> None:
+    def cell(score: float, x: float) -> list[float]:
+        return [score, x, 0, x + 50, 50, *[x] * 5, *[20] * 5]
+
+    first = np.array([cell(0.8, 0), cell(0.4, 200), cell(0.35, 400)], np.float32)
+    second = np.array([cell(0.88, 5), cell(0.95, 205), cell(0.54, 405)], np.float32)
+    found = merge([first, second], 0.5, 1_000_000)
+    # 0.4: the large look saw a part of it; 0.54 is too little in the small one.
+    assert found.boxes[:, 0].tolist() == [205, 0]
+    np.testing.assert_allclose(found.scores, [0.95, 0.8])
+
+
 def test_beside_a_face_that_fills_the_picture_small_boxes_need_more() -> None:
     def cell(score: float, x: float, side: float) -> list[float]:
         return [score, x, 0, x + side, side, *[x] * 5, *[20] * 5]

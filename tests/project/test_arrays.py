@@ -205,9 +205,9 @@ def test_decoders_of_any_output(data, name, layout):
     assert array.tobytes() == before
     again = DECODERS[name].function(outputs, (64, 48))
     np.testing.assert_array_equal(points, again[0])
-    sizes = np.abs(outputs[outputs != 0])
-    # DARK divides by the largest blurred value, as upstream does: of a map with nothing above 1e-44 it is 0.
-    if np.isfinite(outputs).all() and sizes.max(initial=0) < 1e6 and sizes.min(initial=1) > 1e-38:
+    # DARK divides by the largest blurred value, as MMPose does (`_gaussian_blur`): of subnormal numbers it is 0.
+    subnormal = name == "dark" and np.abs(outputs[outputs != 0]).min(initial=1) < np.finfo(np.float32).tiny
+    if np.isfinite(outputs).all() and np.abs(outputs).max() < 1e6 and not subnormal:
         assert np.isfinite(points).all()
 
 
