@@ -96,7 +96,7 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
 
 def write(args: argparse.Namespace, images: list[str], progress: Progress) -> Counts | None:
     """Write rows, drawings or both; None if another run has done it meanwhile."""
-    find = Find(**common.chosen(args, "detector", "min_score", "max_faces", "largest", "rotations"))
+    find = Find(**common.chosen(args, *common.FINDING))
     options: dict[str, Any] = {**common.chosen(args, "batch_size", "workers"), "overwrite": args.force}
     options |= {"find": find, "progress": progress}
     if args.draw is not None:

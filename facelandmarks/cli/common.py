@@ -26,6 +26,7 @@ DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
+FINDING = ("detector", "min_score", "min_face", "max_faces", "largest", "rotations", "confirm")  # fields of `Find`
 LOADING = ("weights", "scheme", "offline", "allow_unverified", "allow_third_party")  # of `add_weights_options`
 EXIT_CODES = (
     ((errors.DownloadError, errors.CheckpointError), WEIGHTS),

@@ -72,6 +72,7 @@ def parse_rotations(text: str) -> tuple[int, ...]:
 
 
 parse_score = partial(common.parse_number, least=0, most=1, meaning="a number from 0 to 1")
+parse_side = partial(common.parse_number, least=sys.float_info.min, most=sys.float_info.max, meaning="a number above 0")
 parse_seconds = partial(common.parse_number, least=0, most=sys.float_info.max, meaning="a number of seconds")
 
 
@@ -112,8 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--rotations", type=parse_rotations, default=UPRIGHT, metavar="DEGREES", help=turns)
     add("--detector", choices=DETECTORS, default="auto", help="detector that finds the faces (default: %(default)s)")
     add("--min-score", type=parse_score, metavar="S", help="leave out faces found with a lower score (0 to 1)")
+    smallest = "leave out faces with a smaller longer side, in pixels, or below 1 a share of the image's: saves time"
+    add("--min-face", type=parse_side, metavar="PX|SHARE", help=smallest)
     add("--max-faces", type=common.parse_count, metavar="N", help="keep the N faces with the best scores of each image")
     add("--largest", action="store_true", help="keep the largest face of each image, or the --max-faces largest")
+    doubted = "keep faces whose landmarks do not look like a face's, too (docs/limits.md)"
+    add("--no-confirm", dest="confirm", action="store_false", help=doubted)
     group = parser.add_argument_group("model")
     model = "name of a model, or a folder, hf:// repository or record (*.json) of your own (default: %(default)s)"
     group.add_argument("--model", default=DEFAULT_MODEL, help=model)
@@ -231,7 +236,7 @@ def predict_one(
     """Predict, print and write one image."""
     from facelandmarks.results import image_record
 
-    options = common.chosen(args, "box_convention", "detector", "min_score", "max_faces", "largest", "rotations")
+    options = common.chosen(args, "box_convention", *common.FINDING)
     faces = model.predict(pixels, args.bbox, **options)
     record = image_record(target.image, model.spec.name, faces, None)
     if target.drawing:

@@ -96,5 +96,5 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
             smoothing=None if args.no_smoothing else STANDARD,
             most_frames=args.frames,
             progress=done,
-            **common.chosen(args, "detector", "detect_every", "keep_lost", "min_score"),
+            **common.chosen(args, "detector", "detect_every", "keep_lost", "min_score", "min_face", "confirm"),
         )

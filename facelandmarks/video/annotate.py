@@ -56,6 +56,8 @@ def annotate(
     detect_every: int = 5,
     keep_lost: float = 3.0,
     min_score: float | None = None,
+    min_face: float | None = None,
+    confirm: bool = True,
     smoothing: Smoothing | None = STANDARD,
     most_frames: int | None = None,
     progress: Callable[[TrackedFrame], object] | None = None,
@@ -80,7 +82,7 @@ def annotate(
         Whether to show each frame in a window; `DeviceError` where there is no screen.
     most_frames, progress
         Stop after this many frames; called with each frame when it is done.
-    detector, detect_every, keep_lost, min_score, smoothing
+    detector, detect_every, keep_lost, min_score, min_face, confirm, smoothing
         As in `track`, whose errors this has too, and `VideoError` if the video or the files fail.
     """
     if most_frames is not None and most_frames < 1:
@@ -104,6 +106,8 @@ def annotate(
                 detect_every=detect_every,
                 keep_lost=keep_lost,
                 min_score=min_score,
+                min_face=min_face,
+                confirm=confirm,
                 smoothing=smoothing,
             )
         ) as tracked,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.errors import InvalidOptionError, require
+from facelandmarks.finding import Find
 from facelandmarks.results import Landmarks
 from facelandmarks.stream import in_own_thread
 from facelandmarks.video.frames import Frame, as_frames
@@ -55,6 +56,8 @@ def track(
     detect_every: int = 5,
     keep_lost: float = 3.0,
     min_score: float | None = None,
+    min_face: float | None = None,
+    confirm: bool = True,
     smoothing: Smoothing | None = STANDARD,
 ) -> Generator[TrackedFrame, None, None]:
     """Find the landmarks of the faces of a video, frame by frame.
@@ -68,8 +71,8 @@ def track(
     frames
         `read_video("clip.mp4")`, `read_video(0)` for a camera, or images in order, then with `rate` (frames per
         second). They are taken a little ahead, in a thread.
-    detector, min_score
-        As in `Model.predict`.
+    detector, min_score, min_face, confirm
+        As in `Model.predict`; a face is confirmed when it appears.
     detect_every
         Run the detector at least once in this many frames.
     keep_lost
@@ -94,7 +97,8 @@ def track(
             f"{model.spec.name} cannot follow faces: no detector finds boxes of the kind {model.spec.box_convention!r}"
         )
     finder = model.detector(detector) if isinstance(detector, str) else detector
-    tracker = Tracker(model, finder, detect_every, keep_lost, min_score)
+    find = Find(min_score=min_score, min_face=min_face, confirm=confirm)
+    tracker = Tracker(model, finder, detect_every, keep_lost, find)
     return _tracked(_checked(frames, rate), tracker, smoothing)
 
 

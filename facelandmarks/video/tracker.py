@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import Boxes, convert_boxes, overlaps, tight_boxes
-from facelandmarks.detection.base import Detector
-from facelandmarks.finding import Found
+from facelandmarks.confirm import confirmed
+from facelandmarks.detection.base import Detections, Detector
+from facelandmarks.finding import Find, Found, detect_faces
 from facelandmarks.results import Landmarks
 from facelandmarks.video.frames import Frame
 from facelandmarks.video.motion import Motion, appearance, assign, distances
@@ -118,7 +119,7 @@ class Tracker:
     detector: Detector
     detect_every: int
     keep_lost: float
-    min_score: float | None = None
+    find: Find
     live: list[Track] = field(default_factory=list)
     lost: list[Track] = field(default_factory=list)
     _next_number: int = 1
@@ -194,7 +195,7 @@ class Tracker:
 
     def _check(self, frame: Frame, faces: list[FoundFace], doubted: Container[Track]) -> list[FoundFace]:
         """Compare the faces with what the detector finds: drop, correct and add."""
-        found = self.detector.detect(frame.image, min_score=self.min_score)
+        found = detect_faces(frame.image, self.detector, self.find)
         boxes = convert_boxes(found.boxes.astype(np.float64), self.detector.convention, "tight")
         # Not the boxes of the points: those of a covered face lie on the face in front.
         pairs = assign(distances(_expected(self.live, frame.time), boxes), NEAR)
@@ -218,36 +219,43 @@ class Tracker:
                 self.lost.append(track)
         faces = [face for face in faces if face.track in self.live]
         free = [row for row in range(len(boxes)) if row not in rows.values()]
-        faces += self._add(frame, faces, boxes[free], found.scores[free])
+        faces += self._add(frame, faces, boxes[free], found[free])
         self._number()
         return [face for face in faces if not face.track.gone]
 
-    def _add(
-        self, frame: Frame, known: Sequence[FoundFace], boxes: Boxes, scores: NDArray[np.float32]
-    ) -> list[FoundFace]:
-        """Start to follow the detections (N, 4) that belong to no known face."""
+    def _add(self, frame: Frame, known: Sequence[FoundFace], boxes: Boxes, found: Detections) -> list[FoundFace]:
+        """Start to follow the detections that belong to no known face; `boxes` (N, 4) are theirs, tight."""
         taken = overlaps(boxes[:, None], _boxes(known)).max(1, initial=0) > SAME_FACE
         new = [row for row in np.flatnonzero(~taken) if _is_inside(boxes[row], frame)]
-        tracks = []
+        rows = {}
         for row in new:
             motion = Motion.at_rest(boxes[row], frame.time)
             look = appearance(frame.image, boxes[row])
-            tracks.append(Track(motion, motion, 0.0, look, float(scores[row]), frame.time))
-        faces = self._find(frame, tracks, boxes[new])
+            rows[Track(motion, motion, 0.0, look, float(found.scores[row]), frame.time)] = [row]
+        faces = self._find(frame, list(rows), boxes[new])
+        if self.find.confirm:
+            seen = [found[rows[face.track]] for face in faces]
+            asked = [
+                replace(
+                    face.landmarks, box_scores=each.scores, detector=self.detector.name, detector_points=each.points
+                )
+                for face, each in zip(faces, seen, strict=True)
+            ]
+            faces = [f for f, landmarks in zip(faces, asked, strict=True) if confirmed(landmarks, self.model.spec)[0]]
         for face in faces:
             face.track.usual = face.mean_score
         self.live += [face.track for face in faces]
         return faces
 
     def _number(self) -> None:
-        """Number the new faces that are confirmed by now: the old number for a lost face, else the next one."""
+        """Number the new faces that were found often enough by now: the old number for a lost face, else the next."""
         numbered = [track for track in self.live + self.lost if track.number is not None]
         best = max((track.usual for track in numbered), default=0.0)
-        confirmed = [track for track in self.live if track.number is None and track.hits >= CONFIRMED]
-        for track in confirmed:
+        ready = [track for track in self.live if track.number is None and track.hits >= CONFIRMED]
+        for track in ready:
             track.gone = track.usual < NEWCOMER * best
         self.live = [track for track in self.live if not track.gone]
-        new = [track for track in confirmed if not track.gone]
+        new = [track for track in ready if not track.gone]
         if new and self.lost:
             costs = np.array([[lost.cost_of_return(track) for track in new] for lost in self.lost])
             for row, column in assign(costs, WORST):

@@ -146,6 +146,7 @@ def test_impossible_boxes_are_wrong_usage(folder, box, capsys):
         ["a.png", "--bbox", "1,2,3,x"],
         ["a.png", "--threads", "0"],
         ["a.png", "--min-score", "7"],
+        ["a.png", "--min-face", "0"],
         ["a.png", "--frobnicate"],
         ["a.png", "--rotations", "45"],
         ["a.png", "--rotations", "0,90,"],
@@ -285,6 +286,14 @@ def test_the_largest_faces_or_the_best_are_kept(folder):
     assert best == everything[:1]
     assert largest == [max(everything, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))]
     assert two == everything
+
+
+def test_small_faces_are_left_out_and_doubted_ones_kept(folder, monkeypatch):
+    monkeypatch.setattr("facelandmarks.model.confirmed", lambda faces, _: np.zeros(len(faces), bool))
+    words = ["../pictures/face.png", "--quiet", "--threads", "1", "--force", "--json", "found.json"]
+    for more, count in (([], 0), (["--no-confirm"], 1), (["--no-confirm", "--min-face", "0.9"], 0)):
+        assert main([*words, *more]) == 0
+        assert len(read("found.json")["images"][0]["faces"]) == count
 
 
 def test_drawing_options_reach_the_drawing(folder):

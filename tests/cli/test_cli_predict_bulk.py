@@ -50,6 +50,8 @@ def test_a_folder_a_pattern_and_a_list_give_the_same_rows(folder, capsys):
         ["error:", "in/broken.jpg"],
         ["error:", "in/more/empty.png"],
     ]
+    assert main(["in", "--out", "large.jsonl", "--quiet", "--threads", "1", "--min-face", "5000"]) == 1
+    assert {row["status"] for row in read_jsonl("large.jsonl")} == {"no_face", "failed"}
     assert Path("list.jsonl").read_bytes() == Path("pattern.jsonl").read_bytes() == Path("folder.jsonl").read_bytes()
 
 

@@ -56,6 +56,10 @@ def test_a_video_without_faces_is_done(clips, capsys):
     writer.keep()
     assert main(["grey.mp4", "--draw", "out.avi"]) == 0
     assert "3 frames, no face ->" in capsys.readouterr().out
+    # Of this clip's faces none has a longer side of nine tenths of the image's.
+    small = ["--min-face", "0.9", "--no-confirm", "--frames", "3", "--out", "small.jsonl"]
+    assert main([str(clips / "still_noise.mp4"), *small]) == 0
+    assert "3 frames, no face ->" in capsys.readouterr().out
     assert len(list(read_video("out.avi"))) == 3
 
 

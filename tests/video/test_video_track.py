@@ -11,9 +11,12 @@ from itertools import islice
 import cv2
 import numpy as np
 import pytest
+import skimage.data
 from video_clips import make_clip, photos
 
 import facelandmarks as fl
+from facelandmarks.detection import load_detector
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError, MissingDependencyError, VideoError
 from facelandmarks.video import (
     FaceSmoother,
@@ -148,8 +151,6 @@ def test_a_face_that_is_away_for_long_is_a_new_one(shared, model):
 
 
 def test_faces_are_detected_only_now_and_then(shared, model):
-    from facelandmarks.detection import load_detector
-
     class Counting:
         name = "counting"
         calls = 0
@@ -169,6 +170,27 @@ def test_faces_are_detected_only_now_and_then(shared, model):
     assert counting.calls == 1 + 1 + 3  # at first, to confirm, and every tenth
     assert frames[0].faces.detector == "counting"
     assert frames[-1].faces.box_scores[0] > 0.5
+
+
+class TakesCatsForFaces:
+    name = convention = "compact"
+    least = 0.0
+
+    def detect(self, image, *, min_score=None, min_face=None):
+        self.least = min_face
+        low, side = np.float32([140, 60]), 130
+        five = low + side * np.float32([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+        return Detections(np.concatenate([low, low + side])[None], np.float32([0.5]), five[None])
+
+
+@pytest.mark.parametrize(
+    ("options", "faces"), [({}, 0), ({"confirm": False}, 1), ({"confirm": False, "min_face": 140}, 0)]
+)
+def test_what_the_landmarks_do_not_confirm_is_not_followed(model, options, faces):
+    detector = TakesCatsForFaces()
+    found = list(track([skimage.data.chelsea()] * 7, model, rate=25, detector=detector, **options))
+    assert [len(frame.ids) for frame in found] == [faces] * 7
+    assert detector.least == options.get("min_face")
 
 
 def test_a_video_of_one_frame_and_of_none(shared, model):
