@@ -151,17 +151,18 @@ class Separable(nn.Sequential):
         super().__init__(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
 
 
-class Down(nn.Module):
+def bottlenecks(channels: int, narrow: int, count: int) -> nn.Sequential:
+    """Return so many blocks, one after the other."""
+    return nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(count)))
+
+
+class Down(nn.Sequential):
     """Half the resolution: two separable convolutions with few channels in between, then bottlenecks."""
 
     def __init__(self, given: int, channels: int, narrow: int, blocks: int) -> None:
-        super().__init__()
-        self.first, self.second = Separable(given, narrow, stride=2), Separable(narrow, channels)
-        self.blocks = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.blocks(F.relu(self.second(F.relu(self.first(x)))))
-        return result
+        first, second = Separable(given, narrow, stride=2), Separable(narrow, channels)
+        rest = bottlenecks(channels, narrow, blocks)
+        super().__init__(OrderedDict(first=first, act1=nn.ReLU(), second=second, act2=nn.ReLU(), blocks=rest))
 
 
 class Up(nn.Module):
@@ -170,7 +171,7 @@ class Up(nn.Module):
     def __init__(self, below: int, beside: int, channels: int, narrow: int, blocks: int) -> None:
         super().__init__()
         self.below, self.beside = nn.Conv2d(below, channels, 1), nn.Conv2d(beside, channels, 1)
-        self.blocks = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
+        self.blocks = bottlenecks(channels, narrow, blocks)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
         larger = F.interpolate(F.relu(self.below(below)), scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -205,7 +206,7 @@ class BlazeFaceFull(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 3, stride=2, padding=1)
         (channels, narrow, blocks), *others = FULL_DOWN
-        self.first = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
+        self.first = bottlenecks(channels, narrow, blocks)
         self.down = nn.ModuleList()
         for wider, narrow, blocks in others:
             self.down.append(Down(channels, wider, narrow, blocks))

@@ -85,7 +85,7 @@ class PyramidPooling(nn.Module):
         return features
 
 
-class CSPNeXt(nn.Module):
+class CSPNeXt(nn.Sequential):
     """The backbone: float32 (N, 3, H, W), multiples of 32, to (N, 16 * width, H / 32, W / 32) from the last stage.
 
     `width` are the channels of the stem (24 in tiny, 32 in small, 48 in medium), which each stage doubles; `depths` the
@@ -95,23 +95,16 @@ class CSPNeXt(nn.Module):
     EXPANSION = 16
 
     def __init__(self, width: int, depths: Sequence[int]) -> None:
-        super().__init__()
         half = width // 2
-        self.stem = nn.Sequential(conv_norm(3, half, 3, stride=2), conv_norm(half, half, 3), conv_norm(half, width, 3))
-        self.stage1 = self._stage(width * 2, depths[0])
-        self.stage2 = self._stage(width * 4, depths[1])
-        self.stage3 = self._stage(width * 8, depths[2])
-        # The last stage pools and has no shortcuts, as published.
-        self.stage4 = self._stage(width * 16, depths[3], PyramidPooling(width * 16), shortcut=False)
-
-    @staticmethod
-    def _stage(channels: int, depth: int, *between: nn.Module, shortcut: bool = True) -> nn.Sequential:
-        down = conv_norm(channels // 2, channels, 3, stride=2)
-        return nn.Sequential(down, *between, CSPLayer(channels, depth, shortcut=shortcut))
-
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
-        return features
+        stem = nn.Sequential(conv_norm(3, half, 3, stride=2), conv_norm(half, half, 3), conv_norm(half, width, 3))
+        stages = OrderedDict[str, nn.Module](stem=stem)
+        for number, depth in enumerate(depths, start=1):
+            last, channels = number == len(depths), width * 2**number
+            down = conv_norm(channels // 2, channels, 3, stride=2)
+            # The last stage pools and has no shortcuts, as published.
+            pooling = [PyramidPooling(channels)] if last else []
+            stages[f"stage{number}"] = nn.Sequential(down, *pooling, CSPLayer(channels, depth, shortcut=not last))
+        super().__init__(stages)
 
 
 class ScaleNorm(nn.Module):
