@@ -132,23 +132,21 @@ def cells(maps: Tensor, values: int) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)
 
 
+def separable(given: int, made: int, stride: int = 1) -> nn.Sequential:
+    """Make a depthwise and a pointwise convolution; here both sides are padded alike, at stride 2 too."""
+    depthwise = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
+    return nn.Sequential(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
+
+
 class Bottleneck(nn.Module):
     """Two depthwise separable convolutions with few channels in between, and a shortcut around both."""
 
     def __init__(self, channels: int, narrow: int) -> None:
         super().__init__()
-        self.first, self.second = Separable(channels, narrow), Separable(narrow, channels)
+        self.first, self.second = separable(channels, narrow), separable(narrow, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(F.relu(self.first(x))))
-
-
-class Separable(nn.Sequential):
-    """A depthwise and a pointwise convolution; here both sides are padded alike, at stride 2 too."""
-
-    def __init__(self, given: int, made: int, stride: int = 1) -> None:
-        depthwise = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
-        super().__init__(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
 
 
 def bottlenecks(channels: int, narrow: int, count: int) -> nn.Sequential:
@@ -156,13 +154,11 @@ def bottlenecks(channels: int, narrow: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(count)))
 
 
-class Down(nn.Sequential):
-    """Half the resolution: two separable convolutions with few channels in between, then bottlenecks."""
-
-    def __init__(self, given: int, channels: int, narrow: int, blocks: int) -> None:
-        first, second = Separable(given, narrow, stride=2), Separable(narrow, channels)
-        rest = bottlenecks(channels, narrow, blocks)
-        super().__init__(OrderedDict(first=first, act1=nn.ReLU(), second=second, act2=nn.ReLU(), blocks=rest))
+def down_step(given: int, channels: int, narrow: int, blocks: int) -> nn.Sequential:
+    """Halve the resolution: two separable convolutions with few channels in between, then bottlenecks."""
+    first, second = separable(given, narrow, stride=2), separable(narrow, channels)
+    rest = bottlenecks(channels, narrow, blocks)
+    return nn.Sequential(OrderedDict(first=first, act1=nn.ReLU(), second=second, act2=nn.ReLU(), blocks=rest))
 
 
 class Up(nn.Module):
@@ -209,7 +205,7 @@ class BlazeFaceFull(nn.Module):
         self.first = bottlenecks(channels, narrow, blocks)
         self.down = nn.ModuleList()
         for wider, narrow, blocks in others:
-            self.down.append(Down(channels, wider, narrow, blocks))
+            self.down.append(down_step(channels, wider, narrow, blocks))
             channels = wider
         self.up = nn.ModuleList()
         for (made, narrow, blocks), (beside, _, _) in zip(FULL_UP, FULL_DOWN[-2:0:-1], strict=True):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facelandmarks.nn.resnet import Bottleneck, HeatmapHead, PoseNet, bottlenecks, conv3x3
+from facelandmarks.nn.resnet import Bottleneck, PoseNet, bottlenecks, conv3x3, heatmap_head
 
 
 class BasicBlock(nn.Module):
@@ -141,7 +141,7 @@ class HRNetPose(PoseNet):
     """HRNet for poses, MMPose's DeepFashion models: heatmaps from the highest branch alone; shapes as `HRNetV2`."""
 
     def __init__(self, width: int, landmarks: int) -> None:
-        super().__init__(HRNet(width, all_branches=False, mode="nearest"), HeatmapHead(width, landmarks))
+        super().__init__(HRNet(width, all_branches=False, mode="nearest"), heatmap_head(width, landmarks))
 
     def forward(self, x: Tensor) -> Tensor:
         backbone, head = self

@@ -69,20 +69,18 @@ class ResNet50(nn.Sequential):
         super().__init__(steps)
 
 
-class HeatmapHead(nn.Sequential):
-    """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
+def heatmap_head(channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> nn.Sequential:
+    """Return layers that double the resolution of features (N, channels, h, w), then give heatmaps.
 
     `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
     """
-
-    def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:
-        steps: list[nn.Module] = []
-        for width in deconvolutions:
-            conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
-            steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
-            channels = width
-        last = nn.Conv2d(channels, landmarks, 1)
-        super().__init__(OrderedDict(deconv_layers=nn.Sequential(*steps), final_layer=last))
+    steps: list[nn.Module] = []
+    for width in deconvolutions:
+        conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
+        steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
+        channels = width
+    last = nn.Conv2d(channels, landmarks, 1)
+    return nn.Sequential(OrderedDict(deconv_layers=nn.Sequential(*steps), final_layer=last))
 
 
 class RegressionHead(nn.Module):
@@ -121,4 +119,4 @@ class SimpleBaseline(PoseNet):
     """
 
     def __init__(self, landmarks: int, deconvolutions: Sequence[int] = (256, 256, 256)) -> None:
-        super().__init__(ResNet50(), HeatmapHead(ResNet50.CHANNELS, landmarks, deconvolutions))
+        super().__init__(ResNet50(), heatmap_head(ResNet50.CHANNELS, landmarks, deconvolutions))
