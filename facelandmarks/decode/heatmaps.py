@@ -36,10 +36,8 @@ def decode_argmax(heatmaps: Float32, input_size: tuple[int, int], variant: Varia
     x, y = places[..., 0], places[..., 1]
     # Lopsided upstream: the second pixel from the left is not refined, the second from the right is.
     x_inside, y_inside = (x > 1) & (x < width - 1), (y > 1) & (y < height - 1)
-    if variant == "mmpose1x":
-        allowed = np.stack([x_inside & (y > 0), y_inside & (x > 0)], axis=-1)
-    else:
-        allowed = np.broadcast_to((x_inside & y_inside)[..., None], places.shape)
+    x_if, y_if = (y > 0, x > 0) if variant == "mmpose1x" else (y_inside, x_inside)
+    allowed = np.stack([x_inside & x_if, y_inside & y_if], axis=-1)
     right, left, below, above = _cross(heatmaps, places)
     with np.errstate(invalid="ignore"):  # inf - inf
         slope = np.stack([right - left, below - above], axis=-1)

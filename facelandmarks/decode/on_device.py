@@ -52,14 +52,12 @@ def decode_argmax(heatmaps: Tensor, input_size: tuple[int, int], variant: Varian
     right, left, below, above = _cross(heatmaps, places)
     x, y = places.unbind(dim=-1)
     x_inside, y_inside = (x > 1) & (x < width - 1), (y > 1) & (y < height - 1)
-    if variant == "mmpose1x":
-        x_allowed, y_allowed = x_inside & (y > 0), y_inside & (x > 0)
-    else:
-        x_allowed = y_allowed = x_inside & y_inside
+    x_if, y_if = (y > 0, x > 0) if variant == "mmpose1x" else (y_inside, x_inside)
+    allowed = torch.stack([x_inside & x_if, y_inside & y_if], dim=-1)
     slope = torch.stack([right - left, below - above], dim=-1)
     # The sign of NaN is NaN in NumPy and 0 in PyTorch; a product keeps the NaN.
     sign = torch.where(slope.isnan(), slope, slope.sign())
-    shift = (0.25 * sign).masked_fill(~torch.stack([x_allowed, y_allowed], dim=-1), 0)
+    shift = (0.25 * sign).masked_fill(~allowed, 0)
     return _to_crop(places + shift, heatmaps, input_size), scores
 
 

@@ -125,11 +125,7 @@ WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and al
 
 
 class PointsOnDevice:
-    """Network, flip test, average and decoding, all on the device. May be called from many threads.
-
-    `forward` turns crops uint8 (N, H, W, 3) on the device into the network's output, float32. With `cuda_graphs` all of
-    it is captured once for each power of two of crops, and replayed; batches are padded.
-    """
+    """Network (`TorchEngine.forward`), flip test, average and decoding, all on the device, from any thread."""
 
     def __init__(
         self, forward: Callable[[Tensor], Tensor], spec: ModelSpec, device: torch.device, cuda_graphs: bool = False
@@ -162,7 +158,7 @@ class PointsOnDevice:
 
 
 class _Graphs:
-    """A function of a batch on a CUDA device, captured once for each power of two."""
+    """A function of a batch on a CUDA device, captured once for each power of two; batches are padded to that."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device) -> None:
         self._function, self._device = function, device
@@ -177,13 +173,13 @@ class _Graphs:
         # All graphs share their memory, so a result must be fetched before the next one runs.
         with self._lock, torch.cuda.device(self._device):
             if shape not in self._captured:
-                self._captured[shape] = self._capture(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+                self._captured[shape] = self.capture(torch.zeros(shape, dtype=torch.uint8, device=self._device))
             given, graph, result = self._captured[shape]
             given[:count].copy_(crops, non_blocking=True)
             graph.replay()
             return result[:count].cpu()
 
-    def _capture(self, crops: Tensor) -> tuple[Tensor, torch.cuda.CUDAGraph, Tensor]:
+    def capture(self, crops: Tensor) -> tuple[Tensor, torch.cuda.CUDAGraph, Tensor]:
         """Return the tensor that a captured run reads, the graph that repeats it, and the tensor that it writes."""
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())

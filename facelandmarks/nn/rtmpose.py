@@ -122,17 +122,6 @@ class ScaleNorm(nn.Module):
         return x / root_mean_square.clamp(min=self.SHORTEST) * self.g
 
 
-class Scale(nn.Module):
-    """Scales each feature by a learned factor."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale
-
-
 class GatedAttention(nn.Module):
     """Gated attention unit: each landmark sees the others; (N, K, features) to the same.
 
@@ -149,13 +138,13 @@ class GatedAttention(nn.Module):
         self.gamma = nn.Parameter(torch.ones(2, shared))
         self.beta = nn.Parameter(torch.zeros(2, shared))
         self.o = nn.Linear(expanded, features, bias=False)
-        self.res_scale = Scale(features)
+        self.res_scale = nn.ParameterDict({"scale": torch.ones(features)})
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value, base = torch.split(F.silu(self.uv(self.ln(x))), self.parts, dim=-1)
         query, key = (base[:, :, None] * self.gamma + self.beta).unbind(2)
         weights = F.relu(query @ key.transpose(1, 2) / self.parts[2] ** 0.5).square()
-        out: Tensor = self.res_scale(x) + self.o(gate * (weights @ value))
+        out: Tensor = x * self.res_scale["scale"] + self.o(gate * (weights @ value))
         return out
 
 
