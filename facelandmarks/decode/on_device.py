@@ -212,17 +212,13 @@ def _scaled(places: Tensor, x_factor: float, y_factor: float) -> Tensor:
     return torch.stack([places[..., 0] * x_factor, places[..., 1] * y_factor], dim=-1)
 
 
-def _cross(maps: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _cross(maps: Tensor, places: Tensor) -> tuple[Tensor, ...]:
     """Return values (N, K) right, left, below and above the places; beyond the border the outer pixel."""
     height, width = maps.shape[2:]
     x, y = places.long().unbind(dim=-1)
-    flat = maps.flatten(2)
-
-    def at(dx: int, dy: int) -> Tensor:
-        index = (y + dy).clamp(0, height - 1) * width + (x + dx).clamp(0, width - 1)
-        return flat.gather(2, index[..., None])[..., 0]
-
-    return at(1, 0), at(-1, 0), at(0, 1), at(0, -1)
+    columns = torch.stack([x + 1, x - 1, x, x], dim=-1).clamp(0, width - 1)
+    rows = torch.stack([y, y, y + 1, y - 1], dim=-1).clamp(0, height - 1)
+    return maps.flatten(2).gather(2, rows * width + columns).unbind(dim=-1)
 
 
 def _band(length: int, kernel: int, device: torch.device) -> Tensor:

@@ -6,6 +6,7 @@ MediaPipe's files `face_detection_short_range.tflite` and `face_detection_full_r
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -201,17 +202,11 @@ class BlazeFaceFull(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 3, stride=2, padding=1)
-        (channels, narrow, blocks), *others = FULL_DOWN
-        self.first = bottlenecks(channels, narrow, blocks)
-        self.down = nn.ModuleList()
-        for wider, narrow, blocks in others:
-            self.down.append(down_step(channels, wider, narrow, blocks))
-            channels = wider
-        self.up = nn.ModuleList()
-        for (made, narrow, blocks), (beside, _, _) in zip(FULL_UP, FULL_DOWN[-2:0:-1], strict=True):
-            self.up.append(Up(channels, beside, made, narrow, blocks))
-            channels = made
-        self.score, self.box = Spread(channels, 1), Spread(channels, VALUES)
+        self.first = bottlenecks(*FULL_DOWN[0])
+        self.down = nn.ModuleList(down_step(given[0], *sizes) for given, sizes in pairwise(FULL_DOWN))
+        steps = zip((FULL_DOWN[-1], *FULL_UP[:-1]), FULL_DOWN[-2:0:-1], FULL_UP, strict=True)
+        self.up = nn.ModuleList(Up(below[0], beside[0], *sizes) for below, beside, sizes in steps)
+        self.score, self.box = Spread(FULL_UP[-1][0], 1), Spread(FULL_UP[-1][0], VALUES)
 
     def forward(self, x: Tensor) -> Tensor:
         levels = [self.first(F.relu(self.stem(x)))]
