@@ -71,13 +71,6 @@ class PReLU(nn.PReLU):
         return x + F.conv2d(below, (1 - self.weight).view(-1, 1, 1, 1), groups=self.num_parameters)
 
 
-def depthwise(channels: int, stride: int = 1) -> nn.Conv2d:
-    """Make a 3x3 convolution of each channel on its own."""
-    if stride == 1:
-        return nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-    return SameConv2d(channels, channels, 3, stride=stride, groups=channels)
-
-
 class Block(nn.Module):
     """Depthwise and pointwise convolution beside a shortcut, whose missing channels are zeros; activation at the end.
 
@@ -86,7 +79,10 @@ class Block(nn.Module):
 
     def __init__(self, given: int, made: int, stride: int, activation: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        self.dw = depthwise(given, stride)
+        if stride == 1:
+            self.dw = nn.Conv2d(given, given, 3, padding=1, groups=given)
+        else:
+            self.dw = SameConv2d(given, given, 3, stride=stride, groups=given)
         self.pw = nn.Conv2d(given, made, 1)
         self.act = activation(made)
         self.stride = stride

@@ -176,8 +176,7 @@ class SimCCHead(nn.Module):
 class RTMPose(PoseNet):
     """Crops of 256 x 256 pixels to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
 
-    The original returns two arrays. Here they are one, so that every network has one output. `width` and `depths` are
-    those of `CSPNeXt`.
+    One array, as every network has one output; two in the original. `width` and `depths` are those of `CSPNeXt`.
     """
 
     def __init__(self, width: int, depths: Sequence[int], landmarks: int) -> None:
