@@ -80,7 +80,7 @@ AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
         "coordinates": Step(flips.average_coordinates, ("exchange", "input_size")),
         "shifted_coordinates": Step(flips.average_coordinates, ("exchange", "input_size"), {"shifted": True}),
         "simcc": Step(flips.average_simcc, ("exchange",)),
-        "points": Step(flips.average_points, ("exchange", "input_size")),
+        "points": Step(flips.average_coordinates, ("exchange", "input_size")),
         "mesh": Step(flips.average_mesh, ("exchange", "input_size")),
     }
 )

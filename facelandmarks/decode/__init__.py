@@ -10,15 +10,21 @@ Before a decoder, the flip test averages the network's outputs for a crop and fo
 (K,) says which landmark of the mirror image stands for each landmark.
 """
 
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Places = NDArray[np.intp]
 Decoded = tuple[Float32, Float32]
+Values = TypeVar("Values", Float32, "Tensor")  # what works on both has no twin in `on_device`
 
 
 def average_heatmaps(direct: Float32, mirrored: Float32, exchange: Places, shifted: bool = False) -> Float32:
@@ -48,19 +54,19 @@ def average_heatmaps(direct: Float32, mirrored: Float32, exchange: Places, shift
 
 
 def average_coordinates(
-    direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int], shifted: bool = False
-) -> Float32:
-    """Return the mean of regressed coordinates (N, K, 2), fractions of the crop's width and height.
+    direct: Values, mirrored: Values, exchange: Any, input_size: tuple[int, int], shifted: bool = False
+) -> Values:
+    """Return the mean of regressed coordinates (N, K, 2 or more), fractions of the crop's width and height.
 
-    If `shifted`, the points of the mirror image, flipped back, move one pixel of the crop to the left: MMPose 1.x
-    `models/utils/tta.py` (`flip_coordinates`), not 0.x `core/post_processing/post_transforms.py`
-    (`fliplr_regression`).
+    What stands beside x and y, scores and expected errors, is averaged as it is. If `shifted`, the points of the mirror
+    image, flipped back, move one pixel of the crop to the left: MMPose 1.x `models/utils/tta.py` (`flip_coordinates`),
+    not 0.x `core/post_processing/post_transforms.py` (`fliplr_regression`).
     """
-    back = mirrored[:, exchange] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
+    back = mirrored[:, exchange]
+    back[..., 0] = 1 - back[..., 0]
     if shifted:
-        back = back - np.array([1 / input_size[0], 0], np.float32)
-    averaged: Float32 = (direct + back) * np.float32(0.5)
-    return averaged
+        back[..., 0] -= 1 / input_size[0]
+    return (direct + back) * 0.5
 
 
 def average_simcc(direct: Float32, mirrored: Float32, exchange: Places) -> Float32:
@@ -70,27 +76,19 @@ def average_simcc(direct: Float32, mirrored: Float32, exchange: Places) -> Float
     moves points 0.3 px of the crop to the right.
     """
     back = mirrored[:, :, exchange]
-    back = np.stack([back[:, 0, :, ::-1], back[:, 1]], axis=1)
+    back[:, 0] = back[:, 0, :, ::-1]
     averaged: Float32 = (direct + back) * np.float32(0.5)
     return averaged
 
 
-def average_points(direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int]) -> Float32:
-    """Return the mean of points with scores and expected errors, (N, K, 4)."""
-    points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
-    others = (direct[..., 2:] + mirrored[:, exchange, 2:]) * np.float32(0.5)
-    return np.concatenate([points, others], axis=-1)
-
-
-def average_mesh(direct: Float32, mirrored: Float32, exchange: Places, input_size: tuple[int, int]) -> Float32:
+def average_mesh(direct: Values, mirrored: Values, exchange: Any, input_size: tuple[int, int]) -> Values:
     """Return the mean of meshes as `decode.vectors.decode_mesh` takes them; upstream has no flip test.
 
     x and its mirror image add up to the crop's width: to 191.99 of 192 pixels in the mean of 445 faces.
     """
-    back = mirrored[:, :-1].reshape(len(mirrored), mirrored.shape[1] // 3, 3)[:, exchange] * np.array(
-        [-1, 1, 1], np.float32
-    )
-    back[..., 0] += np.float32(input_size[0])
-    together = np.concatenate([back.reshape(len(mirrored), mirrored.shape[1] - 1), mirrored[:, -1:]], axis=1)
-    averaged: Float32 = (direct + together) * np.float32(0.5)
+    count, width = mirrored.shape
+    back = mirrored[:, :-1].reshape(count, width // 3, 3)[:, exchange]
+    back[..., 0] = input_size[0] - back[..., 0]
+    averaged = (direct + mirrored) * 0.5  # of the last column
+    averaged[:, :-1] = (direct[:, :-1] + back.reshape(count, width - 1)) * 0.5
     return averaged

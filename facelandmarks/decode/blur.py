@@ -90,8 +90,7 @@ def _window(length: int, middle: Places, reach: int, beyond: Beyond) -> Places:
 
 
 def taylor_step(
-    gradient: tuple[Float64, Float64],
-    hessian: tuple[Float64, Float64, Float64],
+    gradient: tuple[Float64, Float64], hessian: tuple[Float64, Float64, Float64]
 ) -> tuple[Float64, Float64]:
     """Return Newton's step (N, K, 2) to the peak of a surface, in pixels, and its sensitivity (N, K).
 

@@ -10,8 +10,6 @@ from facelandmarks.decode import Decoded, Float32, Float64, Places
 from facelandmarks.decode.blur import FRAIL, blur_about, blur_mirrored, blur_with_zeros, taylor_step
 from facelandmarks.zoo.spec import Variant
 
-Offsets = list[int] | Places
-
 # Offsets from the peak of the pixels that DARK's step needs: itself, one and two pixels right, left, below and above,
 # then the corners below right, below left, above right, above left.
 _DX = np.array([0, 1, -1, 0, 0, 2, -2, 0, 0, 1, -1, 1, -1])
@@ -36,11 +34,9 @@ def decode_argmax(heatmaps: Float32, input_size: tuple[int, int], variant: Varia
     x, y = places[..., 0], places[..., 1]
     # Lopsided upstream: the second pixel from the left is not refined, the second from the right is.
     x_inside, y_inside = (x > 1) & (x < width - 1), (y > 1) & (y < height - 1)
-    if variant == "mmpose1x":
-        allowed = np.stack([x_inside & (y > 0), y_inside & (x > 0)], axis=-1)
-    else:
-        allowed = np.broadcast_to((x_inside & y_inside)[..., None], places.shape)
-    right, left, below, above = _cross(heatmaps, places)
+    x_if, y_if = (y > 0, x > 0) if variant == "mmpose1x" else (y_inside, x_inside)
+    allowed = np.stack([x_inside & x_if, y_inside & y_if], axis=-1)
+    right, left, below, above = _neighbours(heatmaps, places, _DX[1:5], _DY[1:5])
     with np.errstate(invalid="ignore"):  # inf - inf
         slope = np.stack([right - left, below - above], axis=-1)
     shift = np.where(allowed, np.float32(0.25) * np.sign(slope), np.float32(0))
@@ -60,7 +56,7 @@ def decode_hrnet_official(heatmaps: Float32, input_size: tuple[int, int]) -> Dec
     """
     places, scores = peaks(heatmaps)
     height, width = heatmaps.shape[2:]
-    right, left, below, above = _cross(heatmaps, places)
+    right, left, below, above = _neighbours(heatmaps, places, _DX[1:5], _DY[1:5])
     x, y = places[..., 0], places[..., 1]
     # A peak in an outer row or column is moved along neither axis. Unlike MMPose's, the rule is the same on all sides.
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
@@ -104,7 +100,7 @@ def decode_dark(
     for n in np.flatnonzero(unsettled.any(axis=1)):
         here = unsettled[n]
         blurred = blur_with_zeros(heatmaps[n, here], kernel)
-        around = _neighbours(blurred[None], places[n, here][None], _DX, _DY)[0].T
+        around = _neighbours(blurred[None], places[n, here][None], _DX, _DY)[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):  # inf
             around *= scores[n, here] / blurred.max(axis=(1, 2))
         steps[n, here] = _dark_step(around)[0]
@@ -137,17 +133,12 @@ def _to_crop(places: NDArray[np.floating], heatmaps: Float32, input_size: tuple[
     return (places * zoom).astype(np.float32)
 
 
-def _cross(heatmaps: Float32, places: Float32) -> Float32:
-    """Return values (4, N, K) right, left, below and above the places."""
-    return np.moveaxis(_neighbours(heatmaps, places, [1, -1, 0, 0], [0, 0, 1, -1]), -1, 0)
-
-
-def _neighbours(maps: Float32, places: NDArray[np.floating], dx: Offsets, dy: Offsets) -> Float32:
-    """Return values (N, K, M) of maps (N, K, h, w) at M offsets from the places; beyond the border the outer pixel."""
+def _neighbours(maps: Float32, places: NDArray[np.floating], dx: Places, dy: Places) -> Float32:
+    """Return values (M, N, K) of maps (N, K, h, w) at M offsets from the places; beyond the border the outer pixel."""
     n, k, h, w = maps.shape
-    x = np.clip(places[..., 0:1].astype(np.intp) + dx, 0, w - 1)
-    y = np.clip(places[..., 1:2].astype(np.intp) + dy, 0, h - 1)
-    values: Float32 = maps[np.arange(n)[:, None, None], np.arange(k)[:, None], y, x]
+    x = np.clip(places[..., 0].astype(np.intp) + dx[:, None, None], 0, w - 1)
+    y = np.clip(places[..., 1].astype(np.intp) + dy[:, None, None], 0, h - 1)
+    values: Float32 = maps[np.arange(n)[:, None], np.arange(k), y, x]
     return values
 
 

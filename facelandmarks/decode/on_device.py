@@ -1,19 +1,21 @@
 """Decoders and flip averages on tensors, for devices from which whole maps would take long to fetch.
 
-Each public function is the twin of the one of the same name in `decode`, which states the rules and their sources.
+Each public function is the twin of the one of the same name in `decode`, which states the rules and their sources;
+some of those take tensors too, and are their own twins.
 Nothing here waits for the device, and no shape depends on values, so calls can be captured as a CUDA graph. All
 arithmetic is float32, as not every device has more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from facelandmarks._opencv import cv2
+from facelandmarks.decode import average_coordinates, average_mesh  # noqa: F401 - for `twin_of`
 from facelandmarks.decode.blur import Beyond
 from facelandmarks.pipeline import AVERAGES, DECODERS, average_options, decode_options
 from facelandmarks.zoo.spec import ModelSpec, Variant
@@ -50,14 +52,12 @@ def decode_argmax(heatmaps: Tensor, input_size: tuple[int, int], variant: Varian
     right, left, below, above = _cross(heatmaps, places)
     x, y = places.unbind(dim=-1)
     x_inside, y_inside = (x > 1) & (x < width - 1), (y > 1) & (y < height - 1)
-    if variant == "mmpose1x":
-        x_allowed, y_allowed = x_inside & (y > 0), y_inside & (x > 0)
-    else:
-        x_allowed = y_allowed = x_inside & y_inside
+    x_if, y_if = (y > 0, x > 0) if variant == "mmpose1x" else (y_inside, x_inside)
+    allowed = torch.stack([x_inside & x_if, y_inside & y_if], dim=-1)
     slope = torch.stack([right - left, below - above], dim=-1)
     # The sign of NaN is NaN in NumPy and 0 in PyTorch; a product keeps the NaN.
     sign = torch.where(slope.isnan(), slope, slope.sign())
-    shift = (0.25 * sign).masked_fill(~torch.stack([x_allowed, y_allowed], dim=-1), 0)
+    shift = (0.25 * sign).masked_fill(~allowed, 0)
     return _to_crop(places + shift, heatmaps, input_size), scores
 
 
@@ -153,35 +153,10 @@ def average_heatmaps(direct: Tensor, mirrored: Tensor, exchange: Tensor, shifted
     return (direct + back) * 0.5
 
 
-def average_coordinates(
-    direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int], shifted: bool = False
-) -> Tensor:
-    """See `decode.average_coordinates`."""
-    x, y = mirrored.index_select(1, exchange).unbind(dim=-1)
-    x = 1 - x - 1 / input_size[0] if shifted else 1 - x
-    return (direct + torch.stack([x, y], dim=-1)) * 0.5
-
-
 def average_simcc(direct: Tensor, mirrored: Tensor, exchange: Tensor) -> Tensor:
     """See `decode.average_simcc`."""
     x, y = mirrored.index_select(2, exchange).unbind(dim=1)
     return (direct + torch.stack([x.flip(-1), y], dim=1)) * 0.5
-
-
-def average_points(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
-    """See `decode.average_points`."""
-    points = average_coordinates(direct[..., :2], mirrored[..., :2], exchange, input_size)
-    others = (direct[..., 2:] + mirrored.index_select(1, exchange)[..., 2:]) * 0.5
-    return torch.cat([points, others], dim=-1)
-
-
-def average_mesh(direct: Tensor, mirrored: Tensor, exchange: Tensor, input_size: tuple[int, int]) -> Tensor:
-    """See `decode.average_mesh`."""
-    x, y, z = (
-        mirrored[:, :-1].reshape(mirrored.shape[0], mirrored.shape[1] // 3, 3).index_select(1, exchange).unbind(dim=-1)
-    )
-    places = torch.stack([input_size[0] - x, y, z], dim=-1).flatten(1)
-    return (direct + torch.cat([places, mirrored[:, -1:]], dim=1)) * 0.5
 
 
 def peaks(heatmaps: Tensor, variant: Variant = "mmpose0x") -> Decoded:
@@ -237,17 +212,13 @@ def _scaled(places: Tensor, x_factor: float, y_factor: float) -> Tensor:
     return torch.stack([places[..., 0] * x_factor, places[..., 1] * y_factor], dim=-1)
 
 
-def _cross(maps: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _cross(maps: Tensor, places: Tensor) -> tuple[Tensor, ...]:
     """Return values (N, K) right, left, below and above the places; beyond the border the outer pixel."""
     height, width = maps.shape[2:]
     x, y = places.long().unbind(dim=-1)
-    flat = maps.flatten(2)
-
-    def at(dx: int, dy: int) -> Tensor:
-        index = (y + dy).clamp(0, height - 1) * width + (x + dx).clamp(0, width - 1)
-        return flat.gather(2, index[..., None])[..., 0]
-
-    return at(1, 0), at(-1, 0), at(0, 1), at(0, -1)
+    columns = torch.stack([x + 1, x - 1, x, x], dim=-1).clamp(0, width - 1)
+    rows = torch.stack([y, y, y + 1, y - 1], dim=-1).clamp(0, height - 1)
+    return maps.flatten(2).gather(2, rows * width + columns).unbind(dim=-1)
 
 
 def _band(length: int, kernel: int, device: torch.device) -> Tensor:
@@ -263,15 +234,12 @@ def _band(length: int, kernel: int, device: torch.device) -> Tensor:
 def _weighted(windows: Tensor, kernel: int, axis: int) -> Tensor:
     """Blur along one axis; only sums that lie wholly in the windows are kept."""
     kept = windows.shape[axis] - kernel + 1
-    parts = (windows.narrow(axis, first, kept) * weight for first, weight in enumerate(_weights(kernel)))
-    total = next(parts)
-    for part in parts:
-        total = total + part
-    return total
+    return reduce(torch.add, (windows.narrow(axis, at, kept) * weight for at, weight in enumerate(_weights(kernel))))
 
 
 def _weights(kernel: int) -> list[float]:
-    return [float(weight) for weight in cv2.getGaussianKernel(kernel, 0)[:, 0]]
+    weights: list[float] = cv2.getGaussianKernel(kernel, 0)[:, 0].tolist()
+    return weights
 
 
 def _window(middle: Tensor, length: int, reach: int, beyond: Beyond) -> tuple[Tensor, Tensor]:

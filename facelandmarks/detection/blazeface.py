@@ -62,7 +62,7 @@ class Found(NamedTuple):
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Found":
         """Select faces, by a mask or by their places."""
-        return Found(self.boxes[which], self.points[which], self.scores[which])
+        return Found(*(part[which] for part in self))
 
 
 class BlazeFaceDetector:
@@ -122,10 +122,7 @@ def network_source(spec: BlazeFaceSpec, weights: Weights | None, access: Access)
 
 
 def anchors(grids: Sequence[tuple[int, int]]) -> Floats:
-    """Give the centres (L, 2) of the cells that the network's rows belong to.
-
-    `grids` says how many cells a side has, and how many rows each cell.
-    """
+    """Give the centres (L, 2) of the cells that the network's rows belong to; see `BlazeFaceSpec.grids`."""
     centres = []
     for side, rows in grids:
         middles = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)

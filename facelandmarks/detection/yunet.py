@@ -43,13 +43,12 @@ class YuNetDetector:
         check(image)
         long_side = max(LEAST_SIDE, enough(max(image.shape[:2]), min_face, SURE_SIDE))
         seen, scale = reduced(image, long_side)
-        if min(seen.shape[:2]) < LEAST_SIDE:
-            return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
-        with self._lock:
-            self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
-            self._net.setInputSize(seen.shape[1::-1])
-            # BGR; without a face OpenCV gives None in place of an empty array.
-            found: Any = self._net.detect(np.ascontiguousarray(seen[..., ::-1]))[1]
+        found: Any = None  # as OpenCV gives it without a face, in place of an empty array
+        if min(seen.shape[:2]) >= LEAST_SIDE:
+            with self._lock:
+                self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
+                self._net.setInputSize(seen.shape[1::-1])
+                found = self._net.detect(np.ascontiguousarray(seen[..., ::-1]))[1]  # in BGR
         rows = np.zeros((0, 15), np.float32) if found is None else found
         rows = rows[np.argsort(-rows[:, 14], kind="stable")]
         low, size = rows[:, :2], rows[:, 2:4]

@@ -175,10 +175,8 @@ class Window:
             key = cv2.waitKey(50 if wait else 1)
             closed = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
             self._ended = closed or (key & 0xFF) in KEYS_THAT_END
-            if self._ended:
-                return False
-            if not wait or key != -1:
-                return True
+            if self._ended or not wait or key != -1:
+                return not self._ended
 
     def close(self) -> None:
         """Close the window."""

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
 from facelandmarks.boxes import shared_area
-from facelandmarks.draw import FRACTION_BITS, fixed_point
+from facelandmarks.draw import FRACTION_BITS, Color, fixed_point
 from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.schemes import Contour, Scheme, mesh
-
-Colour = tuple[int, int, int]  # RGB
 
 MANY = 200  # points from which dots are small
 SMALLEST, LARGEST = 300, 2000  # sides of a drawing in pixels
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-TITLE_INK: Colour = (40, 40, 40)
+TITLE_INK: Color = (40, 40, 40)
 # Dark enough to read on white; neighbours in the list differ most.
-PALETTE: tuple[Colour, ...] = (
+PALETTE: tuple[Color, ...] = (
     (25, 90, 175), (190, 70, 15), (15, 120, 55), (135, 45, 150), (135, 95, 0), (0, 120, 130), (190, 25, 85),
 )  # fmt: skip
 SHADE = 17  # 16 shades a channel, white among them, look the same and halve the file's size
@@ -99,7 +97,7 @@ def _font_scale(scheme: Scheme, size: int) -> float:
     return size / 900 * max(0.72 - 0.0024 * len(scheme), 0.19)  # the more points, the smaller the numbers
 
 
-def _coloured(scheme: Scheme) -> list[tuple[Contour, Colour]]:
+def _coloured(scheme: Scheme) -> list[tuple[Contour, Color]]:
     """Return contours and their colours; mirror images share one."""
     sides = [frozenset((*c.points, *scheme.mirror[list(c.points)].tolist())) for c in scheme.contours]
     order = list(dict.fromkeys(sides))

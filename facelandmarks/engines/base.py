@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from facelandmarks.results import Decoded
 from facelandmarks.zoo.spec import ModelSpec
 
-Floats = NDArray[np.float32]
 # Crops uint8 (N, H, W, 3) to what `pipeline.Pipeline.decode` gives, flip test included.
 ToPoints = Callable[[NDArray[np.uint8]], Decoded]
 

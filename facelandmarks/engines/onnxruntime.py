@@ -46,8 +46,7 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        output: NDArray[np.float32] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
-        return output
+        return self.run_all(pixels)[0]
 
     def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return all outputs of a graph that has several."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -125,11 +125,7 @@ WARM_UPS = 3  # runs before capture, in which libraries choose algorithms and al
 
 
 class PointsOnDevice:
-    """Network, flip test, average and decoding, all on the device. May be called from many threads.
-
-    `forward` turns crops uint8 (N, H, W, 3) on the device into the network's output, float32. With `cuda_graphs` all of
-    it is captured once for each power of two of crops, and replayed; batches are padded.
-    """
+    """Network (`TorchEngine.forward`), flip test, average and decoding, all on the device, from any thread."""
 
     def __init__(
         self, forward: Callable[[Tensor], Tensor], spec: ModelSpec, device: torch.device, cuda_graphs: bool = False
@@ -161,29 +157,12 @@ class PointsOnDevice:
         return torch.cat([points, *(other[..., None] for other in others)], dim=-1)
 
 
-class _Graph:
-    """A captured run of a function: the tensor it reads, the graph that repeats it, and the tensor it writes."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor], crops: Tensor, pool: Any) -> None:
-        self.crops = crops
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UPS):
-                function(crops)
-        torch.cuda.current_stream().wait_stream(aside)
-        self.graph = torch.cuda.CUDAGraph()
-        # Other threads may keep using the device meanwhile.
-        with torch.cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
-            self.result = function(crops)
-
-
 class _Graphs:
-    """A function of a batch on a CUDA device, captured once for each power of two."""
+    """A function of a batch on a CUDA device, captured once for each power of two; batches are padded to that."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device) -> None:
         self._function, self._device = function, device
-        self._captured: dict[tuple[int, ...], _Graph] = {}
+        self._captured: dict[tuple[int, ...], tuple[Tensor, torch.cuda.CUDAGraph, Tensor]] = {}
         self._lock = threading.Lock()
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -194,12 +173,25 @@ class _Graphs:
         # All graphs share their memory, so a result must be fetched before the next one runs.
         with self._lock, torch.cuda.device(self._device):
             if shape not in self._captured:
-                empty = torch.zeros(shape, dtype=torch.uint8, device=self._device)
-                self._captured[shape] = _Graph(self._function, empty, self._pool)
-            captured = self._captured[shape]
-            captured.crops[:count].copy_(crops, non_blocking=True)
-            captured.graph.replay()
-            return captured.result[:count].cpu()
+                self._captured[shape] = self.capture(torch.zeros(shape, dtype=torch.uint8, device=self._device))
+            given, graph, result = self._captured[shape]
+            given[:count].copy_(crops, non_blocking=True)
+            graph.replay()
+            return result[:count].cpu()
+
+    def capture(self, crops: Tensor) -> tuple[Tensor, torch.cuda.CUDAGraph, Tensor]:
+        """Return the tensor that a captured run reads, the graph that repeats it, and the tensor that it writes."""
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UPS):
+                self._function(crops)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may keep using the device meanwhile.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            result = self._function(crops)
+        return crops, graph, result
 
 
 def batch_size(count: int) -> int:

@@ -111,9 +111,8 @@ class Udp(Classic):
     Regions are those of `Classic`, but shown from middle to middle of the outer pixels: `center - scale / 2 ..
     center + scale / 2` lies on `0 .. W - 1`, and width and height have a zoom each.
 
-    No published model runs with it. MMPose's three DeepFashion models with `udp` in their names set it where their 1.x
-    configs do not read it: what gave their published numbers is `Classic` with the decoder `argmax` (and a flip test
-    without shift). Their 0.x configs do use UDP, but 0.x never published files for them.
+    No published model runs with it. MMPose's three DeepFashion models with `udp` in their names set it where 1.x does
+    not read it: their published numbers are those of `Classic`, the decoder `argmax` and a flip test without shift.
     """
 
     def matrices(self, center: Float64, scale: Float64) -> Float64:

@@ -129,11 +129,7 @@ def _stretch(pixels: Pixels) -> Pixels:
 
 
 def _resized(
-    pixels: Pixels,
-    size: tuple[int, int],
-    table: Pixels,
-    rows: slice = slice(None),
-    columns: slice = slice(None),
+    pixels: Pixels, size: tuple[int, int], table: Pixels, rows: slice = slice(None), columns: slice = slice(None)
 ) -> Pixels:
     """Return some rows and columns of an image that gets new values and is then resized to `size` (height, width)."""
     # SciPy takes the first axis of length 3 for the channels, be it the height.

@@ -112,17 +112,8 @@ def letterbox(width: int, height: int) -> tuple[Float64, Float64]:
 
 def _maps(corners: Float32, width: int, height: int) -> tuple[Float32, Float32]:
     """Return the places in the image of the pixels of a crop with these corners: x, y (H, W), multiples of 1/32 px."""
-    # The inverse of OpenCV's map of the corners.
     target = np.array([[0, height], [0, 0], [width, 0], [width, height]], np.float32)
-    a, b, c, d, e, f, g, h, i = map(float, cv2.getPerspectiveTransform(corners, target).ravel())
-    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    scale = 1 / determinant if determinant else 0.0
-    cofactors = [
-        [e * i - f * h, c * h - b * i, b * f - c * e],
-        [f * g - d * i, a * i - c * g, c * d - a * f],
-        [d * h - e * g, b * g - a * h, a * e - b * d],
-    ]
-    matrix = np.array(cofactors) * scale
+    matrix = cv2.invert(cv2.getPerspectiveTransform(corners, target))[1]
     rows = min(_BLOCK // 2, height)
     block = min(_BLOCK * _BLOCK // rows, width)
     maps = np.empty((2, height, width), np.float32)

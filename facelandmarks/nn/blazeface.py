@@ -6,6 +6,7 @@ MediaPipe's files `face_detection_short_range.tflite` and `face_detection_full_r
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -70,13 +71,6 @@ class PReLU(nn.PReLU):
         return x + F.conv2d(below, (1 - self.weight).view(-1, 1, 1, 1), groups=self.num_parameters)
 
 
-def depthwise(channels: int, stride: int = 1) -> nn.Conv2d:
-    """Make a 3x3 convolution of each channel on its own."""
-    if stride == 1:
-        return nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-    return SameConv2d(channels, channels, 3, stride=stride, groups=channels)
-
-
 class Block(nn.Module):
     """Depthwise and pointwise convolution beside a shortcut, whose missing channels are zeros; activation at the end.
 
@@ -85,7 +79,10 @@ class Block(nn.Module):
 
     def __init__(self, given: int, made: int, stride: int, activation: Callable[[int], nn.Module]) -> None:
         super().__init__()
-        self.dw = depthwise(given, stride)
+        if stride == 1:
+            self.dw = nn.Conv2d(given, given, 3, padding=1, groups=given)
+        else:
+            self.dw = SameConv2d(given, given, 3, stride=stride, groups=given)
         self.pw = nn.Conv2d(given, made, 1)
         self.act = activation(made)
         self.stride = stride
@@ -132,36 +129,33 @@ def cells(maps: Tensor, values: int) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, values)
 
 
+def separable(given: int, made: int, stride: int = 1) -> nn.Sequential:
+    """Make a depthwise and a pointwise convolution; here both sides are padded alike, at stride 2 too."""
+    depthwise = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
+    return nn.Sequential(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
+
+
 class Bottleneck(nn.Module):
     """Two depthwise separable convolutions with few channels in between, and a shortcut around both."""
 
     def __init__(self, channels: int, narrow: int) -> None:
         super().__init__()
-        self.first, self.second = Separable(channels, narrow), Separable(narrow, channels)
+        self.first, self.second = separable(channels, narrow), separable(narrow, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
-class Separable(nn.Sequential):
-    """A depthwise and a pointwise convolution; here both sides are padded alike, at stride 2 too."""
-
-    def __init__(self, given: int, made: int, stride: int = 1) -> None:
-        depthwise = nn.Conv2d(given, given, 3, stride=stride, padding=1, groups=given)
-        super().__init__(OrderedDict(dw=depthwise, pw=nn.Conv2d(given, made, 1)))
+def bottlenecks(channels: int, narrow: int, count: int) -> nn.Sequential:
+    """Return so many blocks, one after the other."""
+    return nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(count)))
 
 
-class Down(nn.Module):
-    """Half the resolution: two separable convolutions with few channels in between, then bottlenecks."""
-
-    def __init__(self, given: int, channels: int, narrow: int, blocks: int) -> None:
-        super().__init__()
-        self.first, self.second = Separable(given, narrow, stride=2), Separable(narrow, channels)
-        self.blocks = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.blocks(F.relu(self.second(F.relu(self.first(x)))))
-        return result
+def down_step(given: int, channels: int, narrow: int, blocks: int) -> nn.Sequential:
+    """Halve the resolution: two separable convolutions with few channels in between, then bottlenecks."""
+    first, second = separable(given, narrow, stride=2), separable(narrow, channels)
+    rest = bottlenecks(channels, narrow, blocks)
+    return nn.Sequential(OrderedDict(first=first, act1=nn.ReLU(), second=second, act2=nn.ReLU(), blocks=rest))
 
 
 class Up(nn.Module):
@@ -170,7 +164,7 @@ class Up(nn.Module):
     def __init__(self, below: int, beside: int, channels: int, narrow: int, blocks: int) -> None:
         super().__init__()
         self.below, self.beside = nn.Conv2d(below, channels, 1), nn.Conv2d(beside, channels, 1)
-        self.blocks = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
+        self.blocks = bottlenecks(channels, narrow, blocks)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
         larger = F.interpolate(F.relu(self.below(below)), scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -204,17 +198,11 @@ class BlazeFaceFull(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 3, stride=2, padding=1)
-        (channels, narrow, blocks), *others = FULL_DOWN
-        self.first = nn.Sequential(*(Bottleneck(channels, narrow) for _ in range(blocks)))
-        self.down = nn.ModuleList()
-        for wider, narrow, blocks in others:
-            self.down.append(Down(channels, wider, narrow, blocks))
-            channels = wider
-        self.up = nn.ModuleList()
-        for (made, narrow, blocks), (beside, _, _) in zip(FULL_UP, FULL_DOWN[-2:0:-1], strict=True):
-            self.up.append(Up(channels, beside, made, narrow, blocks))
-            channels = made
-        self.score, self.box = Spread(channels, 1), Spread(channels, VALUES)
+        self.first = bottlenecks(*FULL_DOWN[0])
+        self.down = nn.ModuleList(down_step(given[0], *sizes) for given, sizes in pairwise(FULL_DOWN))
+        steps = zip((FULL_DOWN[-1], *FULL_UP[:-1]), FULL_DOWN[-2:0:-1], FULL_UP, strict=True)
+        self.up = nn.ModuleList(Up(below[0], beside[0], *sizes) for below, beside, sizes in steps)
+        self.score, self.box = Spread(FULL_UP[-1][0], 1), Spread(FULL_UP[-1][0], VALUES)
 
     def forward(self, x: Tensor) -> Tensor:
         levels = [self.first(F.relu(self.stem(x)))]

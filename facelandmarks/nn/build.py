@@ -149,16 +149,9 @@ def build_graph(
 
     Batch norms are folded in place. `size` is the width and height of the crops in pixels; None leaves both open.
     """
+    onnx = require("onnx", "writing an ONNX file", "onnx")
     network.eval().requires_grad_(False)
     fuse_batch_norms(network)
-    return trace(Normalised(network, mean, std, decode).eval(), size, outputs, metadata)
-
-
-def trace(
-    module: nn.Module, size: tuple[int, int] | None, outputs: tuple[str, ...], metadata: Mapping[str, str]
-) -> bytes:
-    """Return the bytes of the ONNX file of a module that takes crops uint8 (N, H, W, 3); see `build_graph`."""
-    onnx = require("onnx", "writing an ONNX file", "onnx")
     width, height = size or (256, 256)
     axes = {INPUT: {0: "n"} if size else {0: "n", 1: "height", 2: "width"}, **{name: {0: "n"} for name in outputs}}
     file = io.BytesIO()
@@ -168,7 +161,7 @@ def trace(
         # There the size of maps becomes a constant on purpose.
         warnings.filterwarnings("ignore", module="facelandmarks.nn.compact")
         torch.onnx.export(
-            module,
+            Normalised(network, mean, std, decode).eval(),
             (torch.zeros(_TRACED, height, width, 3, dtype=torch.uint8),),
             file,  # type: ignore[arg-type]
             dynamo=False,

@@ -251,19 +251,8 @@ class CompactDetectorNet(PyramidTrunk):
         return torch.cat([decode_map(level.float(), stride) for level, stride in levels], 2)
 
 
-def cells_of(height: int, width: int, strides: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return centres (L, 2) and strides (L,) of an input's cells in pixels; (0, 0) is the top-left pixel's centre."""
-    centres, sizes = [], []
-    for stride in strides:
-        rows, columns = height // stride, width // stride
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        centres.append((torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride - 0.5)
-        sizes.append(torch.full((rows * columns,), float(stride)))
-    return torch.cat(centres), torch.cat(sizes)
-
-
 def boxes_of(outputs: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
-    """Return boxes (..., L, 4), xyxy in pixels, of network outputs (..., L, 15)."""
+    """Return boxes (..., L, 4), xyxy, of network outputs (..., L, 15) of cells at `centres` (L, 2); all in pixels."""
     middle = centres + outputs[..., 1:3] * strides[:, None]
     half = outputs[..., 3:5].clamp(max=LARGEST_LOG_SIDE).exp() * (strides[:, None] * USUAL_SIDE / 2)
     return torch.cat([middle - half, middle + half], -1)

@@ -30,11 +30,8 @@ LIPS_CORNERS, LEFT_CORNERS, RIGHT_CORNERS = (61, 291), (33, 133), (362, 263)  # 
 CELL = 4.0  # pixels of the crop for a cell of the map that the regions are cut from
 
 
-class Activated(nn.Sequential):
-    """A convolution and its PReLU."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__(OrderedDict(conv=conv, act=PReLU(conv.out_channels)))
+def _activated(conv: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(conv=conv, act=PReLU(conv.out_channels)))
 
 
 def _blocks(sizes: Sequence[tuple[int, int, int]]) -> nn.Sequential:
@@ -47,7 +44,7 @@ class Head(nn.Module):
     def __init__(self, strides: Sequence[int], side: int, outputs: int) -> None:
         super().__init__()
         self.blocks = _blocks([(128, 128, stride) for stride in strides])
-        self.narrow = Activated(nn.Conv2d(128, 32, 1))
+        self.narrow = _activated(nn.Conv2d(128, 32, 1))
         self.last = Block(32, 32, 1, PReLU)
         self.out = nn.Conv2d(32, outputs, side)
 
@@ -70,7 +67,7 @@ class FaceMesh(nn.Module):
 
     def __init__(self, landmarks: int = POINTS) -> None:
         super().__init__()
-        self.stem = Activated(SameConv2d(3, 16, 3, stride=2))
+        self.stem = _activated(SameConv2d(3, 16, 3, stride=2))
         self.body = _blocks((*FEATURE_BLOCKS, *TRUNK_BLOCKS))
         self.mesh = Head(MESH_STRIDES, 3, 3 * landmarks)
         self.flag = Head(FLAG_STRIDES, 3, 1)
@@ -143,7 +140,7 @@ class FaceMeshAttention(nn.Module):
                 f"face_mesh_attention has {POINTS + 2 * IRIS} points and no other number; got {landmarks}"
             )
         super().__init__()
-        self.stem = Activated(SameConv2d(3, 16, 3, stride=2))
+        self.stem = _activated(SameConv2d(3, 16, 3, stride=2))
         self.near, self.body = _blocks(FEATURE_BLOCKS), _blocks(TRUNK_BLOCKS)
         self.mesh = Head(MESH_STRIDES, 3, 3 * POINTS)
         self.flag = nn.Conv2d(32, 1, 3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facelandmarks.nn.resnet import Bottleneck, HeatmapHead, PoseNet, bottlenecks, conv3x3
+from facelandmarks.nn.resnet import Bottleneck, PoseNet, bottlenecks, conv3x3, heatmap_head
 
 
 class BasicBlock(nn.Module):
@@ -29,10 +29,10 @@ class BasicBlock(nn.Module):
         return F.relu(x + self.bn2(self.conv2(y)))
 
 
-def down_step(channels_in: int, channels_out: int, *, relu: bool = True) -> nn.Sequential:
+def down_step(channels_in: int, channels_out: int, *after: nn.Module) -> nn.Sequential:
     """Return layers that halve the resolution."""
-    layers: list[nn.Module] = [conv3x3(channels_in, channels_out, stride=2), nn.BatchNorm2d(channels_out)]
-    return nn.Sequential(*layers, nn.ReLU()) if relu else nn.Sequential(*layers)
+    conv = conv3x3(channels_in, channels_out, stride=2)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out), *after)
 
 
 def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.Module:
@@ -44,8 +44,8 @@ def fuse_path(source: int, target: int, widths: Sequence[int], mode: str) -> nn.
         corners = None if mode == "nearest" else False  # pixel areas stay in place
         enlarge = nn.Upsample(scale_factor=2 ** (source - target), mode=mode, align_corners=corners)
         return nn.Sequential(conv, nn.BatchNorm2d(widths[target]), enlarge)
-    keep = [down_step(widths[source], widths[source]) for _ in range(target - source - 1)]
-    return nn.Sequential(*keep, down_step(widths[source], widths[target], relu=False))
+    keep = [down_step(widths[source], widths[source], nn.ReLU()) for _ in range(target - source - 1)]
+    return nn.Sequential(*keep, down_step(widths[source], widths[target]))
 
 
 class ExchangeModule(nn.Module):
@@ -69,18 +69,21 @@ class ExchangeModule(nn.Module):
         return outputs
 
 
+def exchanges(widths: Sequence[int], outputs: Sequence[int], mode: str) -> nn.Sequential:
+    """Return a stage: one module for each of the numbers of outputs."""
+    return nn.Sequential(*(ExchangeModule(widths, count, mode) for count in outputs))
+
+
 class HRNet(nn.Module):
     """The backbone: float32 (N, 3, H, W), multiples of 32, to branches at H/4, H/8, H/16, H/32.
 
-    `width` are the channels of the branch of highest resolution; each further branch has twice as many. `modules` are
-    the exchange modules of the stages with two, three and four branches. Without `all_branches` only the highest is
-    returned, and the last exchange has no paths to the others. `mode` is how lower branches are enlarged: `"bilinear"`
-    in all published face models, `"nearest"` in the original and HRNet-W48; names in a checkpoint do not show it.
+    `width` are the channels of the branch of highest resolution; each further branch has twice as many. Without
+    `all_branches` only the highest is returned, and the last exchange has no paths to the others. `mode` is how lower
+    branches are enlarged: `"bilinear"` in all published face models, `"nearest"` in the original and HRNet-W48; names
+    in a checkpoint do not show it.
     """
 
-    def __init__(
-        self, width: int, modules: Sequence[int] = (1, 4, 3), *, all_branches: bool = True, mode: str = "bilinear"
-    ) -> None:
+    def __init__(self, width: int, *, all_branches: bool = True, mode: str = "bilinear") -> None:
         super().__init__()
         widths = [width * 2**branch for branch in range(4)]
         self.conv1 = conv3x3(3, 64, stride=2)
@@ -90,33 +93,22 @@ class HRNet(nn.Module):
         self.layer1 = bottlenecks(64, 64, 4)
         expanded = 64 * Bottleneck.EXPANSION
         first = nn.Sequential(conv3x3(expanded, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
-        self.transition1 = nn.ModuleList([first, nn.Sequential(down_step(expanded, widths[1]))])
-        self.transition2 = self._new_branch(widths, 2)
-        self.transition3 = self._new_branch(widths, 3)
-        self.stage2 = self._stage(widths[:2], modules[0], mode)
-        self.stage3 = self._stage(widths[:3], modules[1], mode)
-        self.stage4 = self._stage(widths, modules[2], mode, last_outputs=4 if all_branches else 1)
-
-    @staticmethod
-    def _new_branch(widths: Sequence[int], branch: int) -> nn.ModuleList:
-        keep = (nn.Identity() for _ in range(branch))
-        return nn.ModuleList([*keep, nn.Sequential(down_step(widths[branch - 1], widths[branch]))])
-
-    @staticmethod
-    def _stage(widths: Sequence[int], count: int, mode: str, last_outputs: int | None = None) -> nn.Sequential:
-        outputs = [len(widths)] * count
-        outputs[-1] = last_outputs or len(widths)
-        return nn.Sequential(*(ExchangeModule(widths, n, mode) for n in outputs))
+        self.transition1 = nn.ModuleList([first, nn.Sequential(down_step(expanded, widths[1], nn.ReLU()))])
+        # Only the new branch has layers of its own; it starts from the lowest one.
+        self.transition2 = nn.ModuleDict({"2": nn.Sequential(down_step(widths[1], widths[2], nn.ReLU()))})
+        self.transition3 = nn.ModuleDict({"3": nn.Sequential(down_step(widths[2], widths[3], nn.ReLU()))})
+        self.stage2 = exchanges(widths[:2], [2], mode)
+        self.stage3 = exchanges(widths[:3], [3, 3, 3, 3], mode)
+        self.stage4 = exchanges(widths, [4, 4, 4 if all_branches else 1], mode)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.bn2(self.conv2(x)))
         x = self.layer1(x)
-        branches: list[Tensor] = self.stage2([path(x) for path in self.transition1])
-        for transition, stage in ((self.transition2, self.stage3), (self.transition3, self.stage4)):
-            # Only the new branch has layers of its own; it starts from the lowest one.
-            branches = stage([*branches, transition[-1](branches[-1])])
-        return branches
+        branches = self.stage2([path(x) for path in self.transition1])
+        branches = self.stage3([*branches, self.transition2["2"](branches[-1])])
+        highest_first: list[Tensor] = self.stage4([*branches, self.transition3["3"](branches[-1])])
+        return highest_first
 
 
 class ConcatHead(nn.Module):
@@ -149,8 +141,9 @@ class HRNetPose(PoseNet):
     """HRNet for poses, MMPose's DeepFashion models: heatmaps from the highest branch alone; shapes as `HRNetV2`."""
 
     def __init__(self, width: int, landmarks: int) -> None:
-        super().__init__(HRNet(width, all_branches=False, mode="nearest"), HeatmapHead(width, landmarks))
+        super().__init__(HRNet(width, all_branches=False, mode="nearest"), heatmap_head(width, landmarks))
 
     def forward(self, x: Tensor) -> Tensor:
-        heatmaps: Tensor = self.head(self.backbone(x)[0])
+        backbone, head = self
+        heatmaps: Tensor = head(backbone(x)[0])
         return heatmaps

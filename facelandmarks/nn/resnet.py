@@ -19,8 +19,7 @@ def conv3x3(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions beside a shortcut; returns four times as many channels as it works on.
 
-    The stride is in the 3x3 convolution, as in MMPose and torchvision. The paper has it in the first 1x1; weights of
-    one do not work in the other.
+    The stride is in the 3x3 convolution, as in MMPose and torchvision, not in the first 1x1 as in the paper.
     """
 
     EXPANSION = 4
@@ -51,43 +50,37 @@ def bottlenecks(channels_in: int, channels: int, count: int, stride: int = 1) ->
     return nn.Sequential(Bottleneck(channels_in, channels, stride), *more)
 
 
-class ResNet(nn.Module):
-    """The backbone without classifier: float32 (N, 3, H, W), multiples of 32, to (N, 2048, H / 32, W / 32).
-
-    `blocks` are the bottlenecks in each of the four stages; the default is ResNet-50.
-    """
+class ResNet50(nn.Sequential):
+    """The backbone without classifier: float32 (N, 3, H, W), multiples of 32, to (N, 2048, H / 32, W / 32)."""
 
     CHANNELS = 2048
 
-    def __init__(self, blocks: Sequence[int] = (3, 4, 6, 3)) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = bottlenecks(64, 64, blocks[0])
-        self.layer2 = bottlenecks(256, 128, blocks[1], stride=2)
-        self.layer3 = bottlenecks(512, 256, blocks[2], stride=2)
-        self.layer4 = bottlenecks(1024, 512, blocks[3], stride=2)
+    def __init__(self) -> None:
+        steps = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+            bn1=nn.BatchNorm2d(64),
+            relu=nn.ReLU(),
+            maxpool=nn.MaxPool2d(3, 2, 1),
+            layer1=bottlenecks(64, 64, 3),
+            layer2=bottlenecks(256, 128, 4, stride=2),
+            layer3=bottlenecks(512, 256, 6, stride=2),
+            layer4=bottlenecks(1024, 512, 3, stride=2),
+        )
+        super().__init__(steps)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return features
 
-
-class HeatmapHead(nn.Sequential):
-    """Doubles the resolution of features (N, channels, h, w) by transposed convolutions, then gives heatmaps.
+def heatmap_head(channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> nn.Sequential:
+    """Return layers that double the resolution of features (N, channels, h, w), then give heatmaps.
 
     `deconvolutions` are the channels of each transposed convolution: none for HRNet-W48, three for Simple Baselines.
     """
-
-    def __init__(self, channels: int, landmarks: int, deconvolutions: Sequence[int] = ()) -> None:
-        steps: list[nn.Module] = []
-        for width in deconvolutions:
-            conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
-            steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
-            channels = width
-        last = nn.Conv2d(channels, landmarks, 1)
-        super().__init__(OrderedDict(deconv_layers=nn.Sequential(*steps), final_layer=last))
+    steps: list[nn.Module] = []
+    for width in deconvolutions:
+        conv = nn.ConvTranspose2d(channels, width, 4, 2, 1, bias=False)
+        steps += [conv, nn.BatchNorm2d(width), nn.ReLU()]
+        channels = width
+    last = nn.Conv2d(channels, landmarks, 1)
+    return nn.Sequential(OrderedDict(deconv_layers=nn.Sequential(*steps), final_layer=last))
 
 
 class RegressionHead(nn.Module):
@@ -102,16 +95,11 @@ class RegressionHead(nn.Module):
         return points.view(-1, self.fc.out_features // 2, 2)
 
 
-class PoseNet(nn.Module):
+class PoseNet(nn.Sequential):
     """A backbone and a head: crops, float32 (N, 3, H, W), to what the head makes of the backbone's features."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.backbone, self.head = backbone, head
-
-    def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.head(self.backbone(x))
-        return output
+        super().__init__(OrderedDict(backbone=backbone, head=head))
 
 
 class DeepPose(PoseNet):
@@ -121,7 +109,7 @@ class DeepPose(PoseNet):
     """
 
     def __init__(self, landmarks: int) -> None:
-        super().__init__(ResNet(), RegressionHead(ResNet.CHANNELS, landmarks))
+        super().__init__(ResNet50(), RegressionHead(ResNet50.CHANNELS, landmarks))
 
 
 class SimpleBaseline(PoseNet):
@@ -131,4 +119,4 @@ class SimpleBaseline(PoseNet):
     """
 
     def __init__(self, landmarks: int, deconvolutions: Sequence[int] = (256, 256, 256)) -> None:
-        super().__init__(ResNet(), HeatmapHead(ResNet.CHANNELS, landmarks, deconvolutions))
+        super().__init__(ResNet50(), heatmap_head(ResNet50.CHANNELS, landmarks, deconvolutions))

@@ -85,7 +85,7 @@ class PyramidPooling(nn.Module):
         return features
 
 
-class CSPNeXt(nn.Module):
+class CSPNeXt(nn.Sequential):
     """The backbone: float32 (N, 3, H, W), multiples of 32, to (N, 16 * width, H / 32, W / 32) from the last stage.
 
     `width` are the channels of the stem (24 in tiny, 32 in small, 48 in medium), which each stage doubles; `depths` the
@@ -95,23 +95,16 @@ class CSPNeXt(nn.Module):
     EXPANSION = 16
 
     def __init__(self, width: int, depths: Sequence[int]) -> None:
-        super().__init__()
         half = width // 2
-        self.stem = nn.Sequential(conv_norm(3, half, 3, stride=2), conv_norm(half, half, 3), conv_norm(half, width, 3))
-        self.stage1 = self._stage(width * 2, depths[0])
-        self.stage2 = self._stage(width * 4, depths[1])
-        self.stage3 = self._stage(width * 8, depths[2])
-        # The last stage pools and has no shortcuts, as published.
-        self.stage4 = self._stage(width * 16, depths[3], PyramidPooling(width * 16), shortcut=False)
-
-    @staticmethod
-    def _stage(channels: int, depth: int, *between: nn.Module, shortcut: bool = True) -> nn.Sequential:
-        down = conv_norm(channels // 2, channels, 3, stride=2)
-        return nn.Sequential(down, *between, CSPLayer(channels, depth, shortcut=shortcut))
-
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
-        return features
+        stem = nn.Sequential(conv_norm(3, half, 3, stride=2), conv_norm(half, half, 3), conv_norm(half, width, 3))
+        stages = OrderedDict[str, nn.Module](stem=stem)
+        for number, depth in enumerate(depths, start=1):
+            last, channels = number == len(depths), width * 2**number
+            down = conv_norm(channels // 2, channels, 3, stride=2)
+            # The last stage pools and has no shortcuts, as published.
+            pooling = [PyramidPooling(channels)] if last else []
+            stages[f"stage{number}"] = nn.Sequential(down, *pooling, CSPLayer(channels, depth, shortcut=not last))
+        super().__init__(stages)
 
 
 class ScaleNorm(nn.Module):
@@ -127,17 +120,6 @@ class ScaleNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         root_mean_square: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.per_root
         return x / root_mean_square.clamp(min=self.SHORTEST) * self.g
-
-
-class Scale(nn.Module):
-    """Scales each feature by a learned factor."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale
 
 
 class GatedAttention(nn.Module):
@@ -156,13 +138,13 @@ class GatedAttention(nn.Module):
         self.gamma = nn.Parameter(torch.ones(2, shared))
         self.beta = nn.Parameter(torch.zeros(2, shared))
         self.o = nn.Linear(expanded, features, bias=False)
-        self.res_scale = Scale(features)
+        self.res_scale = nn.ParameterDict({"scale": torch.ones(features)})
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value, base = torch.split(F.silu(self.uv(self.ln(x))), self.parts, dim=-1)
         query, key = (base[:, :, None] * self.gamma + self.beta).unbind(2)
         weights = F.relu(query @ key.transpose(1, 2) / self.parts[2] ** 0.5).square()
-        out: Tensor = self.res_scale(x) + self.o(gate * (weights @ value))
+        out: Tensor = x * self.res_scale["scale"] + self.o(gate * (weights @ value))
         return out
 
 
@@ -194,8 +176,7 @@ class SimCCHead(nn.Module):
 class RTMPose(PoseNet):
     """Crops of 256 x 256 pixels to (N, 2, landmarks, 512): logits of places along x (0) and along y (1).
 
-    The original returns two arrays. Here they are one, so that every network has one output. `width` and `depths` are
-    those of `CSPNeXt`.
+    One array, as every network has one output; two in the original. `width` and `depths` are those of `CSPNeXt`.
     """
 
     def __init__(self, width: int, depths: Sequence[int], landmarks: int) -> None:

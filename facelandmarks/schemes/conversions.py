@@ -6,7 +6,7 @@ such here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
 from types import MappingProxyType
@@ -253,25 +253,23 @@ AFLW19_TO_POINTS5 = Conversion("aflw19", "points5", exact(7, 10, 13, 15, 17), "A
 
 # The mesh has its own definition of a face's outline and brows; points of the midline and corners are the same.
 _ON_LABELS = "300-W's labels of the 203 validation faces, and the model's own points: its errors are in it"
-_MESH_AS_68 = (
-    *near(127, 234, 93), *mean(132, 58, kind="approximate"), *mean(58, 172, kind="approximate"),
-    *near(136, 150, 176), *exact(152), *near(400, 379, 365), *mean(397, 288, kind="approximate"),
-    *mean(361, 288, kind="approximate"), *near(323, 454, 356),
-    *near(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
-    *mean(168, 6, kind="approximate"), *mean(197, 195, kind="approximate"), *near(5, 4),
-    *near(75, 97), *exact(2), *near(326, 305),
-    *exact(33), *near(160, 158), *exact(133), *near(153, 144),
-    *exact(362), *near(385, 387), *exact(263), *near(373, 380),
-    *exact(61), *near(39, 37), *exact(0), *near(267, 269), *exact(291), *near(321, 314), *exact(17), *near(84, 91),
-    *exact(78), *near(82), *exact(13), *near(312), *exact(308), *near(317), *exact(14), *near(87),
-)  # fmt: skip
 _MESH_AS_5 = (*mean(*mesh.LEFT_EYE_OUTLINE), *mean(*mesh.RIGHT_EYE_OUTLINE), *near(4), *exact(61, 291))
-_MESH_ORIGIN = "a list of points in common use, made even; the places that both layouts describe are exact"
 MESH468_TO_IBUG68 = Conversion(
     "mesh468",
     "ibug68",
-    _MESH_AS_68,
-    _MESH_ORIGIN,
+    (
+        *near(127, 234, 93), *mean(132, 58, kind="approximate"), *mean(58, 172, kind="approximate"),
+        *near(136, 150, 176), *exact(152), *near(400, 379, 365), *mean(397, 288, kind="approximate"),
+        *mean(361, 288, kind="approximate"), *near(323, 454, 356),
+        *near(70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
+        *mean(168, 6, kind="approximate"), *mean(197, 195, kind="approximate"), *near(5, 4),
+        *near(75, 97), *exact(2), *near(326, 305),
+        *exact(33), *near(160, 158), *exact(133), *near(153, 144),
+        *exact(362), *near(385, 387), *exact(263), *near(373, 380),
+        *exact(61), *near(39, 37), *exact(0), *near(267, 269), *exact(291), *near(321, 314), *exact(17), *near(84, 91),
+        *exact(78), *near(82), *exact(13), *near(312), *exact(308), *near(317), *exact(14), *near(87),
+    ),
+    "a list of points in common use, made even; the places that both layouts describe are exact",
     Residuals(
         (
             5.5, 6.0, 7.9, 6.0, 6.5, 5.6, 8.1, 6.6, 4.3, 6.5, 8.0, 5.8, 7.0, 6.6, 8.4, 6.4, 5.6,
@@ -287,12 +285,10 @@ MESH468_TO_POINTS5 = Conversion(
     "mesh468", "points5", _MESH_AS_5, _FIVE, Residuals((1.2, 1.3, 2.3, 1.8, 2.0), faces=203, data=_ON_LABELS)
 )
 MESH478_TO_MESH468 = Conversion("mesh478", "mesh468", exact(*range(mesh.POINTS)), "the irises left out")
-MESH478_TO_IBUG68 = Conversion(
-    "mesh478",
-    "ibug68",
-    _MESH_AS_68,
-    _MESH_ORIGIN,
-    Residuals(
+MESH478_TO_IBUG68 = replace(
+    MESH468_TO_IBUG68,
+    source="mesh478",
+    residuals=Residuals(
         (
             5.4, 6.0, 8.0, 6.0, 6.4, 5.4, 7.7, 6.1, 3.7, 5.9, 7.6, 5.6, 6.9, 6.6, 8.4, 6.5, 5.4,
             3.6, 2.8, 4.1, 4.4, 4.1, 3.8, 3.7, 3.4, 2.7, 3.6, 2.9, 4.3, 3.4, 2.4, 2.0, 1.8, 1.9, 1.7, 2.0,

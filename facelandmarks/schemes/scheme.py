@@ -104,6 +104,23 @@ def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
     return Contour(name, tuple(range(first, last + 1)), closed)
 
 
+def _facing(*runs: tuple[int, int, int]) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of runs (first, last, count): first and last, the points after and before them, and so on."""
+    return tuple((first + i, last - i) for first, last, count in runs for i in range(count))
+
+
+def _clothes(kind: str, parts: tuple[str, ...], contours: tuple[Contour, ...]) -> Scheme:
+    """Return a scheme of DeepFashion; each of the parts has a left point and then a right one."""
+    return Scheme(
+        name=f"deepfashion_{kind}",
+        contours=contours,
+        pairs=tuple((2 * part, 2 * part + 1) for part in range(len(parts))),
+        source=f"DeepFashion, {kind} clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_{kind}.py, the same in "
+        "0.29.0",
+        published_names=tuple(f"{side} {part}" for part in parts for side in ("left", "right")),
+    )
+
+
 # fmt: off
 AFLW19 = Scheme(
     name="aflw19",
@@ -111,8 +128,7 @@ AFLW19 = Scheme(
         _run("brow_left", 0, 2), _run("brow_right", 3, 5), _run("eye_left", 6, 8), _run("eye_right", 9, 11),
         _run("nose", 12, 14), _run("mouth", 15, 17), Contour("chin", (18,)),
     ),
-    pairs=((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9), (12, 14), (15, 17)),
-    normaliser=None,
+    pairs=_facing((0, 5, 3), (6, 11, 3), (12, 14, 1), (15, 17, 1)),
     source="AFLW without the ears; MMPose 1.3.2 configs/_base_/datasets/aflw.py, the same in 0.29.0 and official HRNet",
     named=_named(6, 8, 9, 11, 13, 15, 17, 18),
     box_convention="tight_no_jaw",
@@ -143,11 +159,9 @@ IBUG68 = Scheme(
         _run("eye_left", 36, 41, closed=True), _run("eye_right", 42, 47, closed=True),
         _run("lips_outer", 48, 59, closed=True), _run("lips_inner", 60, 67, closed=True),
     ),
-    pairs=(
-        (0, 16), (1, 15), (2, 14), (3, 13), (4, 12), (5, 11), (6, 10), (7, 9),
-        (17, 26), (18, 25), (19, 24), (20, 23), (21, 22), (31, 35), (32, 34),
-        (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),
-        (48, 54), (49, 53), (50, 52), (55, 59), (56, 58), (60, 64), (61, 63), (65, 67),
+    pairs=_facing(
+        (0, 16, 8), (17, 26, 5), (31, 35, 2), (36, 45, 4), (40, 47, 2), (48, 54, 3), (55, 59, 2), (60, 64, 2),
+        (65, 67, 1),
     ),
     normaliser=(36, 45),
     source="300-W; pairs as in MMPose 1.3.2 configs/_base_/datasets/300w.py, the same in 0.29.0 and official HRNet",
@@ -159,11 +173,7 @@ _UPPER_CONTOURS = (
     _run("jaw", 0, 32), _run("brow_left", 33, 41, closed=True), _run("brow_right", 42, 50, closed=True),
     _run("nose_bridge", 51, 54),
 )
-_UPPER_PAIRS = (
-    (0, 32), (1, 31), (2, 30), (3, 29), (4, 28), (5, 27), (6, 26), (7, 25),
-    (8, 24), (9, 23), (10, 22), (11, 21), (12, 20), (13, 19), (14, 18), (15, 17),
-    (33, 46), (34, 45), (35, 44), (36, 43), (37, 42), (38, 50), (39, 49), (40, 48), (41, 47),
-)
+_UPPER_PAIRS = ((0, 32, 16), (33, 46, 5), (38, 50, 4))
 
 WFLW98 = Scheme(
     name="wflw98",
@@ -174,10 +184,9 @@ WFLW98 = Scheme(
         _run("lips_outer", 76, 87, closed=True), _run("lips_inner", 88, 95, closed=True),
         Contour("pupil_left", (96,)), Contour("pupil_right", (97,)),
     ),
-    pairs=(
-        *_UPPER_PAIRS, (55, 59), (56, 58),
-        (60, 72), (61, 71), (62, 70), (63, 69), (64, 68), (65, 75), (66, 74), (67, 73),
-        (76, 82), (77, 81), (78, 80), (83, 87), (84, 86), (88, 92), (89, 91), (93, 95), (96, 97),
+    pairs=_facing(
+        *_UPPER_PAIRS, (55, 59, 2), (60, 72, 5), (65, 75, 3), (76, 82, 3), (83, 87, 2), (88, 92, 2), (93, 95, 1),
+        (96, 97, 1),
     ),
     normaliser=(60, 72),
     source="WFLW; MMPose 1.3.2 configs/_base_/datasets/wflw.py, the same in 0.29.0 and official HRNet",
@@ -194,10 +203,9 @@ LAPA106 = Scheme(
         _run("lips_outer", 84, 95, closed=True), _run("lips_inner", 96, 103, closed=True),
         Contour("pupil_left", (104,)), Contour("pupil_right", (105,)),
     ),
-    pairs=(
-        *_UPPER_PAIRS, (55, 65), (56, 64), (57, 63), (58, 62), (59, 61),
-        (66, 79), (67, 78), (68, 77), (69, 76), (70, 75), (71, 82), (72, 81), (73, 80), (74, 83),
-        (84, 90), (85, 89), (86, 88), (91, 95), (92, 94), (96, 100), (97, 99), (101, 103), (104, 105),
+    pairs=_facing(
+        *_UPPER_PAIRS, (55, 65, 5), (66, 79, 5), (71, 82, 3), (74, 83, 1), (84, 90, 3), (91, 95, 2), (96, 100, 2),
+        (101, 103, 1), (104, 105, 1),
     ),
     normaliser=(66, 79),
     source="LaPa; MMPose 1.3.2 configs/_base_/datasets/lapa.py",
@@ -210,47 +218,32 @@ POINTS5 = Scheme(
         Contour("eye_left", (0,)), Contour("eye_right", (1,)), Contour("nose", (2,)), Contour("mouth", (3, 4)),
     ),
     pairs=((0, 1), (3, 4)),
-    normaliser=None,
     source="the five points of MTCNN, RetinaFace and ArcFace; no model here has them, `convert` makes them",
     named=MappingProxyType({"nose_tip": 2, "mouth_left": 3, "mouth_right": 4}),
 )
 
-DEEPFASHION_UPPER = Scheme(
-    name="deepfashion_upper",
-    contours=(
+DEEPFASHION_UPPER = _clothes(
+    "upper",
+    ("collar", "sleeve", "hem"),
+    (
         Contour("collar", (0, 1)), Contour("sleeve_left", (0, 2)), Contour("sleeve_right", (1, 3)),
         Contour("hem", (4, 5)),
     ),
-    pairs=((0, 1), (2, 3), (4, 5)),
-    normaliser=None,
-    source="DeepFashion, upper clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_upper.py, the same in 0.29.0",
-    published_names=("left collar", "right collar", "left sleeve", "right sleeve", "left hem", "right hem"),
 )
-
-DEEPFASHION_LOWER = Scheme(
-    name="deepfashion_lower",
-    contours=(
+DEEPFASHION_LOWER = _clothes(
+    "lower",
+    ("waistline", "hem"),
+    (
         Contour("waistline", (0, 1)), Contour("hem", (2, 3)),
         Contour("side_left", (0, 2)), Contour("side_right", (1, 3)),
     ),
-    pairs=((0, 1), (2, 3)),
-    normaliser=None,
-    source="DeepFashion, lower clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_lower.py, the same in 0.29.0",
-    published_names=("left waistline", "right waistline", "left hem", "right hem"),
 )
-
-DEEPFASHION_FULL = Scheme(
-    name="deepfashion_full",
-    contours=(
+DEEPFASHION_FULL = _clothes(
+    "full",
+    ("collar", "sleeve", "waistline", "hem"),
+    (
         Contour("collar", (0, 1)), Contour("sleeve_left", (0, 2)), Contour("sleeve_right", (1, 3)),
         Contour("waistline", (4, 5)), Contour("hem", (6, 7)),
-    ),
-    pairs=((0, 1), (2, 3), (4, 5), (6, 7)),
-    normaliser=None,
-    source="DeepFashion, full clothes; MMPose 1.3.2 configs/_base_/datasets/deepfashion_full.py, the same in 0.29.0",
-    published_names=(
-        "left collar", "right collar", "left sleeve", "right sleeve",
-        "left waistline", "right waistline", "left hem", "right hem",
     ),
 )
 
@@ -262,11 +255,7 @@ ANIME28 = Scheme(
         _run("eye_right_upper", 17, 19), _run("eye_right_lower", 20, 22),
         Contour("nose", (23,)), _run("mouth", 24, 27, closed=True),
     ),
-    pairs=(
-        (0, 4), (1, 3), (5, 10), (6, 9), (7, 8),
-        (11, 19), (12, 18), (13, 17), (14, 22), (15, 21), (16, 20), (24, 26),
-    ),
-    normaliser=None,
+    pairs=_facing((0, 4, 2), (5, 10, 3), (11, 19, 3), (14, 22, 3), (24, 26, 1)),
     source="anime-face-detector 7bcc2ae configs/mmpose/hrnetv2.py",
 )
 
