@@ -43,7 +43,7 @@ def import_hub() -> Any:
 def download(url: str, access: Access, revision: str | None = None, most: int = MOST_BYTES) -> tuple[Path, str]:
     """Return where the hub's cache has the file of an `hf://` address, and its commit; it is fetched if need be.
 
-    `revision` takes the place of the address's own; a file of more than `most` bytes is not fetched.
+    `revision` replaces the address's own; a file of more than `most` bytes is not fetched.
     """
     hub = import_hub()
     repository, file, own = hub_parts(url)
@@ -76,10 +76,7 @@ def _endpoint(hub: Any) -> str:
 
 
 def upload(folder: Path, url: str, message: str, *, private: bool | None = None) -> str:
-    """Commit the files of a folder to the repository of an `hf://` address, which is made if it is missing.
-
-    The address of the commit is returned.
-    """
+    """Commit a folder to the repository of an `hf://` address, made if it is missing; return the commit's address."""
     hub = import_hub()
     repository, _, revision = hub_parts(url, need_path=False)
     if is_offline():
@@ -123,7 +120,7 @@ class HubPin:
 
 
 def pin_path(url: str, folder: Path) -> Path:
-    """Return where the pin of a repository and revision is, whatever file of it the address names."""
+    """Return where the pin of an address's repository and revision is."""
     repository, _, revision = hub_parts(url, need_path=False)
     key = sha256(f"{repository}@{revision or 'main'}".encode()).hexdigest()[:16]
     return Place(folder, f"hub.{repository.replace('/', '.')[:100]}.{key}").pin
@@ -132,8 +129,7 @@ def pin_path(url: str, folder: Path) -> Path:
 def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:
     """Return the file of an address and its SHA-256, which are those of the first use, or a `ChecksumError`.
 
-    Until the pin is removed, a revision means the commit that it was at first; with the file in the hub's cache, no
-    socket is opened.
+    Until the pin is removed, a revision means the commit that it was at first.
     """
     place, (_, file, revision) = pin_path(url, access.folder), hub_parts(url)
     pin = read_hub_pin(place)
