@@ -198,7 +198,7 @@ def _fetch(
 
     problems: list[DownloadError] = []
     for source in sources:
-        for last in (False, True):
+        for _ in range(2):
             put_together = False
             try:
                 put_together = bring(source, place, record.bytes, access, limits or Limits())
@@ -210,7 +210,7 @@ def _fetch(
                     raise  # of the disk: another source does not help
                 problems.append(error)
             _LOG.info("%s", problems[-1])
-            if last or not put_together:  # a file of two transfers may be wrong by that alone
+            if not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)

@@ -6,9 +6,8 @@ What the manifest does not name is pinned at first use: the commit of the revisi
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -111,14 +110,6 @@ def _errors(what: str, offline: bool = False, progress: bool | None = None) -> I
             bars.enable_progress_bars()
 
 
-@dataclass(frozen=True)
-class HubPin:
-    """What was accepted of a repository at first use."""
-
-    commit: str
-    files: Mapping[str, str]  # SHA-256 by path
-
-
 def pin_path(url: str, folder: Path) -> Path:
     """Return where the pin of an address's repository and revision is."""
     repository, _, revision = hub_parts(url, need_path=False)
@@ -132,10 +123,9 @@ def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]
     Until the pin is removed, a revision means the commit that it was at first.
     """
     place, (_, file, revision) = pin_path(url, access.folder), hub_parts(url)
-    pin = read_hub_pin(place)
-    path, commit = download(url, access, pin.commit if pin else revision, most)
-    digest = sha256_of(path)
-    known = pin.files.get(file) if pin else None
+    pin = read_hub_pin(place) or {"commit": revision, "files": {}}
+    path, commit = download(url, access, pin["commit"], most)
+    digest, known = sha256_of(path), pin["files"].get(file)
     if known is not None and known != digest:
         raise ChecksumError(
             f"{url} has changed: the SHA-256 of {file} at commit {commit} is {digest}, but {known} was pinned at first "
@@ -143,7 +133,7 @@ def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]
         )
     if known is None:
         _LOG.warning("%s is not in the manifest: commit %s, SHA-256 %s, pinned from now on", url, commit, digest)
-        files = {**(pin.files if pin else {}), file: digest}
+        files = {**pin["files"], file: digest}
         document = {"schema": PIN_SCHEMA, "address": repository_of(url), "commit": commit, "files": files}
         try:
             access.folder.mkdir(parents=True, exist_ok=True)
@@ -159,14 +149,14 @@ def repository_of(url: str) -> str:
     return f"{HUB}{repository}" + (f"@{revision}" if revision else "")
 
 
-def read_hub_pin(path: Path) -> HubPin | None:
-    """Read a pin, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
+def read_hub_pin(path: Path) -> dict[str, Any] | None:
+    """Read the fields of a pin, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
     try:
-        fields = parse_json(path.read_bytes())
+        fields: dict[str, Any] = parse_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise ChecksumError(f"{path} is damaged; if you did not change it, remove it: {error}") from error
     if problem := first_problem(fields, _RULES):
         raise ChecksumError(f"{path} is damaged; if you did not change it, remove it: {problem}")
-    return HubPin(fields["commit"], fields["files"])
+    return fields
