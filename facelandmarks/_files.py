@@ -40,10 +40,9 @@ def decode_text(data: bytes, errors: str = "strict") -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text holds; bytes may be UTF-8, -16 or -32, and any text may have a byte order mark.
+    """Return what a JSON text holds, in UTF-8, -16 or -32, with a byte order mark or without.
 
-    `ValueError` if it is not JSON, is nested too deep for Python, or holds a whole number beyond 64 bits, which would
-    raise errors of other kinds in arithmetic.
+    `ValueError` if it is none, is nested too deep, or has a whole number beyond 64 bits, on which arithmetic may fail.
     """
 
     def whole_number(digits: str) -> int:
@@ -74,7 +73,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all (`whole_file`)."""
+    """Write a file whole or not at all."""
     with whole_file(path) as partial, partial.open("xb") as file:
         file.write(content)
 

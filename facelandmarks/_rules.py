@@ -15,6 +15,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
+def of_type(*types: type) -> Accepts:
+    """Accept values of these types, whatever they hold."""
+    return lambda value: isinstance(value, types)
+
+
 def or_null(accepts: Accepts) -> Accepts:
     """Accept null, too."""
     return lambda value: value is None or accepts(value)

@@ -1,18 +1,17 @@
 """Text that other programs read <-> plain records, as `Landmarks.to_dict` gives them: COCO, CSV, `.pts`.
 
 COCO keypoints: one document for any number of images. Coordinates count from 0, the centre of the top-left pixel, as
-MMPose reads them. `score` is the score of the box. Where COCO has no field for something, the document has one of our
-own, which other readers ignore: `detector` of an image, `keypoint_scores` of a face, those of `CARRIED` that it has.
+MMPose reads them; `score` is that of the box. Other readers ignore fields that COCO does not have: `detector` of an
+image, `keypoint_scores` of a face, those of `CARRIED` that it has.
 
-CSV: one line per face.
-
-`.pts`, the files of 300-W: the points of one face, counted from 1 (the centre of the top-left pixel is 1, 1).
+CSV: one line per face. `.pts`, the files of 300-W: the points of one face, counted from 1.
 """
 
 import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, pairwise
 from typing import TYPE_CHECKING, Any
@@ -35,10 +34,7 @@ LABELLED = 2  # COCO's flag of a point that is there and visible; 0 is one witho
 
 
 def to_coco(records: Mapping[str, Mapping[str, Any]], scheme: Scheme | None = None) -> str:
-    """Return the document of images by file name; `InvalidOptionError` if their schemes differ or there is no image.
-
-    `scheme` is that of your own points, which the records only name.
-    """
+    """Return the document of images by file name, all of one scheme (`scheme`: your own), or `InvalidOptionError`."""
     schemes = {record["scheme"] for record in records.values()}
     if len(schemes) != 1:
         raise InvalidOptionError(f"one document holds the points of one scheme; got {sorted(schemes)}")
@@ -89,8 +85,8 @@ def from_coco(text: str, own: Scheme | None = None) -> dict[str, dict[str, Any]]
         scheme = next((scheme.name for scheme in known if scheme.names == names), None)
         if scheme is None:
             raise InvalidOptionError(f"no scheme here has these {len(names)} points: {', '.join(names[:3])}, ...")
-        _check_unlike([image["id"] for image in images])
-        _check_unlike([str(image["file_name"]) for image in images])
+        _check_unlike(image["id"] for image in images)
+        _check_unlike(str(image["file_name"]) for image in images)
         faces: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
         for annotation in document["annotations"]:
             faces[annotation["image_id"]].append(_coco_face(annotation))
@@ -108,10 +104,10 @@ def from_coco(text: str, own: Scheme | None = None) -> dict[str, dict[str, Any]]
         raise InvalidOptionError(f"this is not a COCO document of faces: {type(error).__name__}: {error}") from error
 
 
-def _check_unlike(names: Sequence[Any]) -> None:
-    twice = sorted({str(name) for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise ValueError(f"two images are called {twice[0]!r:.99}")
+def _check_unlike(names: Iterable[Any]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"two images are called {str(name)!r:.99}")
 
 
 def _coco_face(annotation: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,10 +130,7 @@ DETECTOR_POINTS = tuple(f"detector_{axis}_{index}" for index in range(5) for axi
 
 
 def rows_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one row per face: its number, its fields, and those of the image.
-
-    An image without faces has one row, in which all that belongs to a face is None.
-    """
+    """Yield a row per face: its number, its fields, and the image's; one without a face (None) if there are none."""
     image = {name: record[name] for name in IMAGE}
     nothing = dict.fromkeys(("face", "box", "box_score", "points", "scores", *CARRIED))
     for face in [{"face": number, **face} for number, face in enumerate(record["faces"])] or [nothing]:
@@ -173,15 +166,10 @@ def cells(row: Mapping[str, Any], landmarks: int, carried: Sequence[str] = ()) -
 
 
 def to_csv(record: Mapping[str, Any], landmarks: int) -> str:
-    """Return the table of one image whose faces have so many points.
-
-    It has columns for a field of `CARRIED` where the faces have it, and one line without a face if there are none.
-    """
-    carried = carried_by([record])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns(landmarks, carried))
-    writer.writerows(cells(row, landmarks, carried) for row in rows_of(record))
+    """Return the table of one image whose faces have so many points; one line without a face if there are none."""
+    carried, text = carried_by([record]), io.StringIO()
+    lines = (cells(row, landmarks, carried) for row in rows_of(record))
+    csv.writer(text, lineterminator="\n").writerows([columns(landmarks, carried), *lines])
     return text.getvalue()
 
 
@@ -264,8 +252,8 @@ def from_pts(text: str, count: int) -> NDArray[np.float64]:
 def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Parse the points of a face, in any dialect of `.pts`.
 
-    The header (`version`, `n_points`), the braces and commas may be there or not; rows are `x y`, `x y visible` (0 or
-    1), or `number x y visible` (True or False). `InvalidOptionError` names the line of another kind.
+    Header, braces and commas may be missing; rows are `x y`, `x y visible` (0 or 1), or `number x y visible` (True or
+    False). `InvalidOptionError` names the line of another kind.
 
     Returns points (K, 2) in pixels **as the file counts them**, from 1 in 300-W, and which are visible (K,): all,
     without flags. Rows with numbers, which count from 1, go to their places; a place without a row is NaN and false.
@@ -295,10 +283,8 @@ def _parse_row(words: list[str], line: int) -> tuple[int | None, NDArray[np.floa
     flag = _FLAGS.get(words[-1]) if len(words) in (3, 4) else True
     numbered = len(words) == 4
     if len(words) not in (2, 3, 4) or flag is None or (numbered and not _PLACE.fullmatch(words[0])):
-        found = repr(" ".join(words))
-        raise InvalidOptionError(
-            f"line {line}: expected 'x y', 'x y 0/1' or 'number x y True/False', found {found:.99}"
-        )
+        expected = "'x y', 'x y 0/1' or 'number x y True/False'"
+        raise InvalidOptionError(f"line {line}: expected {expected}, found {' '.join(words)!r:.99}")
     try:
         point = np.array([float(word) for word in words[numbered : numbered + 2]])
     except ValueError as error:

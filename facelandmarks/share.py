@@ -1,7 +1,4 @@
-"""Write a model as a folder or as a repository of the Hub, from which `load_model` loads it on any machine.
-
-With it goes its card, as the Hub shows it: licences, terms, published numbers; and the page of a mirror.
-"""
+"""Write a model and its card as a folder or a repository of the Hub, for `load_model`; and the page of a mirror."""
 
 import os
 import re
@@ -21,7 +18,7 @@ from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights import manifest
 from facelandmarks.weights.bundle import document_of, write_mirror
 from facelandmarks.weights.cache import USUAL, Access
-from facelandmarks.weights.hub import import_hub
+from facelandmarks.weights.hub import import_hub, upload
 from facelandmarks.weights.load import (
     CONFIG,
     NOT_STATED,
@@ -39,14 +36,8 @@ from facelandmarks.zoo.own import WEIGHTS, spec_from_dict, spec_to_dict
 from facelandmarks.zoo.spec import ModelSpec
 
 CARD = "README.md"
-# What holds for the published file and not for the one that is written.
-_CONVERTED: dict[str, Any] = {
-    "name": WEIGHTS,
-    "dialect": "safetensors",
-    "asset": False,
-    **dict.fromkeys(("sources", "pages", "same_tensors"), ()),
-    **dict.fromkeys(("sha256_prefix", "prefix_trust", "git_blob_sha1")),
-}
+# What holds for the published file and for the one that is written.
+_KEPT = ("licence", "training_data", "papers", "source", "published", "notes")
 
 
 def write_model(
@@ -88,8 +79,8 @@ def write_model(
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / WEIGHTS) as partial:
         write_tensors(state, partial)
-    path = folder / WEIGHTS
-    written = replace(file, **_CONVERTED, bytes=path.stat().st_size, sha256=sha256_of(path))
+    path, kept = folder / WEIGHTS, {key: getattr(file, key) for key in _KEPT}
+    written = FileRecord(name=WEIGHTS, dialect="safetensors", bytes=path.stat().st_size, sha256=sha256_of(path), **kept)
     own = Path(weights).name if isinstance(weights, str | os.PathLike) else "tensors"
     made_from = {"file": file.name if weights is None else own, "sha256": found.sha256}
     config = write_config(spec, document_of([written], manifest), made_from, f"facelandmarks-zoo {__version__}")
@@ -99,13 +90,10 @@ def write_model(
 
 
 def push_model(name: Name, address: str, *, private: bool | None = None, **options: Any) -> str:
-    """Write a model to a repository of the Hub (`hf://owner/repository`), which is made if it is missing.
+    """Write a model to a repository of the Hub (`hf://owner/repository`), made if missing; return the commit's address.
 
-    Other parameters are those of `write_model`. The address of the commit is returned; `DownloadError` if the Hub
-    refuses, for want of a token, say.
+    Other parameters are those of `write_model`. `DownloadError` if the Hub refuses, for want of a token, say.
     """
-    from facelandmarks.weights.hub import upload
-
     check_address(address)
     with tempfile.TemporaryDirectory() as folder:
         write_model(name, folder, address=address, **options)
@@ -113,12 +101,7 @@ def push_model(name: Name, address: str, *, private: bool | None = None, **optio
 
 
 def push_mirror(files: Sequence[tuple[FileRecord, Path]], address: str, *, private: bool | None = None) -> str:
-    """Write verified files by name, their manifest and a page on them to a repository, which may serve as a mirror.
-
-    The address of the commit is returned; errors as in `push_model`.
-    """
-    from facelandmarks.weights.hub import upload
-
+    """Write verified files, their manifest and a page to a repository, as a mirror; the rest is as in `push_model`."""
     check_address(address)
     with tempfile.TemporaryDirectory() as folder:
         records = write_mirror(Path(folder), files)
@@ -245,9 +228,5 @@ def mirror_page(records: Sequence[FileRecord], manifest: Manifest, address: str)
     yaml = import_hub().ModelCardData(
         license="other", license_name="several-with-terms-of-the-training-data", pipeline_tag=TASK
     )
-    return (
-        f"---\n{yaml.to_yaml()}\n---\n\n"
-        + MIRROR.format(address=address)
-        + "\n".join(rows)
-        + f"\n\n{TERMS}\n\n{bound}\n"
-    )
+    table = MIRROR.format(address=address) + "\n".join(rows)
+    return f"---\n{yaml.to_yaml()}\n---\n\n{table}\n\n{TERMS}\n\n{bound}\n"

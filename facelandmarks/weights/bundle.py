@@ -1,7 +1,6 @@
 """Pack verified files into one zip for machines without network, or lay them out in a folder that serves as a mirror.
 
-A bundle holds files by name and a manifest of them with full digests. Where it is unpacked, the manifest in force there
-is trusted, and the bundle's digests must hold in addition.
+Where a bundle is unpacked, the manifest in force there is trusted; the digests in its own must hold in addition.
 """
 
 import json
@@ -37,10 +36,7 @@ def write_bundle(out: Path, files: Sequence[tuple[manifest.FileRecord, Path]]) -
 
 
 def write_mirror(folder: Path, files: Sequence[tuple[manifest.FileRecord, Path]]) -> list[manifest.FileRecord]:
-    """Lay out verified files by name in a folder, with their manifest; return their records with full digests.
-
-    A file that is there already with the right bytes stays; each is there whole or not at all.
-    """
+    """Lay out verified files by name in a folder, with their manifest; return their records with full digests."""
     folder.mkdir(parents=True, exist_ok=True)
     records = lock_records(files)
     for record, (_, path) in zip(records, files, strict=True):
@@ -78,8 +74,8 @@ def document_of(records: Sequence[manifest.FileRecord], known: manifest.Manifest
 def unpack_bundle(path: Path, folder: Path) -> list[Path]:
     """Take the files of a bundle into the cache `folder`, and return where they are there.
 
-    A `CheckpointError` means that it is not a bundle, or holds paths, links or files that the manifest in force does
-    not know, and that none of its files was taken.
+    `CheckpointError`, and none is taken, if it is no bundle, or holds paths, links or files that the manifest in force
+    does not know.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -120,16 +116,13 @@ def read_digests(path: Path, archive: zipfile.ZipFile, members: Mapping[str, zip
         raise CheckpointError(f"{path}: its {manifest.NAME} is damaged: {error}") from error
     manifest.check_manifest(document, path)
     digests = {name: fields["sha256"] for name, fields in document["files"].items()}
-    unknown = sorted(digests.keys() - manifest.load_manifest().files.keys())
-    if unknown:
+    if unknown := sorted(digests.keys() - manifest.load_manifest().files.keys()):
         raise CheckpointError(
             f"{path} holds {unknown[0]}, which the manifest does not know; to trust the bundle's own manifest, unpack "
             f"{manifest.NAME} and name it by FACELANDMARKS_MANIFEST"
         )
-    different = sorted(digests.keys() ^ (members.keys() - {manifest.NAME})) or [
-        n for n, d in digests.items() if d is None
-    ]
-    if different:
+    bare = {name for name, digest in digests.items() if digest is None}
+    if different := sorted(bare | (digests.keys() ^ (members.keys() - {manifest.NAME}))):
         raise CheckpointError(
             f"{path}: {different[0]} is not both in the bundle and, with its SHA-256, in its manifest"
         )

@@ -127,6 +127,13 @@ def disk_errors(place: Place) -> Iterator[None]:
         ) from error
 
 
+def drop(place: Place) -> None:
+    """Remove a partial file and its origin."""
+    with disk_errors(place):
+        place.partial.unlink(missing_ok=True)
+        place.partial_origin.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Pin:
     """The facts of a file when it was accepted, and why it was."""

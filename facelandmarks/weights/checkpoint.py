@@ -1,7 +1,6 @@
 """Read checkpoint files, safely, and put their tensors into networks, strictly.
 
-No code in a file is ever run: pickles go through PyTorch's restricted unpickler, and other content of checkpoints
-(records of the training) becomes inert objects that do nothing. A file that cannot be read, names code, or holds
+No code in a file is ever run (`facelandmarks.weights.wrapped`). A file that cannot be read, names code, or holds
 anything but a network's tensors is a `CheckpointError`.
 """
 
@@ -31,8 +30,6 @@ Candidates = Callable[[], Mapping[str, Shapes]]
 
 PREPROCESSOR = "data_preprocessor."  # mean and standard deviation, in some old MMPose 1.x files
 ENOUGH_ALIKE = 0.5  # share of equal tensors from which a file looks like a model
-
-
 SCALE = ".scale"  # of a built-in model: ends the name of the float32 scale per output channel of an int8 tensor
 # What PyTorch raises depends on where a file is broken.
 BROKEN_FILE = (OSError, EOFError, zipfile.BadZipFile, struct.error, MemoryError)
@@ -40,21 +37,19 @@ BROKEN_CONTENT = (RuntimeError, ValueError, LookupError, TypeError, AttributeErr
 
 
 def read_torch(path: Path) -> Mapping[str, Any]:
-    """Read the tensors by name of a file written by `torch.save`, in either of its formats.
+    """Read the tensors by name of a file written by `torch.save`, in either of its formats (`find_tensors`).
 
-    It is a state dict, bare or inside of other dictionaries (`find_tensors`). (In MMPose files with an exponential
-    average, "state_dict" is the average, and "ema_state_dict", despite its name, is not.)
+    In MMPose files with an exponential average, "state_dict" is the average; "ema_state_dict", despite its name, not.
     """
     try:
-        packed = None
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                packed = next((info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED), None)
-        if packed:  # it can unpack to any size
-            raise CheckpointError(
-                f"{path} has compressed parts, as no checkpoint of PyTorch has (first: {packed.filename!r}, "
-                f"{packed.compress_size} bytes for {packed.file_size}); it was refused"
-            )
+                packed = [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+            if packed:  # they can unpack to any size
+                raise CheckpointError(
+                    f"{path} has compressed parts, as no checkpoint of PyTorch has (first: {packed[0].filename!r}, "
+                    f"{packed[0].compress_size} bytes for {packed[0].file_size}); it was refused"
+                )
         content = load_inert(path)
     except CheckpointError:
         raise
@@ -93,12 +88,10 @@ def read_shapes(path: Path) -> Shapes:
 
 
 def load_packed(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the tensors of a built-in model, by name: an ONNX file whose int8 initializers have float32 scales.
+    """Read the tensors of a built-in model, by name: an ONNX file that `examples/train_compact/export.py` wrote.
 
-    ONNX Runtime opens such a file as it is; its graph expands the weights (Cast, Mul), normalises pixels, and decodes.
     The initializers have the names of the PyTorch module with its batch norms folded; an int8 tensor `NAME` stands for
-    `NAME * NAME.scale`. Names without a dot are not the network's. `examples/train_compact/export.py` writes such
-    files.
+    `NAME * NAME.scale`, as the graph expands it. Names without a dot are not the network's.
     """
     onnx = require("onnx", f"reading {path} into PyTorch", "onnx")
     from google.protobuf.message import DecodeError
@@ -184,13 +177,9 @@ def load_state(
     model: str,
     check: Callable[[Shapes, Shapes], None] | None = None,
 ) -> None:
-    """Copy tensors into a network, called `model` in messages; every name and shape must fit.
-
-    `check` raises if the wanted and the given shapes differ; None: `check_shapes`.
-    """
-    wanted, given = (
-        {key: tuple(value.shape) for key, value in each.items()} for each in (network.state_dict(), tensors)
-    )
+    """Copy tensors into a network, called `model` in messages; `check` raises if shapes do not fit (`check_shapes`)."""
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    given = {key: value.shape for key, value in tensors.items()}
     (check or partial(check_shapes, model=model))(wanted, given)
     state = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in tensors.items()}
     network.load_state_dict(state, strict=False)  # strict was checked above, all but the counters
@@ -199,8 +188,7 @@ def load_state(
 def check_shapes(wanted: Shapes, given: Shapes, model: str, candidates: Candidates | None = None) -> None:
     """Raise `CheckpointError` if names and shapes of tensors are not those of a network, called `model` in messages.
 
-    It names the first missing, unexpected and mis-shaped tensor, and those models that the tensors look like;
-    `candidates` then returns, for each model that it may be, shapes by tensor name.
+    It names the first tensor of each fault, and those of the `candidates` (shapes by model) that the tensors look like.
     """
     wanted = _without_counters(wanted)
     differences = {

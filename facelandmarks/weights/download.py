@@ -1,7 +1,4 @@
-"""Fetch files over https into partial files: bounded, resumed, retried. Nothing is verified here.
-
-`decide` says what an answer means, without network; `transfer` acts. `addresses` says which addresses may be used.
-"""
+"""Fetch files over https: bounded, resumed, retried, not verified. `decide` judges an answer, `transfer` acts."""
 
 import json
 import logging
@@ -23,7 +20,7 @@ from urllib3.util import Retry
 
 from facelandmarks._files import parse_json, write_file
 from facelandmarks.errors import DownloadError
-from facelandmarks.weights.cache import MOST_BYTES, Place, disk_errors
+from facelandmarks.weights.cache import MOST_BYTES, Place, disk_errors, drop
 from facelandmarks.weights.manifest import url_problem
 
 HEADERS = {"User-Agent": "facelandmarks", "Accept-Encoding": "identity"}
@@ -164,8 +161,8 @@ def _number(text: str | None) -> int | None:
 def transfer(url: str, place: Place, size: int | None, limits: Limits, *, progress: bool | None = None) -> bool:
     """Make `place.partial` a whole file, by the word of its source; return whether a part of it was here before.
 
-    The folder must exist and the lock be held. `size` is the manifest's, in bytes; `progress` is as in `Access`. If the
-    source does not give the file (`SourceError`), the bytes that have arrived stay for the next time.
+    The lock must be held. `size` is the manifest's, in bytes; `progress` is as in `Access`. After a `SourceError`, the
+    bytes that have arrived stay for the next time.
     """
     resumed, reasons = False, []
     with requests.Session() as session:
@@ -294,13 +291,6 @@ def read_origin(place: Place) -> Origin | None:
         return Origin(**parse_json(place.partial_origin.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def drop(place: Place) -> None:
-    """Remove a partial file and its origin."""
-    with disk_errors(place):
-        place.partial.unlink(missing_ok=True)
-        place.partial_origin.unlink(missing_ok=True)
 
 
 def size_of(path: Path) -> int:

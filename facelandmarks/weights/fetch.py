@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from facelandmarks._files import NotWritableError, exclusive
 from facelandmarks.errors import ChecksumError, DownloadError, FaceLandmarksError, MissingCheckpointError, OfflineError
+from facelandmarks.weights import trust
 from facelandmarks.weights.cache import (
     MOST_BYTES,
     NOWHERE,
@@ -21,21 +22,13 @@ from facelandmarks.weights.cache import (
     Pin,
     Place,
     disk_errors,
+    drop,
     is_offline,
     read_pin,
     write_pin,
 )
+from facelandmarks.weights.hub import download
 from facelandmarks.weights.manifest import ASSETS, HUB, FileRecord, FileSource, source_problem
-from facelandmarks.weights.trust import (
-    CHUNK,
-    differs_from,
-    digest_kind,
-    examine,
-    is_independent,
-    is_unchanged,
-    judge,
-    no_digest,
-)
 
 if TYPE_CHECKING:
     from facelandmarks.weights.download import Limits
@@ -60,8 +53,8 @@ def obtain(record: FileRecord, access: Access = USUAL, *, limits: "Limits | None
             "FACELANDMARKS_CACHE names another folder"
         )
     sources = usable(record, access, advice)
-    with _locked(place):
-        found = cached(record, place, allow_unverified=allowed)  # another process may have fetched it
+    with _locked(place):  # another process may have fetched it by now
+        found = cached(record, place, allow_unverified=allowed)
         return found or _fetch(sources, record, place, access, limits)
 
 
@@ -71,10 +64,10 @@ def cached(record: FileRecord, place: Place, *, allow_unverified: bool = False) 
         if not place.file.is_file():
             return None
         pin, stat = read_pin(place), place.file.stat()
-        if is_unchanged(record, pin, stat):
+        if trust.is_unchanged(record, pin, stat):
             return place.file
-        found = examine(place.file)
-    verdict = judge(record, found, pin, allow_unverified=allow_unverified)
+        found = trust.examine(place.file)
+    verdict = trust.judge(record, found, pin, allow_unverified=allow_unverified)
     if verdict.action == "refuse":
         raise ChecksumError(
             f"{place.file} is not used: {verdict.reason}. If it is damaged or old, remove it with "
@@ -91,8 +84,8 @@ def verify(record: FileRecord, folder: Path) -> Pin:
     place = Place(ASSETS if record.asset else folder, record.name)
     if not place.file.is_file():
         raise DownloadError(f"{record.name} is not in {folder}: fetch it first")
-    found = examine(place.file)
-    verdict = judge(record, found, read_pin(place))
+    found = trust.examine(place.file)
+    verdict = trust.judge(record, found, read_pin(place))
     if verdict.action == "refuse":
         raise ChecksumError(verdict.reason)
     return Pin(found.sha256, found.bytes, place.file.stat().st_mtime_ns, verdict.reason)
@@ -134,19 +127,19 @@ def add_stream(
     """
     most = MOST_BYTES if record.bytes is None else record.bytes
     with _locked(place):
+        drop(place)  # what an earlier download left
         try:
             with disk_errors(place), place.partial.open("wb") as file:
-                while chunk := stream.read(CHUNK):
+                while chunk := stream.read(trust.CHUNK):
                     if file.write(chunk) and file.tell() > most:
                         raise ChecksumError(f"{place.name} has more than {most} bytes")
-            found = examine(place.partial).sha256
+            found = trust.examine(place.partial).sha256
             if sha256 is not None and found != sha256:
                 raise ChecksumError(f"the SHA-256 of {record.name} is {found}, not {sha256}")
         except BaseException:
-            place.partial.unlink(missing_ok=True)
+            drop(place)
             raise
-        place.partial_origin.unlink(missing_ok=True)
-        trusted = allow_unverified or digest_kind(record) == "none"
+        trusted = allow_unverified or trust.digest_kind(record) == "none"
         return admit(record, place, allow_unverified=trusted, check=check)
 
 
@@ -161,17 +154,17 @@ def admit(
     """Judge `place.partial`, check and pin it, and give it its name, or remove it; the lock must be held."""
     with disk_errors(place):
         try:
-            found = examine(place.partial)
-            if source is not None and (problem := differs_from(record, source, found)):
+            found = trust.examine(place.partial)
+            if source is not None and (problem := trust.differs_from(record, source, found)):
                 raise ChecksumError(problem)
             vouched = source is not None and source.has_digest
-            verdict = judge(record, found, read_pin(place), allow_unverified=allow_unverified, vouched=vouched)
+            verdict = trust.judge(record, found, read_pin(place), allow_unverified=allow_unverified, vouched=vouched)
             if verdict.action == "refuse":
                 raise ChecksumError(verdict.reason)
             if check:
                 check(place.partial)
         except FaceLandmarksError:
-            place.partial.unlink(missing_ok=True)
+            drop(place)
             raise
         with place.partial.open("rb+") as file:
             os.fsync(file.fileno())  # so that a power cut after the renaming leaves no hole in it
@@ -190,8 +183,8 @@ def _locked(place: Place) -> Iterator[None]:
         with exclusive(place.lock):
             yield
     except NotWritableError as error:
-        why = f"{place.folder} cannot be written to: {error}"
-        why = "there is no home folder to keep it in" if place.folder == NOWHERE else why
+        homeless = place.folder == NOWHERE
+        why = "there is no home folder to keep it in" if homeless else f"{place.folder} cannot be written to: {error}"
         raise DownloadError(
             f"{place.name} is not here, and {why}. Set FACELANDMARKS_CACHE to a folder that can be written to"
         ) from error
@@ -205,7 +198,7 @@ def _fetch(
 
     problems: list[DownloadError] = []
     for source in sources:
-        for last in (False, True):
+        for _ in range(2):
             put_together = False
             try:
                 put_together = bring(source, place, record.bytes, access, limits or Limits())
@@ -217,7 +210,7 @@ def _fetch(
                     raise  # of the disk: another source does not help
                 problems.append(error)
             _LOG.info("%s", problems[-1])
-            if last or not put_together:  # a file of two transfers may be wrong by that alone
+            if not put_together:  # a file of two transfers may be wrong by that alone
                 break
     kind = ChecksumError if any(isinstance(problem, ChecksumError) for problem in problems) else DownloadError
     listed = "".join(f"\n  {problem}" for problem in problems)
@@ -235,9 +228,9 @@ def sources_of(record: FileRecord) -> list[FileSource]:
     mirror = os.environ.get("FACELANDMARKS_MIRROR", "").strip()
     first = [FileSource(f"{mirror.rstrip('/')}/{quote(record.name)}", "mirror")] if mirror else []
     sources = [*first, *record.sources]
-    problem = next((found for source in sources if (found := source_problem(source.url))), None)
-    if problem:
-        raise DownloadError(f"{problem}. Correct it in FACELANDMARKS_MIRROR or in the manifest")
+    for source in sources:
+        if problem := source_problem(source.url):
+            raise DownloadError(f"{problem}. Correct it in FACELANDMARKS_MIRROR or in the manifest")
     return sources
 
 
@@ -250,30 +243,26 @@ def usable(record: FileRecord, access: Access, advice: str) -> list[FileSource]:
     sources = sources_of(record)
     if not sources:
         raise DownloadError(f"{record.name} has no direct download. {advice}")
-    known = access.allow_third_party or is_independent(record)
+    known = access.allow_third_party or trust.is_independent(record)
     permitted = [source for source in sources if known or source.kind != "third-party"]
     if not permitted:
         raise DownloadError(
             f"{record.name} has only third-party copies ({sources[0].url}), and its authors published no digest. To "
             f"use one, give allow_third_party=True (--third-party). {advice}"
         )
-    verified = access.allow_unverified or digest_kind(record) != "none" or read_pin(Place(access.folder, record.name))
+    named = access.allow_unverified or trust.digest_kind(record) != "none"
+    verified = named or read_pin(Place(access.folder, record.name))
     found = [source for source in permitted if verified or source.has_digest]
     if not found:
-        raise ChecksumError(no_digest(record))
+        raise ChecksumError(trust.no_digest(record))
     return found
 
 
 def bring(source: FileSource, place: Place, size: int | None, access: Access, limits: "Limits") -> bool:
-    """Make `place.partial` what a source gives; return whether a part of it was here before.
-
-    Nothing of it is verified yet, but a tar, whose own digest must be right before it is opened.
-    """
+    """Make `place.partial` what a source gives, not verified yet; return whether a part of it was here before."""
     from facelandmarks.weights.download import transfer
 
     if source.url.startswith(HUB):
-        from facelandmarks.weights.hub import download
-
         path, _ = download(source.url, access, most=size or MOST_BYTES)
         with disk_errors(place):
             shutil.copyfile(path, place.partial)
@@ -282,22 +271,21 @@ def bring(source: FileSource, place: Place, size: int | None, access: Access, li
     if source.member is None:
         return transfer(source.url, place, size, limits, progress=access.progress)
     archive = Place(place.folder, f"{str(source.sha256)[:16]}.tar")
-    with exclusive(archive.lock):
+    with exclusive(archive.lock):  # its digest must be right before it is opened
         transfer(source.url, archive, None, limits, progress=access.progress)
         with disk_errors(archive):
-            if (digest := examine(archive.partial).sha256) != source.sha256:
-                archive.partial.unlink()
+            if (digest := trust.examine(archive.partial).sha256) != source.sha256:
+                drop(archive)
                 raise ChecksumError(f"the SHA-256 of the archive is {digest}, not {source.sha256}")
             extract(archive, source.member, place, size or MOST_BYTES)
-            archive.partial.unlink()
-            archive.partial_origin.unlink(missing_ok=True)
+            drop(archive)
     return False
 
 
 def extract(archive: Place, member: str, place: Place, most: int) -> None:
-    """Copy one file of the tar `archive.partial` to `place.partial`; nothing else of it is written anywhere.
+    """Copy one file of the tar `archive.partial` to `place.partial`.
 
-    A `ChecksumError` if the tar is damaged, holds anything but plain files and folders under plain paths, or does not
+    `ChecksumError` if the tar is damaged, holds anything but plain files and folders under plain paths, or does not
     hold the member, once and with at most `most` bytes.
     """
     found = []

@@ -6,9 +6,8 @@ What the manifest does not name is pinned at first use: the commit of the revisi
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def import_hub() -> Any:
 def download(url: str, access: Access, revision: str | None = None, most: int = MOST_BYTES) -> tuple[Path, str]:
     """Return where the hub's cache has the file of an `hf://` address, and its commit; it is fetched if need be.
 
-    `revision` takes the place of the address's own; a file of more than `most` bytes is not fetched.
+    `revision` replaces the address's own; a file of more than `most` bytes is not fetched.
     """
     hub = import_hub()
     repository, file, own = hub_parts(url)
@@ -76,10 +75,7 @@ def _endpoint(hub: Any) -> str:
 
 
 def upload(folder: Path, url: str, message: str, *, private: bool | None = None) -> str:
-    """Commit the files of a folder to the repository of an `hf://` address, which is made if it is missing.
-
-    The address of the commit is returned.
-    """
+    """Commit a folder to the repository of an `hf://` address, made if it is missing; return the commit's address."""
     hub = import_hub()
     repository, _, revision = hub_parts(url, need_path=False)
     if is_offline():
@@ -114,16 +110,8 @@ def _errors(what: str, offline: bool = False, progress: bool | None = None) -> I
             bars.enable_progress_bars()
 
 
-@dataclass(frozen=True)
-class HubPin:
-    """What was accepted of a repository at first use."""
-
-    commit: str
-    files: Mapping[str, str]  # SHA-256 by path
-
-
 def pin_path(url: str, folder: Path) -> Path:
-    """Return where the pin of a repository and revision is, whatever file of it the address names."""
+    """Return where the pin of an address's repository and revision is."""
     repository, _, revision = hub_parts(url, need_path=False)
     key = sha256(f"{repository}@{revision or 'main'}".encode()).hexdigest()[:16]
     return Place(folder, f"hub.{repository.replace('/', '.')[:100]}.{key}").pin
@@ -132,14 +120,12 @@ def pin_path(url: str, folder: Path) -> Path:
 def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:
     """Return the file of an address and its SHA-256, which are those of the first use, or a `ChecksumError`.
 
-    Until the pin is removed, a revision means the commit that it was at first; with the file in the hub's cache, no
-    socket is opened.
+    Until the pin is removed, a revision means the commit that it was at first.
     """
     place, (_, file, revision) = pin_path(url, access.folder), hub_parts(url)
-    pin = read_hub_pin(place)
-    path, commit = download(url, access, pin.commit if pin else revision, most)
-    digest = sha256_of(path)
-    known = pin.files.get(file) if pin else None
+    pin = read_hub_pin(place) or {"commit": revision, "files": {}}
+    path, commit = download(url, access, pin["commit"], most)
+    digest, known = sha256_of(path), pin["files"].get(file)
     if known is not None and known != digest:
         raise ChecksumError(
             f"{url} has changed: the SHA-256 of {file} at commit {commit} is {digest}, but {known} was pinned at first "
@@ -147,7 +133,7 @@ def pinned(url: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]
         )
     if known is None:
         _LOG.warning("%s is not in the manifest: commit %s, SHA-256 %s, pinned from now on", url, commit, digest)
-        files = {**(pin.files if pin else {}), file: digest}
+        files = {**pin["files"], file: digest}
         document = {"schema": PIN_SCHEMA, "address": repository_of(url), "commit": commit, "files": files}
         try:
             access.folder.mkdir(parents=True, exist_ok=True)
@@ -163,14 +149,14 @@ def repository_of(url: str) -> str:
     return f"{HUB}{repository}" + (f"@{revision}" if revision else "")
 
 
-def read_hub_pin(path: Path) -> HubPin | None:
-    """Read a pin, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
+def read_hub_pin(path: Path) -> dict[str, Any] | None:
+    """Read the fields of a pin, if any; one that cannot be read is a `ChecksumError`: without it, any file would do."""
     try:
-        fields = parse_json(path.read_bytes())
+        fields: dict[str, Any] = parse_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise ChecksumError(f"{path} is damaged; if you did not change it, remove it: {error}") from error
     if problem := first_problem(fields, _RULES):
         raise ChecksumError(f"{path} is damaged; if you did not change it, remove it: {problem}")
-    return HubPin(fields["commit"], fields["files"])
+    return fields

@@ -1,8 +1,7 @@
 """Find the record and the weights of a model, published or the user's own, and read the tensors.
 
-Models in a folder or a repository of the Hub are `model.safetensors` and `config.json`, which says how to run them: a
-record of the zoo, and of its file what the manifest says. It is checked value by value, and nothing in it is imported
-or run. What it says of digests and accuracy is information, not proof.
+Models in a folder or a repository of the Hub are `model.safetensors` and `config.json`: a record of the zoo, and of its
+file what the manifest says. It is checked value by value; what it says of digests and accuracy is no proof.
 """
 
 import json
@@ -11,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._files import parse_json, sha256_of
-from facelandmarks._rules import first_problem, hexadecimal, is_text, object_of, one_of, or_null
+from facelandmarks._rules import first_problem, hexadecimal, is_text, object_of, of_type, one_of, or_null, table_of
 from facelandmarks.errors import (
     CheckpointError,
     ChecksumError,
@@ -26,6 +24,7 @@ from facelandmarks.errors import (
     import_of,
 )
 from facelandmarks.weights.cache import MOST_BYTES, USUAL, Access, Place, is_good_copy, keep_copy, read_pin
+from facelandmarks.weights.hub import pinned
 from facelandmarks.weights.manifest import (
     ASSETS,
     DIALECTS,
@@ -38,7 +37,7 @@ from facelandmarks.weights.manifest import (
     get_record,
     hub_parts,
     load_manifest,
-    record_from,
+    manifest_from,
 )
 from facelandmarks.weights.manifest import SCHEMA as MANIFEST_SCHEMA
 from facelandmarks.zoo import MODELS
@@ -55,8 +54,8 @@ SCHEMA = "facelandmarks-model/1"
 MOST_CONFIG = 1_000_000  # bytes
 _RULES = {
     "schema": (repr(SCHEMA), one_of((SCHEMA,))),
-    "model": ("an object with the fields of a model's record", lambda value: isinstance(value, dict)),
-    **dict.fromkeys(("files", *TABLES), ("an object", lambda value: isinstance(value, dict))),
+    "model": ("an object with the fields of a model's record", of_type(dict)),
+    **dict.fromkeys(("files", *TABLES), ("an object of objects", table_of(of_type(dict)))),
     "made_from": (
         "an object of file and sha256, or null",
         or_null(object_of({"file": is_text, "sha256": or_null(hexadecimal("64"))})),
@@ -84,10 +83,7 @@ def read_record(name: Name, access: Access) -> ModelSpec:
 
 
 def find_record(name: Name, weights: Source | None, access: Access) -> tuple[ModelSpec, Source | Weights | None]:
-    """Return the record of a model, and its weights: those that are given, its own, or None for the published ones.
-
-    `name` is as in `facelandmarks.load_model`.
-    """
+    """Return the record of a model, and its weights: those that are given, its own, or None for the published ones."""
     if isinstance(name, ModelSpec):
         return name, weights
     if isinstance(name, str) and name in MODELS:
@@ -115,20 +111,13 @@ def find_record(name: Name, weights: Source | None, access: Access) -> tuple[Mod
 
 
 def model_facts(name: Name | None, access: Access) -> tuple[FileRecord, Manifest]:
-    """Return what is known of the file of a model's weights, and the manifest that it refers to.
-
-    Of a record without a file (None: of weights of the user's own) nothing is known.
-    """
+    """Return what is known of the file of a model's weights (None: the user's own), and the manifest it refers to."""
     if isinstance(name, str) and name in MODELS:
         return get_record(MODELS[name].weights), load_manifest()
     config = None if name is None or isinstance(name, ModelSpec) else _find_config(name, access)[1]
     if config is not None and config.file is not None:
         return config.file, config.manifest
-    unknown: dict[str, Any] = dict.fromkeys(("bytes", "sha256", "sha256_prefix", "prefix_trust", "git_blob_sha1"))
-    unknown |= dict.fromkeys(("sources", "pages", "training_data", "papers", "published", "notes"), ())
-    nowhere = dict.fromkeys(("repository", "commit", "config"))
-    record = FileRecord(WEIGHTS, "safetensors", licence=NOT_STATED, source=nowhere, **unknown)
-    return record, Manifest({}, {}, {}, {})
+    return FileRecord(name=WEIGHTS, dialect="safetensors", licence=NOT_STATED), manifest_from({})
 
 
 @dataclass(frozen=True)
@@ -148,17 +137,14 @@ def read_config(content: bytes, where: object) -> Config:
         raise CheckpointError(f"{where} is not JSON: {error}") from error
     if problem := first_problem(document, _RULES, _RULES.keys() - {"schema", "model"}):
         raise CheckpointError(f"{where}: {problem}")
-    tables = {name: document.get(name, {}) for name in TABLES}
-    if problem := next((name for name in TABLES if not all(isinstance(r, dict) for r in tables[name].values())), None):
-        raise CheckpointError(f"{where}: {problem} must hold objects")
-    check_manifest({"schema": MANIFEST_SCHEMA, "files": document.get("files", {}), **tables}, where)
+    said = {name: document.get(name, {}) for name in ("files", *TABLES)}
+    check_manifest({"schema": MANIFEST_SCHEMA, **said}, where)
     try:
         spec = spec_from_dict(document["model"])
     except FaceLandmarksError as error:
         raise CheckpointError(f"{where}: {error}") from error
-    files = {name: record_from(name, fields) for name, fields in document.get("files", {}).items()}
-    manifest = Manifest(MappingProxyType(files), *(MappingProxyType(tables[name]) for name in TABLES))
-    return Config(spec, files.get(spec.weights), manifest)
+    manifest = manifest_from(said)
+    return Config(spec, manifest.files.get(spec.weights), manifest)
 
 
 def write_config(spec: ModelSpec, document: Mapping[str, Any], made_from: Mapping[str, Any] | None, by: str) -> bytes:
@@ -196,8 +182,6 @@ def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Pa
 def _obtain(home: str | Path, name: str, access: Access, most: int = MOST_BYTES) -> tuple[Path, str]:
     """Return the path of a model's file, and its SHA-256."""
     if isinstance(home, str):
-        from facelandmarks.weights.hub import pinned
-
         return pinned(f"{home}/{name}", access, most)
     path = home / name
     if path.is_file():
@@ -211,16 +195,17 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
     """Return the user's own weights, or else the published file `name`, obtained as by `fetch.obtain`."""
     if isinstance(given, str) and given.startswith(HUB):
         return find_on_hub(given, access)
+    if isinstance(given, Mapping):
+        return Weights(partial(read_given, given))
     if given is not None:
-        if isinstance(given, Mapping):
-            return Weights(lambda: read_given(given))
-        if not Path(given).is_file():
-            raise MissingCheckpointError(f"no such weights file: {os.fspath(given)}")
-        return Weights(lambda: read_given(given), sha256_of(Path(given)))
+        path = Path(given)
+        if not path.is_file():
+            raise MissingCheckpointError(f"no such weights file: {path}")
+        return Weights(partial(read_given, path), sha256_of(path))
     record = get_record(name)
     if record.asset:
-        path = verified_asset(record)
-        return Weights(partial(read_verified, record, path, str(record.sha256)), record.sha256, graph=path)
+        asset = verified_asset(record)
+        return Weights(partial(read_verified, record, asset, str(record.sha256)), record.sha256, graph=asset)
     return obtained(record, access)
 
 
@@ -235,10 +220,7 @@ def obtained(record: FileRecord, access: Access) -> Weights:
 
 
 def find_on_hub(url: str, access: Access) -> Weights:
-    """Return the weights at an `hf://` address.
-
-    A file that the manifest names must be that file; of others only safetensors are read, and pinned at first use.
-    """
+    """Return the weights at an `hf://` address: a file of the manifest, or safetensors that are pinned at first use."""
     name = hub_parts(url)[1].rpartition("/")[2]
     record = load_manifest().files.get(name)
     if record is not None and not record.asset:
@@ -248,8 +230,6 @@ def find_on_hub(url: str, access: Access) -> Weights:
             f"{url}: {name} is not in the manifest, and of other repositories only *.safetensors are read. If you "
             "trust the file, fetch it yourself and give its path"
         )
-    from facelandmarks.weights.hub import pinned
-
     path, sha256 = pinned(url, access)
     return Weights(partial(read_given, path), sha256, access.folder)
 
@@ -276,18 +256,14 @@ def verified_asset(record: FileRecord) -> Path:
     if not path.is_file():
         raise ChecksumError(f"{path} is missing from this installation: please install the package again")
     if (digest := sha256_of(path)) != record.sha256:
-        differ = f"its SHA-256 is {digest}, not {record.sha256}"
-        raise ChecksumError(f"{path} is damaged: {differ}. Please install the package again")
+        raise ChecksumError(
+            f"{path} is damaged: its SHA-256 is {digest}, not {record.sha256}. Please install the package again"
+        )
     return path
 
 
 def read_given(source: Source) -> "State":
-    """Read tensors that a user brings, as `read_checkpoint` does.
-
-    `source` is the path of a checkpoint (`torch.save` in either format, safetensors, or the ONNX file of a built-in
-    model), or tensors or arrays by name. Names may be those of MMPose 0.x or 1.x, of the official HRNet repository, or
-    ours, each also with what tools put around them (`facelandmarks.weights.wrapped`).
-    """
+    """Read what a user brings: a checkpoint of any dialect, or tensors by name, with what tools wrap around them."""
     with import_of("torch"):
         from facelandmarks.weights.checkpoint import from_tensors, read_raw
         from facelandmarks.weights.wrapped import find_tensors, unwrap_names
@@ -295,11 +271,9 @@ def read_given(source: Source) -> "State":
         where = "weights"
         tensors: Mapping[str, Any] = find_tensors(source, where)
     else:
-        path = Path(source)
-        if not path.is_file():
-            raise MissingCheckpointError(f"no such weights file: {path}")
         of_suffix = {dialect.suffix: name for name, dialect in DIALECTS.items()}
-        tensors, where = read_raw(path, of_suffix.get(path.suffix.lower(), "mmpose1x")), str(path)
+        where = os.fspath(source)
+        tensors = read_raw(where, of_suffix.get(Path(where).suffix.lower(), "mmpose1x"))
     tensors = unwrap_names(tensors, where)
     if any(name.startswith(("backbone.", "keypoint_head.")) for name in tensors):
         dialect = "mmpose0x"  # leaves names of 1.x, which are ours, alone

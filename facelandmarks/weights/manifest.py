@@ -1,13 +1,10 @@
-"""The manifest of all weights files, the only thing that is trusted, and the rules that it keeps.
-
-Addresses are https, `hf://`, or http on this machine.
-"""
+"""The manifest of all weights files, the only thing that is trusted, and the rules that it and its addresses keep."""
 
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +22,7 @@ ASSETS = PACKAGE / "assets"  # the weights that ship in the wheel
 NAME = "weights_manifest.json"
 SCHEMA = "facelandmarks-manifest/1"
 TABLES = ("training_data", "papers", "protocols")
+ORIGIN = ("repository", "commit", "config")
 KINDS = ("original", "mirror", "third-party")  # of sources
 PREFIX_TRUST = {  # name -> what it says to people
     "high": "high trust",
@@ -85,25 +83,25 @@ class FileSource:
         return self.sha256 is not None or self.git_blob_sha1 is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileRecord:
     """One weights file: all that is published about it."""
 
     name: str  # of the file, and key in the manifest
     dialect: str  # a key of `DIALECTS`
-    sources: tuple["FileSource", ...]  # where a program can fetch it, in order of preference
-    pages: tuple[Mapping[str, str], ...]  # where a person can fetch it and no program: `url`, perhaps a `note`
-    bytes: int | None  # None, here and below: not published
-    sha256: str | None  # of the whole file, hexadecimal
-    sha256_prefix: str | None  # its first digits, as upstream puts them into file names
-    prefix_trust: str | None  # how far they hold: a key of PREFIX_TRUST
-    git_blob_sha1: str | None  # the digest that Git gives the file
+    sources: tuple[FileSource, ...] = ()  # where a program can fetch it, in order of preference
+    pages: tuple[Mapping[str, str], ...] = ()  # where a person can fetch it and no program: `url`, perhaps a `note`
+    bytes: int | None = None  # None, here and below: not published
+    sha256: str | None = None  # of the whole file, hexadecimal
+    sha256_prefix: str | None = None  # its first digits, as upstream puts them into file names
+    prefix_trust: str | None = None  # how far they hold: a key of PREFIX_TRUST
+    git_blob_sha1: str | None = None  # the digest that Git gives the file
     licence: str  # of the code that it was published with; the terms of the training data bind the weights too
-    training_data: tuple[str, ...]  # keys of the manifest's table
-    papers: tuple[str, ...]  # keys of the manifest's table
-    source: Mapping[str, str | None]  # `repository`, `commit` and `config` that describe the model
-    published: tuple[Mapping[str, Any], ...]  # accuracy: the keys in `field_rules`; values by subset
-    notes: tuple[str, ...]  # other facts for users
+    training_data: tuple[str, ...] = ()  # keys of the manifest's table
+    papers: tuple[str, ...] = ()  # keys of the manifest's table
+    source: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(ORIGIN))  # what describes the model
+    published: tuple[Mapping[str, Any], ...] = ()  # accuracy: the keys in `FIELD_RULES`; values by subset
+    notes: tuple[str, ...] = ()  # other facts for users
     asset: bool = False  # whether the file lies inside the package
     same_tensors: tuple[str, ...] = ()  # SHA-256 of files with the same weights in another container: as good
 
@@ -138,23 +136,24 @@ def load_manifest() -> Manifest:
 @lru_cache(maxsize=4)
 def _load(own: str | None, _changed: int | None) -> Manifest:
     document = read_document(manifest_path())  # its rules are held by a test, not at every start
-    files, tables = document["files"], {table: document[table] for table in TABLES}
     if own:
         added = read_document(Path(own))
-        check_manifest(added, own, tables)
-        inside = [n for n, fields in added["files"].items() if fields.get("asset") or files.get(n, {}).get("asset")]
-        if inside:
-            raise CheckpointError(f"{own}: {inside[0]!r} is or claims to be a file of the package: choose another name")
-        files = {**files, **added["files"]}
-        tables = {table: {**rows, **added.get(table, {})} for table, rows in tables.items()}
-    records = {name: record_from(name, fields) for name, fields in files.items()}
-    return Manifest(MappingProxyType(records), *(MappingProxyType(tables[table]) for table in TABLES))
+        check_manifest(added, own, document)
+        for name, fields in added["files"].items():
+            if fields.get("asset") or document["files"].get(name, {}).get("asset"):
+                raise CheckpointError(f"{own}: {name!r} is or claims to be a file of the package: choose another name")
+        document = {key: {**document[key], **added.get(key, {})} for key in ("files", *TABLES)}
+    return manifest_from(document)
 
 
-def record_from(name: str, fields: Mapping[str, Any]) -> FileRecord:
-    """Return the record that checked fields of a manifest describe."""
-    frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
-    return FileRecord(name=name, **{**frozen, "sources": tuple(FileSource(**each) for each in fields["sources"])})
+def manifest_from(document: Mapping[str, Mapping[str, Any]]) -> Manifest:
+    """Return the manifest that a checked document describes, or a part of one."""
+    records = {}
+    for name, fields in document.get("files", {}).items():
+        frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+        frozen["sources"] = tuple(FileSource(**each) for each in fields["sources"])
+        records[name] = FileRecord(name=name, **frozen)
+    return Manifest(MappingProxyType(records), *(MappingProxyType(document.get(table, {})) for table in TABLES))
 
 
 def manifest_path() -> Path:
@@ -173,53 +172,50 @@ def read_document(path: Path) -> Any:
         raise CheckpointError(f"cannot read the manifest {path}: {error}") from error
 
 
-def field_rules() -> Rules:
-    """Return the rules for the fields of a record."""
-    source = dict.fromkeys(("repository", "commit", "config"), rules.or_null(rules.is_text))
-    page = {"url": rules.is_text, "note": rules.is_text}
-    published: Mapping[str, Accepts] = {
-        **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
-        "values": lambda value: isinstance(value, dict),
-        "protocol": rules.or_null(rules.is_text),
-    }
-    place: Mapping[str, Accepts] = {
-        "url": rules.is_text,
-        "kind": rules.one_of(KINDS),
-        **dict.fromkeys(("member", "note"), rules.or_null(rules.is_text)),
-        "sha256": rules.or_null(rules.hexadecimal("64")),
-        "git_blob_sha1": rules.or_null(rules.hexadecimal("40")),
-    }
-    return {
-        "dialect": (f"one of {', '.join(DIALECTS)}", rules.one_of(DIALECTS)),
-        "sources": (
-            f"a list of objects with a url and a kind ({', '.join(KINDS)})",
-            rules.list_of(rules.object_of(place, place.keys() - {"url", "kind"})),
-        ),
-        "pages": ("a list of objects with a url", rules.list_of(rules.object_of(page, optional=("note",)))),
-        "bytes": ("a whole number above 0, or null", rules.or_null(rules.whole(1, 1 << 62))),
-        "sha256": ("64 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("64"))),
-        "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("6,63"))),
-        "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", rules.one_of((None, *PREFIX_TRUST))),
-        "git_blob_sha1": ("40 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("40"))),
-        "licence": ("a text", rules.is_text),
-        "training_data": ("a list of names", rules.list_of(rules.is_text)),
-        "papers": ("a list of names", rules.list_of(rules.is_text)),
-        "source": ("an object of repository, commit and config", rules.object_of(source)),
-        "published": ("a list of rows", rules.list_of(rules.object_of(published))),
-        "notes": ("a list of texts", rules.list_of(rules.is_text)),
-        "asset": ("true or false", lambda value: isinstance(value, bool)),
-        "same_tensors": ("a list of 64 small hexadecimal digits each", rules.list_of(rules.hexadecimal("64"))),
-    }
-
-
+_text, _texts = rules.or_null(rules.is_text), rules.list_of(rules.is_text)
+_sha256, _sha1 = rules.or_null(rules.hexadecimal("64")), rules.or_null(rules.hexadecimal("40"))
+_source: Mapping[str, Accepts] = {
+    "url": rules.is_text,
+    "kind": rules.one_of(KINDS),
+    **dict.fromkeys(("member", "note"), _text),
+    "sha256": _sha256,
+    "git_blob_sha1": _sha1,
+}
+_row: Mapping[str, Accepts] = {
+    **dict.fromkeys(("source", "dataset", "metric", "unit"), lambda _: True),
+    "values": rules.of_type(dict),
+    "protocol": _text,
+}
+FIELD_RULES: Rules = {
+    "dialect": (f"one of {', '.join(DIALECTS)}", rules.one_of(DIALECTS)),
+    "sources": (
+        f"a list of objects with a url and a kind ({', '.join(KINDS)})",
+        rules.list_of(rules.object_of(_source, _source.keys() - {"url", "kind"})),
+    ),
+    "pages": (
+        "a list of objects with a url",
+        rules.list_of(rules.object_of(dict.fromkeys(("url", "note"), rules.is_text), optional=("note",))),
+    ),
+    "bytes": ("a whole number above 0, or null", rules.or_null(rules.whole(1, 1 << 62))),
+    "sha256": ("64 small hexadecimal digits, or null", _sha256),
+    "sha256_prefix": ("6 to 63 small hexadecimal digits, or null", rules.or_null(rules.hexadecimal("6,63"))),
+    "prefix_trust": (f"one of {', '.join(PREFIX_TRUST)}, or null", rules.one_of((None, *PREFIX_TRUST))),
+    "git_blob_sha1": ("40 small hexadecimal digits, or null", _sha1),
+    "licence": ("a text", rules.is_text),
+    **dict.fromkeys(("training_data", "papers"), ("a list of names", _texts)),
+    "source": ("an object of repository, commit and config", rules.object_of(dict.fromkeys(ORIGIN, _text))),
+    "published": ("a list of rows", rules.list_of(rules.object_of(_row))),
+    "notes": ("a list of texts", _texts),
+    "asset": ("true or false", rules.of_type(bool)),
+    "same_tensors": ("a list of 64 small hexadecimal digits each", rules.list_of(rules.hexadecimal("64"))),
+}
 OPTIONAL = {"asset", "same_tensors"}
 
 
 def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
     """Refuse the content of a JSON file, called `where` in messages, that breaks a rule of manifests.
 
-    The `CheckpointError` names the first record and field that is wrong, and what was expected. Records may refer to
-    the document's own tables and to those in `known`.
+    The `CheckpointError` names the first wrong field. Records may refer to the document's own tables and to `known`.
     """
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise CheckpointError(f"{where} is not a manifest: expected a JSON object whose schema is {SCHEMA!r}")
@@ -231,29 +227,24 @@ def check_manifest(document: Any, where: object, known: Mapping[str, Mapping[str
     tables = {table: {**(known or {}).get(table, {}), **document.get(table, {})} for table in TABLES}
     for name, fields in document["files"].items():
         plain = None if is_plain(name) else "expected a plain file name"
-        if problem := plain or rules.first_problem(fields, field_rules(), OPTIONAL) or contradiction(fields, tables):
+        if problem := plain or rules.first_problem(fields, FIELD_RULES, OPTIONAL) or contradiction(fields, tables):
             raise CheckpointError(f"{where}: {name!r}: {problem}")
 
 
 def contradiction(fields: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return what is wrong with the fields of a record taken together, or with what they refer to; or None."""
+    """Return what is wrong with fields taken together, or with what they refer to, or None."""
     if (fields["sha256_prefix"] is None) != (fields["prefix_trust"] is None):
         return "sha256_prefix and prefix_trust belong together"
     if fields["sha256"] and not fields["sha256"].startswith(fields["sha256_prefix"] or ""):
         return "sha256 does not begin with sha256_prefix"
-    rows = [row["protocol"] for row in fields["published"] if row["protocol"] is not None]
-    named = {"training_data": fields["training_data"], "papers": fields["papers"], "protocols": rows}
-    unknown = [
-        f"{name!r} is not in the table {table}"
-        for table in TABLES
-        for name in named[table]
-        if name not in tables[table]
-    ]
-    sources = fields["sources"]
-    archives = [each["url"] for each in sources if each.get("member") and not each.get("sha256")]
-    bare = [f"{url} is an archive: it needs its own sha256" for url in archives]
-    problems = (*(source_problem(each["url"]) for each in sources), *bare, *unknown)
-    return next((problem for problem in problems if problem), None)
+    for each in fields["sources"]:
+        if problem := source_problem(each["url"]):
+            return problem
+        if each.get("member") and not each.get("sha256"):
+            return f"{each['url']} is an archive: it needs its own sha256"
+    named = {**fields, "protocols": [row["protocol"] for row in fields["published"] if row["protocol"]]}
+    missing = ((table, name) for table in TABLES for name in named[table] if name not in tables[table])
+    return next((f"{name!r} is not in the table {table}" for table, name in missing), None)
 
 
 HUB = "hf://"

@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -123,13 +122,10 @@ def _target(data: bytes, place: int) -> int:
 
 
 def read_tflite(path: str | os.PathLike[str]) -> dict[str, Floats]:
-    """Read the weights of all convolutions and PReLUs of a .tflite file.
+    """Read the weights of all convolutions and PReLUs of a .tflite file (`schema.fbs`, version 3 of the format).
 
     Gives float32 arrays by name, in the order of the file's graph: `LAYER.weight`, as PyTorch has them, and
-    `LAYER.bias`. float16 is widened, sparse kernels are filled with zeros. `CheckpointError` if the file cannot be
-    read, is damaged, is no TensorFlow Lite file, or holds quantised weights.
-
-    Source: TensorFlow Lite's `schema.fbs`, version 3 of the format.
+    `LAYER.bias`. `CheckpointError` for other and damaged files, and those with quantised weights.
     """
     try:
         if Path(path).stat().st_size > MOST_BYTES:
@@ -172,17 +168,15 @@ def _weights(code: int, inputs: list[int], constants: "_Constants") -> Iterator[
     if len(inputs) != (2 if code == PRELU else 3):
         raise _BrokenError(f"an operator of code {code} has {len(inputs)} inputs")
     name, values = constants.read(inputs[1])
-    found = LAYER.search(name)
-    if found is None:
+    if not (found := LAYER.search(name)):
         raise _BrokenError(f"{name!r:.200} names no layer")
     layer = found[1]
-    axes = KERNEL_AXES.get(code)
-    if axes is None:
+    if code == PRELU:
         yield f"{layer}.weight", values.reshape(-1)
         return
-    if values.ndim != len(axes):
+    if values.ndim != 4:
         raise _BrokenError(f"the kernel of {layer:.200} has the shape {values.shape}")
-    yield f"{layer}.weight", np.ascontiguousarray(values.transpose(axes))
+    yield f"{layer}.weight", np.ascontiguousarray(values.transpose(KERNEL_AXES[code]))
     yield f"{layer}.bias", constants.read(inputs[2])[1].reshape(-1)
 
 
@@ -269,6 +263,13 @@ def _run(name: str, count: int, parts: tuple[str, ...] = BLOCK) -> list[str]:
     return [f"{name}.{number}.{part}" for number in range(count) for part in parts]
 
 
+def _levels(name: str, parts: tuple[str, ...], counts: Iterable[int]) -> Iterator[str]:
+    """The layers of BlazeFace's resolutions: of each, what changes the resolution, then a run of blocks."""
+    for level, count in enumerate(counts):
+        yield from (f"{name}.{level}.{part}" for part in parts)
+        yield from _run(f"{name}.{level}.blocks", count, BOTTLENECK)
+
+
 def _head(name: str, blocks: int) -> list[str]:
     """The layers of `nn.face_mesh.Head`, but for the one that gives the output."""
     parts = ("narrow.conv", "narrow.act", *(f"last.{part}" for part in BLOCK))
@@ -295,60 +296,43 @@ def _eye(side: str, conv: int, dw: int) -> dict[str, str]:
 
 
 _STEM = ("stem.conv", "stem.act")
-LAYERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "face_mesh": {
-            **_numbered([*_STEM, *_run("body", 14), *_head("mesh", 3), "mesh.out"], 1, 1, 1),
-            **_numbered([*_head("flag", 1), "flag.out"], 28, 23, 26),
-        },
-        "face_mesh_attention": {
-            **_numbered([*_STEM, *_run("near", 3), *_run("body", 11), *_head("mesh", 3)]),
-            **_numbered([*_run("lips.blocks", 6), *_head("lips.contour", 5)], 20, 18, 20),
-            **_eye("left", 33, 30),
-            **_eye("right", 53, 48),
-            "output_mesh": "mesh.out",
-            "conv_faceflag": "flag",
-            "conv_lips": "lips.contour.out",
-        },
-        "blazeface_short": {
-            **_numbered(["stem", *_run("fine", 11, WITHOUT_SLOPES), *_run("coarse", 5, WITHOUT_SLOPES)]),
-            "classificator_8": "fine_score",
-            "classificator_16": "coarse_score",
-            "regressor_8": "fine_box",
-            "regressor_16": "coarse_box",
-        },
-        "blazeface_full": {
-            **_numbered(
-                [
-                    "stem",
-                    *_run("first", 2, BOTTLENECK),
-                    *(
-                        layer
-                        for level, count in enumerate((2, 2, 2, 3))
-                        for layer in (
-                            *(f"down.{level}.{part}" for part in BOTTLENECK),
-                            *_run(f"down.{level}.blocks", count, BOTTLENECK),
-                        )
-                    ),
-                    *(
-                        layer
-                        for level, count in enumerate((2, 2, 1))
-                        for layer in (
-                            f"up.{level}.below",
-                            f"up.{level}.beside",
-                            *_run(f"up.{level}.blocks", count, BOTTLENECK),
-                        )
-                    ),
-                    "score.dw",
-                    "box.dw",
-                ]
-            ),
-            "classifier_face_4_NO_PRUNING": "score.pw",
-            "regressor_face_4_NO_PRUNING": "box.pw",
-        },
-    }
-)
-"""The names for each network of `facelandmarks.nn.build` that MediaPipe published."""
+# By network of `facelandmarks.nn.build` that MediaPipe published.
+LAYERS: Mapping[str, Mapping[str, str]] = {
+    "face_mesh": {
+        **_numbered([*_STEM, *_run("body", 14), *_head("mesh", 3), "mesh.out"], 1, 1, 1),
+        **_numbered([*_head("flag", 1), "flag.out"], 28, 23, 26),
+    },
+    "face_mesh_attention": {
+        **_numbered([*_STEM, *_run("near", 3), *_run("body", 11), *_head("mesh", 3)]),
+        **_numbered([*_run("lips.blocks", 6), *_head("lips.contour", 5)], 20, 18, 20),
+        **_eye("left", 33, 30),
+        **_eye("right", 53, 48),
+        "output_mesh": "mesh.out",
+        "conv_faceflag": "flag",
+        "conv_lips": "lips.contour.out",
+    },
+    "blazeface_short": {
+        **_numbered(["stem", *_run("fine", 11, WITHOUT_SLOPES), *_run("coarse", 5, WITHOUT_SLOPES)]),
+        "classificator_8": "fine_score",
+        "classificator_16": "coarse_score",
+        "regressor_8": "fine_box",
+        "regressor_16": "coarse_box",
+    },
+    "blazeface_full": {
+        **_numbered(
+            [
+                "stem",
+                *_run("first", 2, BOTTLENECK),
+                *_levels("down", BOTTLENECK, (2, 2, 2, 3)),
+                *_levels("up", ("below", "beside"), (2, 2, 1)),
+                "score.dw",
+                "box.dw",
+            ]
+        ),
+        "classifier_face_4_NO_PRUNING": "score.pw",
+        "regressor_face_4_NO_PRUNING": "box.pw",
+    },
+}
 
 
 def read_mediapipe(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:

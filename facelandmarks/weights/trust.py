@@ -73,8 +73,7 @@ def differs_from(record: FileRecord, source: FileSource, found: Found) -> str | 
 
 def is_independent(record: FileRecord) -> bool:
     """Tell whether a digest of the authors says which file is meant, wherever it comes from."""
-    stale = record.sha256_prefix is None or record.prefix_trust == "stale_likely"
-    return record.sha256 is not None or record.git_blob_sha1 is not None or not stale
+    return bool(record.sha256 or record.git_blob_sha1 or record.prefix_trust not in (None, "stale_likely"))
 
 
 def _judge_prefix(record: FileRecord, sha256: str, *, known: bool) -> Verdict:

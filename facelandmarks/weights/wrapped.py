@@ -1,8 +1,7 @@
 """Find the tensors of a network in what tools wrap around them: pickles, dictionaries, prefixes, counters, records.
 
-Names alone decide here. Which tensors a network must have, and of which shapes, is checked when they are loaded.
-Nothing in a pickle runs: PyTorch's restricted unpickler reads it, and every name but PyTorch's own stands for one of
-the classes here, which take everything and do nothing.
+Names alone decide here; shapes are checked when tensors are loaded. Nothing in a pickle runs: PyTorch's restricted
+unpickler reads it, and every name but PyTorch's own stands for a class that takes everything and does nothing.
 """
 
 import os
@@ -41,17 +40,15 @@ def find_tensors(content: Any, where: object) -> dict[str, Any]:
     """Return the one mapping of tensors by name that a checkpoint holds, at any depth.
 
     Records beside the tensors (numbers, texts, options) are left out. Of several mappings, it is the one called
-    "state_dict"; without one, or without any tensors, that is a `CheckpointError`. `where` names the checkpoint in
-    messages.
+    "state_dict"; without one, or without any tensors, that is a `CheckpointError`. `where` is for messages.
     """
     found = dict(_mappings(content, ()))
-    path = next(iter(found), None)
-    if path is None:
-        what = type(content).__name__
+    if not found:
         raise CheckpointError(
-            f"{where} holds no tensors by name: expected a state dict, found {what}. Save network.state_dict(), not "
-            "the network itself"
+            f"{where} holds no tensors by name: expected a state dict, found {type(content).__name__}. Save "
+            "network.state_dict(), not the network itself"
         )
+    path = next(iter(found))
     preferred = (*path[:-1], "state_dict")  # beside all others
     if preferred in found and all(each[: len(path) - 1] == path[:-1] for each in found):
         path = preferred
@@ -61,11 +58,10 @@ def find_tensors(content: Any, where: object) -> dict[str, Any]:
             f"{where} holds several state dicts, {', '.join(names)}: drop all but one, or give it, "
             f"weights=torch.load(FILE){names[0]}"
         )
-    tensors = {str(key): value for key, value in found[path].items()}
     return {
-        key: value
-        for key, value in tensors.items()
-        if "." in key or (isinstance(value, (Tensor, np.ndarray)) and np.ndim(value) > 0)
+        str(key): value
+        for key, value in found[path].items()
+        if "." in str(key) or (isinstance(value, (Tensor, np.ndarray)) and np.ndim(value) > 0)
     }
 
 
@@ -93,10 +89,8 @@ def unwrap_names(tensors: Mapping[str, Any], where: object) -> dict[str, Any]:
     names = {key: TOOLS.sub("", str(key)) for key in tensors if not str(key).endswith(COUNTERS)}
     while (first := _shared_part(names.values())) is not None:
         names = {key: name.removeprefix(f"{first}.") for key, name in names.items()}
-    groups: dict[str, list[str]] = {}
-    for first, _, rest in (name.partition(".") for name in names.values()):
-        groups.setdefault(first, []).append(rest)
-    inside = [first for first, rests in groups.items() if _begins_a_network(rests)]
+    halves = (name.partition(".") for name in names.values())
+    inside = list(dict.fromkeys(first for first, _, rest in halves if _begins_a_network([rest])))
     if inside and not _begins_a_network(names.values()):
         others = [str(key) for key, name in names.items() if name.partition(".")[0] != inside[0]]
         begin = " or ".join(f"{part}." for part in inside)
@@ -131,6 +125,11 @@ MOST_NAMES = 100  # tries: names that a file needs, or that turn out to be dicti
 class Inert:
     """Stand-in for whatever a pickle names; accepts everything and does nothing."""
 
+    kind: type = object  # a dictionary or list is one of Python's own: the unpickler fills no other
+
+    def __new__(cls, *_: object) -> Any:  # noqa: D102
+        return super().__new__(cls) if cls.kind is object else cls.kind()
+
     def __init__(self, *_: object) -> None:
         pass
 
@@ -139,20 +138,6 @@ class Inert:
 
     def __setitem__(self, *_: object) -> None:
         pass
-
-
-class InertDict(Inert):
-    """The same for a kind of dictionary: the unpickler fills no other than Python's own."""
-
-    def __new__(cls, *_: object) -> Any:  # noqa: D102
-        return OrderedDict()
-
-
-class InertList(Inert):
-    """The same for a kind of list."""
-
-    def __new__(cls, *_: object) -> Any:  # noqa: D102
-        return []
 
 
 # In most files of trainers. `bytes` is called for empty arrays, `getattr` by MMEngine's log: neither is that function.
@@ -184,27 +169,25 @@ def load_inert(path: str | os.PathLike[str]) -> Any:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except (ValueError, RuntimeError, OSError, EOFError, pickle.UnpicklingError):
         names = []  # of a file of the older format, which is asked name by name
-    stand_ins = {name: _stand_in(name, Inert) for name in (*USUAL, *names) if not _is_code(name)}
+    kind: type
+    kinds: dict[str, type] = {name: object for name in (*USUAL, *names) if not _is_code(name)}
     for _ in range(MOST_NAMES):
+        stand_ins = {name: type(name, (Inert,), {"__module__": "inert", "kind": each}) for name, each in kinds.items()}
         try:
             with _LOCK, torch.serialization.safe_globals([(each, name) for name, each in stand_ins.items()]):
                 return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             message = str(error)
             if refused := re.search(r"GLOBAL (\S+) was not an allowed", message):
-                name, kind = refused[1] if "." in refused[1] else f"builtins.{refused[1]}", Inert
+                name, kind = refused[1] if "." in refused[1] else f"builtins.{refused[1]}", object
             elif unfilled := re.search(r"but got <class 'inert\.(\S+)'>", message):
-                name, kind = unfilled[1], InertList if " lists," in message else InertDict
+                name, kind = unfilled[1], list if " lists," in message else OrderedDict
             else:
                 raise
-            if _is_code(name) or issubclass(stand_ins.get(name, object), kind):
+            if _is_code(name) or kinds.get(name) is kind:
                 raise
-            stand_ins[name] = _stand_in(name, kind)
+            kinds[name] = kind
     raise pickle.UnpicklingError(f"it names too many GLOBALs: more than {MOST_NAMES}")
-
-
-def _stand_in(name: str, kind: type) -> type:
-    return type(name, (kind,), {"__module__": "inert"})
 
 
 def _is_code(name: str) -> bool:

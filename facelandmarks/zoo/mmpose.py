@@ -187,10 +187,6 @@ FASHION_FULL = replace(
     weights="td-hm_hrnet-w48_udp_8xb32-210e_deepfashion_full-256x192-7ab504c7_20230810.pth",
 )
 
-# fmt: off
-# fmt: on
-
-
 FACE6_T = ModelSpec(
     name="rtmpose_t_face6",
     title="RTMPose-tiny, six face datasets",
@@ -244,29 +240,10 @@ COCO_M = replace(
     box_convention="coco_face",
 )
 
+# fmt: off
 MODELS = (
-    WFLW,
-    WFLW_DARK,
-    WFLW_AWING,
-    AFLW,
-    AFLW_DARK,
-    COFW,
-    IBUG300W,
-    IBUG300W_LP,
-    COCO_FACE,
-    COCO_FACE_DARK,
-    COCO_FACE_RES50,
-    ANIME,
-    DEEPPOSE,
-    DEEPPOSE_WING,
-    DEEPPOSE_SOFTWING,
-    FASHION_UPPER,
-    FASHION_LOWER,
-    FASHION_FULL,
-    FACE6_T,
-    FACE6_S,
-    FACE6_M,
-    LAPA_M,
-    WFLW_M,
-    COCO_M,
+    WFLW, WFLW_DARK, WFLW_AWING, AFLW, AFLW_DARK, COFW, IBUG300W, IBUG300W_LP,
+    COCO_FACE, COCO_FACE_DARK, COCO_FACE_RES50, ANIME, DEEPPOSE, DEEPPOSE_WING, DEEPPOSE_SOFTWING,
+    FASHION_UPPER, FASHION_LOWER, FASHION_FULL, FACE6_T, FACE6_S, FACE6_M, LAPA_M, WFLW_M, COCO_M,
 )
+# fmt: on

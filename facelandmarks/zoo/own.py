@@ -1,7 +1,4 @@
-"""Records and schemes of the user's own, as JSON: the fields of `ModelSpec` and `Scheme`, each of them checked.
-
-A record describes only what the networks here can run.
-"""
+"""Records and schemes of the user's own, as JSON, checked field by field: only what the networks here can run."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,10 +18,7 @@ from facelandmarks.zoo.spec import OPINION, ModelSpec
 WEIGHTS = "model.safetensors"
 VARIANTS = ("mmpose0x", "mmpose1x")
 DETECTORS = ("yunet", "blazeface_short", "blazeface_full")  # that a model may prefer
-_options: Mapping[str, Accepts] = {  # of geometries
-    "stretch_image": lambda value: isinstance(value, bool),
-    "unbiased": lambda value: isinstance(value, bool),
-}
+_options: Mapping[str, Accepts] = dict.fromkeys(("stretch_image", "unbiased"), rules.of_type(bool))  # of geometries
 _width, _depths = rules.whole(8, 256), rules.list_of(rules.whole(1, 64), 4)
 
 
@@ -90,18 +84,18 @@ RULES: Rules = {
     "title": _is_text(200),
     "network": (f"one of {', '.join(FAMILIES)}", rules.one_of(FAMILIES)),
     "network_options": ("an object", rules.table_of(lambda _: True)),
-    "scheme": ("a name, or an object with the fields of a scheme", lambda value: isinstance(value, str | dict)),
+    "scheme": ("a name, or an object with the fields of a scheme", rules.of_type(str, dict)),
     "weights": (
         "a file name that ends with .safetensors",
         rules.matching(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\.safetensors"),
     ),
     "input_size": ("width and height, 32 to 1024 pixels", rules.list_of(rules.whole(32, 1024), 2)),
-    "flip_test": ("true or false", lambda value: isinstance(value, bool)),
+    "flip_test": ("true or false", rules.of_type(bool)),
     "box_convention": _is_text(64),
     "box_padding": ("a number from 0.1 to 10", rules.number(0.1, 10)),
     "mean": ("three numbers", _rgb),
     "std": ("three numbers above 0", lambda value: _rgb(value) and all(each > 1e-3 for each in value)),
-    "flip_exchange": ("true or false", lambda value: isinstance(value, bool)),
+    "flip_exchange": ("true or false", rules.of_type(bool)),
     **CHANGES,
     "variant": (f"one of {', '.join(VARIANTS)}, or null", rules.one_of((None, *VARIANTS))),
     "variants": ("an object of variants and what they change", rules.table_of(_change)),
@@ -121,8 +115,7 @@ def spec_from_dict(given: Any) -> ModelSpec:
     """Return the record that JSON values describe: the fields of `ModelSpec`.
 
     With `like`, the name of a model here, fields that are left out are that model's, except for `opinions`: they belong
-    to its weights. `name` is always needed.
-    `InvalidOptionError` names the first field that is wrong, and what was expected.
+    to its weights. `name` is always needed. `InvalidOptionError` says what is wrong first, and what was expected.
     """
     if not isinstance(given, dict):
         raise InvalidOptionError("this is not a record of a model: expected an object")
@@ -136,7 +129,7 @@ def spec_from_dict(given: Any) -> ModelSpec:
         raise InvalidOptionError(f"this is not a record of a model: {problem}")
     scheme = scheme_from_dict(given["scheme"]) if isinstance(given["scheme"], dict) else get_scheme(given["scheme"])
     spec = ModelSpec(**{**rules.frozen(given), "scheme": reference(scheme)})
-    if problem := next((found for each in choices(spec) if (found := misfit(each))), None):
+    if problem := next(filter(None, map(misfit, choices(spec))), None):
         raise InvalidOptionError(f"this is not a record of a model: {problem}")
     return spec
 
@@ -181,8 +174,7 @@ MOST_POINTS = 10_000
 _point = rules.whole(0, MOST_POINTS - 1)
 _pair = rules.list_of(_point, 2)
 _contour = rules.object_of(
-    {"name": rules.is_text, "points": rules.list_of(_point), "closed": lambda value: isinstance(value, bool)},
-    ("closed",),
+    {"name": rules.is_text, "points": rules.list_of(_point), "closed": rules.of_type(bool)}, optional=("closed",)
 )
 SCHEME_RULES: Rules = {
     "name": ("a word of letters, digits, - and _", rules.matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")),
@@ -190,7 +182,7 @@ SCHEME_RULES: Rules = {
     "contours": ("a list of objects with name and points (indices)", rules.list_of(_contour)),
     "pairs": ("a list of pairs of indices", rules.list_of(_pair)),
     "normaliser": ("a pair of indices, or null", rules.or_null(_pair)),
-    "source": ("a text", lambda value: isinstance(value, str)),
+    "source": ("a text", rules.of_type(str)),
     "published_names": ("a list of names", rules.list_of(rules.is_text)),
     "named": ("an object of names and indices", rules.table_of(_point)),
     "box_convention": ("a text", rules.is_text),

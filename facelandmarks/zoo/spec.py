@@ -43,13 +43,10 @@ class ModelSpec:
     decode_options: Mapping[str, Any] = field(default_factory=dict)
     back_options: Mapping[str, Any] = field(default_factory=dict)  # of the way from the crop back to the image
     variant: Variant | None = None
-    variants: Mapping[Variant, Changes] = field(
-        default_factory=dict
-    )  # all that can be followed: changes to this record
+    variants: Mapping[Variant, Changes] = field(default_factory=dict)  # to follow: changes to this record
     decodes: Mapping[str, Changes] = field(default_factory=dict)  # other ways to decode: changes to this record
     detector: str | None = None  # that belongs to it: "auto" takes it if its file is in the cache
-    opinions: Mapping[str, Mapping[str, float]] = field(
-        default_factory=dict
-    )  # on what a detector found, by its name: the numbers of `OPINION`, fitted to these weights and points
+    # On what a detector found, by its name: the numbers of `OPINION`, fitted to these weights and points.
+    opinions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confirm_below: float | None = None  # mean point score below which no face was seen; None: scores do not tell
     story: str = ""  # facts to know before trusting the model

@@ -85,7 +85,7 @@ def test_a_file_is_read_once(place, monkeypatch):
     with pytest.warns(UserWarning, match=RIGHT):
         cached(record, place, allow_unverified=True)
     assert read_pin(place).sha256 == RIGHT
-    monkeypatch.setattr("facelandmarks.weights.fetch.examine", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("facelandmarks.weights.trust.examine", lambda _: pytest.fail("read again"))
     assert cached(record, place) == place.file
 
 
