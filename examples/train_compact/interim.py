@@ -1,8 +1,9 @@
 """Small files of weights from which another training starts: batch norms as they are, convolutions in int8.
 
-    python interim.py RUN/last.pt OUT.npz
+    python interim.py RUN/last.pt OUT.npz [--start WEIGHTS.npz --share 0.2]
 
-The averaged weights are kept. The models of the package have their batch norms folded and cannot be trained further.
+The averaged weights are kept; with `--start`, the mean of those that the run started from and, for `--share`, its own.
+The models of the package have their batch norms folded and cannot be trained further.
 """
 
 import argparse
@@ -46,10 +47,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--share", type=float, default=1.0)
     args = parser.parse_args()
-    state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["ema"]
+    tensors = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["ema"]
+    state = {name: tensor.numpy() for name, tensor in tensors.items()}
+    if args.start:
+        start = load_weights(args.start)
+        state = {name: (1 - args.share) * start[name] + args.share * array for name, array in state.items()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(args.out, {name: tensor.numpy() for name, tensor in state.items()})
+    save_weights(args.out, state)
     print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 

@@ -22,7 +22,7 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.38
+THRESHOLD = 0.33
 SMALL_MORE = 0.05  # what the small look sees must score this much more,
 SMALL_ONLY = 0.2  # and this much where the large look sees nothing
 SUPPORT = 0.3  # least score at which the large look sees it too
