@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import facelandmarks as fl
-from facelandmarks.engines.choose import NUMBER_TYPES
+from facelandmarks.engines.choose import RECORDS
 from facelandmarks.evaluation.datasets import read
 from facelandmarks.model import Model
 from facelandmarks.results import Crops
@@ -24,8 +24,8 @@ OUTER_CORNERS = (36, 45)
 def ways() -> Iterator[tuple[str, str]]:
     """Every engine in every number type; the first is the measure of the others."""
     yield "torch", "float32"
-    for name, dtypes in NUMBER_TYPES.items():
-        for dtype in dtypes:
+    for name, record in RECORDS.items():
+        for dtype in record.dtypes:
             if (name, dtype) != ("torch", "float32"):
                 yield name, dtype
 

@@ -24,7 +24,7 @@ import torch
 from baseline import Baseline
 
 import facelandmarks as fl
-from facelandmarks.engines.choose import NUMBER_TYPES
+from facelandmarks.engines.choose import RECORDS
 from facelandmarks.model import Model
 from facelandmarks.nn.build import build_network
 from facelandmarks.schemes import get_scheme
@@ -89,7 +89,7 @@ def checkpoints(names: list[str], folder: Path) -> dict[str, Path | None]:
 
 def engines() -> list[str]:
     """Those that are installed, PyTorch first."""
-    return [name for name in sorted(NUMBER_TYPES, reverse=True) if find_spec(name)]  # packages of the same names
+    return [name for name in sorted(RECORDS, reverse=True) if find_spec(name)]  # packages of the same names
 
 
 def stages(model: Model, photo: np.ndarray, count: int) -> dict[str, Task]:

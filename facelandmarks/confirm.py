@@ -30,6 +30,9 @@ def evidence(faces: Landmarks) -> NDArray[np.float64] | None:
     Logarithms of the mean expected error and of the largest distance between the detector's five points and the
     model's, both in sides of the box; log odds of the detector's score; logarithm of the box's side in pixels. None
     without the detector's points, expected errors, or a conversion of the model's points to those five.
+
+    A thing like a face gets its points where faces have them on average, from model and detector alike: at the same
+    expected error, points that disagree speak for a face.
     """
     known = (faces.scheme.name, "points5") in CONVERSIONS
     if faces.detector_points is None or faces.expected_error is None or not known:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -42,12 +43,23 @@ class EngineSettings:
             raise InvalidOptionError(f"threads must be at least 1; got {self.threads}")
 
 
-# The number types that each engine can run in; an engine's package has its name too. In the order of preference of
-# "auto" on a CPU: OpenVINO is a little faster than ONNX Runtime, but does not survive a fork.
-NUMBER_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"onnxruntime": ("float32",), "openvino": DTYPES, "torch": DTYPES}
+@dataclass(frozen=True)
+class EngineRecord:
+    """The number types that an engine can run in, and its class; module and package have the engine's name."""
+
+    dtypes: tuple[str, ...]
+    class_name: str  # in the module of the engine's name
+
+
+# In the order of preference of "auto" on a CPU. OpenVINO is a little faster, but does not survive a fork.
+RECORDS: Mapping[str, EngineRecord] = MappingProxyType(
+    {
+        "onnxruntime": EngineRecord(("float32",), "OnnxRuntimeEngine"),
+        "openvino": EngineRecord(DTYPES, "OpenVinoEngine"),
+        "torch": EngineRecord(DTYPES, "TorchEngine"),
+    }
 )
-ENGINES = ("auto", *sorted(NUMBER_TYPES))
+ENGINES = ("auto", *sorted(RECORDS))
 
 
 def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Engine":
@@ -63,11 +75,10 @@ def make_engine(source: "Source", engine: str, settings: EngineSettings) -> "Eng
         with import_of("torch"):
             from facelandmarks.engines.torch import TorchEngine
         return TorchEngine(filled_network(source), source.mean, source.std, settings, source.size, weights.sha256)
-    if engine == "openvino":
-        from facelandmarks.engines.openvino import OpenVinoEngine as GraphEngine
-    else:
-        from facelandmarks.engines.onnxruntime import OnnxRuntimeEngine as GraphEngine  # type: ignore[assignment]
-    return GraphEngine(weights.graph or obtain_graph(source), settings, weights.sha256)
+    record = RECORDS[engine]
+    constructor = getattr(import_module(f"facelandmarks.engines.{engine}"), record.class_name)
+    made: Engine = constructor(weights.graph or obtain_graph(source), settings, weights.sha256)
+    return made
 
 
 def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = False) -> str:
@@ -84,11 +95,11 @@ def choose_engine(engine: str, settings: EngineSettings, *, built_in: bool = Fal
     if engine == "auto":
         on_cpu = settings.device == "cpu" or (settings.device == "auto" and (built_in or not _may_have_gpu()))
         # In other number types only PyTorch runs on every machine.
-        wanted = NUMBER_TYPES if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
+        wanted = RECORDS if on_cpu and settings.dtype == "float32" and not only_torch else ("torch",)
         engine = next((name for name in wanted if find_spec(name)), "torch")
         _LOG.info("engine 'auto' is %s here", engine)
-    if settings.dtype not in NUMBER_TYPES[engine]:
-        kinds = " or ".join(NUMBER_TYPES[engine])
+    if settings.dtype not in RECORDS[engine].dtypes:
+        kinds = " or ".join(RECORDS[engine].dtypes)
         raise InvalidOptionError(f"engine {engine!r} runs in {kinds} only; got dtype={settings.dtype!r}")
     if only_torch and engine != "torch":
         raise InvalidOptionError(f"only engine 'torch' has compile and cuda_graphs; got engine {engine!r}")

@@ -89,7 +89,7 @@ def import_openvino() -> Any:
             sys.modules.pop(TELEMETRY, None)
 
 
-# One per process, never freed: a core installs an alternate signal stack in its thread. Destroying cores
-# out of order, or in another thread, leaves a dangling stack, and the next signal with a handler in Python (Ctrl-C;
-# SIGCHLD, once PyTorch's DataLoader had workers) ends the process by SIGSEGV (OpenVINO 2026.4).
+# One per process, never freed: a core installs an alternate signal stack in its thread. Destroying cores out of order,
+# or in another thread, leaves a dangling stack, and the next signal with a handler in Python (Ctrl-C; SIGCHLD, once
+# PyTorch's DataLoader had workers) ends the process by SIGSEGV (OpenVINO 2026.4).
 _CORE = PerProcess(lambda: import_openvino().Core())

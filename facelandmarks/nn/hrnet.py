@@ -94,7 +94,7 @@ class HRNet(nn.Module):
         expanded = 64 * Bottleneck.EXPANSION
         first = nn.Sequential(conv3x3(expanded, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU())
         self.transition1 = nn.ModuleList([first, nn.Sequential(down_step(expanded, widths[1], nn.ReLU()))])
-        # Only the new branch has layers of its own; it starts from the lowest one.
+        # Only the new branch, a key in checkpoints, has layers of its own; it starts from the lowest one.
         self.transition2 = nn.ModuleDict({"2": nn.Sequential(down_step(widths[1], widths[2], nn.ReLU()))})
         self.transition3 = nn.ModuleDict({"3": nn.Sequential(down_step(widths[2], widths[3], nn.ReLU()))})
         self.stage2 = exchanges(widths[:2], [2], mode)

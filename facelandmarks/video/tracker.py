@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Container, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -231,17 +232,14 @@ class Tracker:
         for row in new:
             motion = Motion.at_rest(boxes[row], frame.time)
             look = appearance(frame.image, boxes[row])
-            rows[Track(motion, motion, 0.0, look, float(found.scores[row]), frame.time)] = [row]
+            rows[Track(motion, motion, 0.0, look, float(found.scores[row]), frame.time)] = row
         faces = self._find(frame, list(rows), boxes[new])
-        if self.find.confirm:
-            seen = [found[rows[face.track]] for face in faces]
-            asked = [
-                replace(
-                    face.landmarks, box_scores=each.scores, detector=self.detector.name, detector_points=each.points
-                )
-                for face, each in zip(faces, seen, strict=True)
-            ]
-            faces = [f for f, landmarks in zip(faces, asked, strict=True) if confirmed(landmarks, self.model.spec)[0]]
+        if self.find.confirm and faces:
+            first, seen = faces[0].landmarks, found[[rows[face.track] for face in faces]]
+            parts = [face.landmarks for face in faces]
+            asked = Landmarks.join(parts, first.scheme, first.image_size, self.detector.name)
+            asked = replace(asked, box_scores=seen.scores, detector_points=seen.points)
+            faces = list(compress(faces, confirmed(asked, self.model.spec)))
         for face in faces:
             face.track.usual = face.mean_score
         self.live += [face.track for face in faces]

@@ -20,7 +20,7 @@ from facelandmarks.detection import load_detector
 from facelandmarks.engines import choose
 from facelandmarks.engines import openvino as openvino_engine
 from facelandmarks.engines.base import EngineInfo
-from facelandmarks.engines.choose import NUMBER_TYPES, EngineSettings, choose_engine, make_engine
+from facelandmarks.engines.choose import RECORDS, EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source, obtain_graph
 from facelandmarks.nn.build import build_network
 from facelandmarks.stream import PerProcess
@@ -44,7 +44,7 @@ def photo():
 
 @pytest.fixture(scope="module")
 def models(cache):
-    return {name: fl.load_model(engine=name, device="cpu", cache_dir=cache) for name in NUMBER_TYPES}
+    return {name: fl.load_model(engine=name, device="cpu", cache_dir=cache) for name in RECORDS}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_agrees_with_torch(models, crops, name):
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NUMBER_TYPES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_face_does_not_depend_on_its_neighbours(models, crops, name):
     model = models[name]
     together = model.decode(model.forward(crops), crops).points
@@ -71,7 +71,7 @@ def test_a_face_does_not_depend_on_its_neighbours(models, crops, name):
         np.testing.assert_allclose(model.decode(model.forward(alone), alone).points[0], together[n], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", NUMBER_TYPES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_tells_what_runs(models, name):
     info = models[name].engine_info()
     assert (info.engine, info.device, info.dtype) == (name, "cpu", "float32")
@@ -79,12 +79,12 @@ def test_tells_what_runs(models, name):
     assert f"{name} float32 on cpu" in repr(models[name])
 
 
-@pytest.mark.parametrize("name", NUMBER_TYPES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_threads_are_obeyed(cache, name):
     assert fl.load_model(engine=name, device="cpu", threads=1, cache_dir=cache).engine_info().threads == 1
 
 
-@pytest.mark.parametrize("name", NUMBER_TYPES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_many_threads_get_what_one_gets(models, photo, name):
     expected = models[name].predict(photo, FACE).points
     with ThreadPoolExecutor(8) as pool:
@@ -137,7 +137,7 @@ def test_the_benchmark_knows_the_engines(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import bench
 
-    assert set(bench.engines()) == set(NUMBER_TYPES)
+    assert set(bench.engines()) == set(RECORDS)
 
 
 def bench_gpu(*words):
@@ -361,7 +361,7 @@ def test_weights_that_a_user_brings_leave_nothing_behind(tmp_path, crops, models
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", NUMBER_TYPES)
+@pytest.mark.parametrize("name", RECORDS)
 def test_the_digest_of_the_weights_is_known(models, name):
     assert models[name].engine_info().weights == load_manifest().files["compact_300w.onnx"].sha256
 
