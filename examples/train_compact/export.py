@@ -111,10 +111,18 @@ class DetectorGraph(nn.Module):
         return torch.cat([decode_map(*level) for level in zip(maps, self.network.strides, strict=True)], 2)
 
 
+def read_state(checkpoint: Path) -> dict[str, Tensor]:
+    """Return the averaged weights of a run, or those of a file of interim.py, which has no counters of batch norms."""
+    if checkpoint.suffix == ".npz":
+        return {name: torch.from_numpy(value) for name, value in load_weights(checkpoint).items()}
+    state: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
+    return state
+
+
 def detector_graph(checkpoint: Path) -> onnx.ModelProto:
     """Return the detector's graph; the first convolution takes pixels of 0..255."""
     network = CompactDetectorNet().eval()
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]
+    state = read_state(checkpoint)
     if not any("running_mean" in name for name in state):
         fuse_batch_norms(network)  # the run was trained so
     network.load_state_dict(state)
@@ -139,12 +147,9 @@ class LandmarkGraph(nn.Module):
 def landmark_graph(name: str, checkpoint: Path) -> onnx.ModelProto:
     """Return the graph of one of `NETWORKS`."""
     network = NETWORKS[name].build().eval()
-    if checkpoint.suffix == ".npz":  # its levels of int8 stay what they are: a batch norm scales whole channels
-        state = {key: torch.from_numpy(value) for key, value in load_weights(checkpoint).items()}
-        network.load_state_dict(network.state_dict() | state)
-    else:
-        network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"])
-    fuse_batch_norms(network)
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    network.load_state_dict(counters | read_state(checkpoint))
+    fuse_batch_norms(network)  # levels of int8 stay what they are: a batch norm scales whole channels
     side = NETWORKS[name].side
     return quantise(trace(LandmarkGraph(network.requires_grad_(False)), side, side, dynamic=False))
 
