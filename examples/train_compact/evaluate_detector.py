@@ -21,7 +21,7 @@ from detector_data import make_yunet, run_yunet, tight_from_yunet
 from detector_sets import Sample
 
 from facelandmarks.boxes import convert_boxes
-from facelandmarks.detection.compact import SUPPORT, THRESHOLD, CompactDetector, merge
+from facelandmarks.detection.compact import SEEN, THRESHOLD, CompactDetector, merge
 
 Find = Callable[[np.ndarray], np.ndarray]  # an image to tight boxes with scores (N, 5)
 SURE = 0.6  # YuNet's usual threshold
@@ -83,7 +83,7 @@ def yunet_finder(data: Path) -> Find:
 
 def compact_found(detector: CompactDetector, image: np.ndarray, thresholds: Sequence[float]) -> list[np.ndarray]:
     """Return what the built-in detector finds at each threshold: tight boxes with scores (N, 5)."""
-    looks = detector.looks(image, min(*thresholds, SUPPORT))
+    looks = detector.looks(image, min(*thresholds, SEEN))
     result = []
     for threshold in thresholds:
         found = merge(looks, threshold, image.shape[0] * image.shape[1])

@@ -1,10 +1,10 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
-Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, so that faces are found from
-about 12 pixels at a longer side of 640 up to those that overfill it; the second look is at a quarter of the first.
+Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, the second at half the
+first, so that faces are found from about 12 pixels at a longer side of 640 up to those that overfill it. What one look
+takes for a face and the other does not is seldom one: a face's score is the mean of what the looks say that show it well.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +22,22 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.33
-SMALL_MORE = 0.05  # what the small look sees must score this much more,
-SMALL_ONLY = 0.2  # and this much where the large look sees nothing
-SUPPORT = 0.3  # least score at which the large look sees it too
+THRESHOLD = 0.31
+ALONE_MORE = 0.2  # what a small look sees must score this much more where `min_face` leaves no other look
+SEEN = 0.2  # least score at which a look sees a face at all; below it says 0
+SAME_SEEN = 0.4  # overlap (IoU) from which two looks speak of the same face
+SHOWN = (12, 48, 256, 512)  # pixels: a look shows faces well from the second to the third, and none beyond the others
+OWN = 2.0  # times as much counts what the look says that found the face,
+LEAST_OWN = 0.01  # and a little even where it does not show one
 # The score that the network learns is the overlap (IoU) of its box, which is seldom high for a face of 12 pixels. So
 # much is added for each halving of a box's side below 64 pixels as the network sees it, and taken off above.
 SIZE_BONUS = 0.05
 LEAST_SIDE = 8  # pixels: below, nothing more is added
-MOST_BONUS = 3 * SIZE_BONUS
 MULTIPLE = 64  # of the network's input; the largest stride
 LONG_SIDE = 640  # pixels: larger images are made smaller
 LARGEST_AREA = 576 * 512  # pixels, with what pads the image to whole multiples: so much work is done at most
-SECOND = 4  # times smaller is the second look
-# Of a face that both looks see the large one knows better where it is; its scores lack this bonus for smaller boxes.
-FINER = SIZE_BONUS * math.log2(SECOND)
-ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no second
+FINER = SIZE_BONUS  # the larger look knows better where a face is, but its scores lack the bonus for smaller boxes
+ALONE = 320  # pixels: up to this longer side the first look sees a face that fills it, and there is no other
 MOST_ENLARGED = 2.0  # finds smaller faces; more than that finds skin in the textures of small images
 LEAST_ENLARGED = 1.1  # less takes time and shows nothing new
 SAME_FACE = 0.25  # overlap (IoU) from which the weaker of two boxes is dropped; tight boxes of two faces hardly overlap
@@ -92,39 +92,40 @@ class CompactDetector:
         threshold = self.threshold if min_score is None else min_score
         height, width = image.shape[:2]
         if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
-            threshold += SMALL_ONLY  # for `min_face` there is but a small look
-        return merge(self.looks(image, min(threshold, SUPPORT), min_face), threshold, height * width)
+            threshold += ALONE_MORE
+        return merge(self.looks(image, min(threshold, SEEN), min_face), threshold, height * width)
 
     def looks(self, image: NDArray[np.uint8], threshold: float, min_face: float | None = None) -> list[Floats]:
         """Return the cells of each look, the largest first, from a score on.
 
-        They are float32 (M, 15): score, box, the points' x, the points' y, in pixels of the image. Cells of faces whose
-        middle is outside are left out.
+        They are float32 (M, 15): score, box, the points' x, the points' y, in pixels of the image. The score is what
+        both looks say together. Cells of faces whose middle is outside are left out.
         """
         height, width = image.shape[:2]
         seen = resized(image, size_of_look(width, height, min_face))
         zoom = np.divide(seen.shape[1::-1], (width, height))
-        looks = [self._cells(seen, zoom, (width, height), threshold)]
-        if max(seen.shape[:2]) > ALONE and min(seen.shape[:2]) >= SECOND:
-            wide, high = seen.shape[1] // SECOND, seen.shape[0] // SECOND
-            half = resized(seen[: SECOND * high, : SECOND * wide], (2 * wide, 2 * high))
-            # Twice by two: OpenCV is three times as fast at that as by four at once.
-            looks.append(self._cells(resized(half, (wide, high)), zoom / SECOND, (width, height), threshold))
-        return looks
+        large = self._cells(seen, zoom, (width, height), threshold)
+        if max(seen.shape[:2]) <= ALONE or min(seen.shape[:2]) == 1:
+            return [large]
+        wide, high = seen.shape[1] // 2, seen.shape[0] // 2
+        seen = resized(seen[: 2 * high, : 2 * wide], (wide, high))
+        small = self._cells(seen, zoom / 2, (width, height), threshold)
+        return [scored_together(large, small, zoom.min(), 0.5), scored_together(small, large, zoom.min() / 2, 2)]
 
     def _cells(
         self, seen: NDArray[np.uint8], zoom: NDArray[np.float64], size: tuple[int, int], threshold: float
     ) -> Floats:
         """Return the cells of one look, `zoom` (x, y) times as large as the image of that size."""
         outputs = self.engine.run(padded(seen)[None])[0]
-        cells: Floats = outputs[:, outputs[0] >= threshold - MOST_BONUS].T
-        sides = np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
-        cells[:, 0] = (cells[:, 0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
+        sides = np.sqrt((outputs[3] - outputs[1]) * (outputs[4] - outputs[2]))
+        scores = (outputs[0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
+        sure = scores >= threshold
+        cells: Floats = outputs[:, sure].T
+        cells[:, 0] = scores[sure]
         along = np.array([0, 1, 0, 1] + 5 * [0] + 5 * [1])
         cells[:, 1:] = (cells[:, 1:] + 0.5) / zoom[along] - 0.5
         middle = (cells[:, 1:3] + cells[:, 3:5]) / 2
-        inside = ((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)
-        cells = cells[inside & (cells[:, 0] >= threshold)]
+        cells = cells[((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)]
         return cells[np.argsort(-cells[:, 0], kind="stable")[:MOST_CELLS]]
 
 
@@ -194,19 +195,25 @@ def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
-    """Choose the faces among the cells (M, 15) of each look, the largest look first, in an image of so many pixels.
+def scored_together(look: Floats, other: Floats, zoom: float, ratio: float) -> Floats:
+    """Return the cells (M, 15) of a look at `zoom` with the mean of its score and what another says, at `ratio` of it.
 
-    What the small look sees is a face only with a higher score: it is there that hands and animals are faces. A face
-    that both see has the large look's box and points, unless its score is much lower: then it saw parts.
+    A look counts as far as it shows a face of that size, and the one that found it `OWN` times as much.
     """
-    cells, ranks = looks[0], looks[0][:, 0]
-    if len(looks) > 1:
-        small = looks[1]
-        common, either = areas_of(small[:, 1:5], cells[:, 1:5])
-        lonely = ~(common > SAME_FACE * either).any(1)
-        small = small[small[:, 0] >= threshold + np.where(lonely, SMALL_ONLY, SMALL_MORE)]
-        cells, ranks = np.concatenate([cells, small]), np.concatenate([ranks, small[:, 0] - FINER])
+    cells = look.copy()
+    sides = zoom * np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
+    own, there = (np.interp(np.log2(np.maximum(s, 1)), np.log2(SHOWN), (0, 1, 1, 0)) for s in (sides, ratio * sides))
+    own = OWN * np.maximum(own, LEAST_OWN)
+    common, either = areas_of(cells[:, 1:5], other[:, 1:5])
+    says = ((common > SAME_SEEN * either) * other[:, 0]).max(1, initial=0)
+    cells[:, 0] = (own * cells[:, 0] + there * says) / (own + there)
+    return cells
+
+
+def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
+    """Choose the faces among the cells (M, 15) of each look, the largest look first, in an image of so many pixels."""
+    cells = np.concatenate(looks)
+    ranks = np.concatenate([look[:, 0] - FINER * halved for halved, look in enumerate(looks)])
     sure = cells[:, 0] >= threshold
     cells, ranks = cells[sure], ranks[sure]
     cells = cells[suppress(cells[:, 1:5], ranks)]

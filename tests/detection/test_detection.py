@@ -9,7 +9,7 @@ import pytest
 
 import facelandmarks as fl
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.detection.compact import CompactDetector, merge, padded, size_of_look, suppress
+from facelandmarks.detection.compact import CompactDetector, merge, padded, scored_together, size_of_look, suppress
 from facelandmarks.errors import CheckpointError, InvalidImageError, InvalidOptionError
 
 skimage_data = pytest.importorskip("skimage.data")
@@ -267,32 +267,38 @@ def test_suppression_drops_the_ears_of_a_better_face() -> None:
     assert suppress(boxes, np.array([0.7, 0.8, 0.6], np.float32)).tolist() == [1, 0, 2]
 
 
-def test_what_only_the_second_look_sees_needs_more() -> None:
-    def cell(score: float, x: float) -> list[float]:
-        return [score, x, 0, x + 50, 50, *[x] * 5, *[20] * 5]
+def cell(score: float, x: float, side: float = 50) -> list[float]:
+    """One cell of a look: a square box at (x, 0)."""
+    return [score, x, 0, x + side, side, *[x] * 5, *[20] * 5]
 
-    first = np.array([cell(0.35, 0)], np.float32)
-    second = np.array([cell(0.55, 0), cell(0.55, 200), cell(0.75, 400)], np.float32)
-    found = merge([first, second], 0.5, 1_000_000)
-    assert found.boxes[:, 0].tolist() == [400, 0]
+
+def test_a_face_scores_what_the_looks_that_show_it_say() -> None:
+    large = np.array([cell(0.6, 0, 200), cell(0.6, 300, 200), cell(0.6, 600, 20), cell(0.3, 0, 1024)], np.float32)
+    small = np.array([cell(0.9, 5, 200), cell(0.6, 10, 1024)], np.float32)
+    # Both show faces of 200 px well; the look that found one counts twice. The small one shows 20 px as 10: not at all.
+    expected = [(1.2 + 0.9) / 3, 1.2 / 3, 0.6]
+    np.testing.assert_allclose(scored_together(large, small, 1.0, 0.5)[:3, 0], expected, rtol=1e-6)
+    # 1,024 px are too much for the large look, and 512 px for the small one: nothing but the own score is left.
+    assert scored_together(large, small, 1.0, 0.5)[3, 0] == np.float32(0.3)
+    np.testing.assert_allclose(scored_together(small, large, 0.5, 2)[:, 0], [(1.8 + 0.6) / 3, 0.6], rtol=1e-6)
+    # At an eighth, 200 px are 25: the look counts as far as that is between 12 and 48 px.
+    weight = 2 * np.log2(25 / 12) / 2
+    found = scored_together(small, large, 0.125, 2)[0, 0]
+    assert found == pytest.approx((weight * 0.9 + 0.6) / (weight + 1), rel=1e-6)
+    np.testing.assert_allclose(scored_together(large, small[:0], 1.0, 0.5)[:, 0], [0.4, 0.4, 0.6, 0.3], rtol=1e-6)
+    assert scored_together(large[:0], small, 1.0, 0.5).shape == (0, 15)
+    assert large[0, 0] == np.float32(0.6)  # the looks stay as they were
 
 
 def test_of_a_face_that_both_looks_see_the_large_one_gives_the_box() -> None:
-    def cell(score: float, x: float) -> list[float]:
-        return [score, x, 0, x + 50, 50, *[x] * 5, *[20] * 5]
-
-    first = np.array([cell(0.8, 0), cell(0.4, 200), cell(0.35, 400)], np.float32)
-    second = np.array([cell(0.88, 5), cell(0.95, 205), cell(0.54, 405)], np.float32)
-    found = merge([first, second], 0.5, 1_000_000)
-    # 0.4: the large look saw a part of it; 0.54 is too little in the small one.
-    assert found.boxes[:, 0].tolist() == [205, 0]
+    large = np.array([cell(0.8, 0), cell(0.4, 200)], np.float32)
+    small = np.array([cell(0.84, 5), cell(0.95, 205)], np.float32)
+    found = merge([large, small], 0.5, 1_000_000)
+    assert found.boxes[:, 0].tolist() == [205, 0]  # 0.4: the large look saw a part of it
     np.testing.assert_allclose(found.scores, [0.95, 0.8])
 
 
 def test_beside_a_face_that_fills_the_picture_small_boxes_need_more() -> None:
-    def cell(score: float, x: float, side: float) -> list[float]:
-        return [score, x, 0, x + side, side, *[x] * 5, *[20] * 5]
-
     cells = np.array([cell(0.9, 0, 200), cell(0.55, 300, 30), cell(0.7, 400, 30), cell(0.55, 500, 120)], np.float32)
     assert merge([cells], 0.5, 600 * 400).boxes[:, 0].tolist() == [0, 400, 500]
     assert merge([cells], 0.5, 1200 * 800).boxes[:, 0].tolist() == [0, 400, 300, 500]  # there it fills little
