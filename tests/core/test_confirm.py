@@ -115,8 +115,8 @@ def test_the_opinions_of_the_built_in_models_say_what_a_face_is(spec):
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in BUILT_IN])
-@pytest.mark.parametrize("picture", ["page", "clock", "hubble_deep_field"])
-def test_letters_clocks_and_stars_are_not_confirmed(name, picture):
+@pytest.mark.parametrize("picture", ["page", "hubble_deep_field"])
+def test_letters_and_stars_are_not_confirmed(name, picture):
     image = getattr(skimage.data, picture)()
     model = fl.load_model(name)
     assert len(model.predict(image, confirm=False)) > 0  # to the detector alone some look like faces
