@@ -135,46 +135,35 @@ def find_faces(
 
     Those of several rotations follow one rotation after the other.
     """
-    if tuple(find.rotations) == UPRIGHT:
-        return _find_upright(image, bbox, find, spec, load_detector)
     size = (image.shape[1], image.shape[0])
+    if bbox is None and spec.box_convention not in CONVENTIONS:
+        raise InvalidBoxError(
+            f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
+            f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
+        )
     given = None if bbox is None else check_boxes(bbox, *size)
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
-        boxes = None if given is None else turn_boxes(given, turns, size)
-        found = _find_upright(turn_image(image, turns), boxes, find, spec, load_detector)
-        back = turn_boxes(found.boxes, -turns, found.size)
-        points = None if found.points is None else turn_points(found.points, -turns, found.size)
-        parts.append(replace(found, boxes=back, points=points, rotation=np.full(len(back), turns * math.pi / 2)))
+        turned = turn_image(image, turns)
+        seen = (turned.shape[1], turned.shape[0])
+        if given is None:
+            detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
+            faces, name, convention = detect_faces(turned, detector, find), detector.name, detector.convention
+            boxes, scores, points = faces.boxes.astype(np.float64), faces.scores, faces.points
+        else:
+            boxes, name, convention = turn_boxes(given, turns, size), None, find.box_convention or spec.box_convention
+            scores, points = np.full(len(boxes), np.nan, np.float32), None
+        if convention != spec.box_convention:
+            boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *seen)
+        boxes = turn_boxes(boxes, -turns, seen)
+        points = None if points is None else turn_points(points, -turns, seen)
+        angles = np.full(len(boxes), turns * math.pi / 2)
+        parts.append(Found(boxes, scores, points, angles, name, size, len(find.rotations), find.confirm))
+    if len(parts) == 1:
+        return parts[0]
     arrays: Any = joined(parts, ("boxes", "scores", "points", "rotation"))
-    return replace(parts[0], **arrays, size=size, rotations=len(parts))
-
-
-def _find_upright(
-    image: NDArray[np.uint8],
-    bbox: ArrayLike | None,
-    find: Find,
-    spec: ModelSpec,
-    load_detector: Callable[[str], Detector],
-) -> Found:
-    """Find the faces of an image without turning it."""
-    size = (image.shape[1], image.shape[0])
-    if bbox is None:
-        if spec.box_convention not in CONVENTIONS:
-            raise InvalidBoxError(
-                f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
-                f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
-            )
-        detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
-        faces, name, convention = detect_faces(image, detector, find), detector.name, detector.convention
-        boxes, scores, points = faces.boxes.astype(np.float64), faces.scores, faces.points
-    else:
-        boxes, name, convention = check_boxes(bbox, *size), None, find.box_convention or spec.box_convention
-        scores, points = np.full(len(boxes), np.nan, np.float32), None
-    if convention != spec.box_convention:
-        boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *size)
-    return Found(boxes, scores, points, np.zeros(len(boxes)), name, size, confirm=find.confirm)
+    return replace(parts[0], **arrays)
 
 
 def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> Detections:

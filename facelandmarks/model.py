@@ -332,7 +332,7 @@ class Model:
                 mirrored = self.forward(replace(part, pixels=part.pixels[:, :, ::-1]))
                 outputs = self.average(outputs, mirrored)
             parts.append(self.decode(outputs, part))
-        return Decoded.join(parts)
+        return parts[0] if len(parts) == 1 else Decoded.join(parts)
 
     def landmarks(self, crops: Crops, found: Found, source: Any = None) -> Landmarks:
         """Turn the crops of one image into its landmarks: `infer`, then the best rotation and confirmed faces.

@@ -35,8 +35,8 @@ def load_detector(
     ----------
     name
         `"compact"` is the one in the wheel. `"yunet"`, and MediaPipe's `"blazeface_short"` and `"blazeface_full"`, are
-        fetched if they are not in the cache. `"auto"` is the preferred one if that is in the cache already, else YuNet
-        if that is, else the one in the wheel: it never uses the network.
+        fetched if they are not in the cache. `"auto"` is the preferred one if that is in the cache already, else the
+        one in the wheel: it never uses the network.
     engine, threads
         Engine of the network, always on the CPU (`facelandmarks.engines.choose`); YuNet is run by OpenCV.
     cache_dir
@@ -44,7 +44,7 @@ def load_detector(
     weights
         A file in place of the published one, for all but `"auto"`.
     preferred
-        What `"auto"` takes first.
+        What `"auto"` takes first; None: nothing but the one in the wheel.
 
     Raises
     ------
@@ -62,8 +62,7 @@ def load_detector(
     if name == "auto":
         if weights is not None:
             raise InvalidOptionError("weights need the name of their detector; 'auto' may be any")
-        choices = (preferred, "yunet") if preferred else ("yunet",)
-        name = next((choice for choice in choices if is_cached(FILES[choice], access)), DEFAULT_DETECTOR)
+        name = preferred if preferred and is_cached(FILES[preferred], access) else DEFAULT_DETECTOR
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 
