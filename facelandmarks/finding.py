@@ -3,8 +3,8 @@
 Images that may lie on their side or upside down are searched in several quarter turns, and the best is kept. Networks
 and detectors know upright faces. Of the 127 upright faces that are alone in a photo of AFW and 300-W's validation, the
 built-in detector still finds 14, 61 and 15 % when the photo is turned by 90, 180 and 270 degrees counterclockwise, so
-finding a face proves nothing. Box score times mean point score is highest upright for all 127, with a margin of 0.26 at
-least (box score alone: 0.07). Choosing a rotation per face would also work, but a false detection may score higher when
+finding a face proves nothing. Box score times mean point score is highest upright for all 127, by 0.26 or more
+(box score alone: 0.07). Choosing a rotation per face would also work, but a false detection may score higher when
 rotated; so detected faces share one rotation per image. All 208 of these photos, with one to several faces, are seen
 upright however they are turned.
 """

@@ -1,8 +1,8 @@
 """The built-in detector: our own small network, shipped in the wheel.
 
 Trained by `examples/train_compact/train_detector.py`. An image is looked at in two sizes, the second at half the first,
-so that faces are found from about 12 pixels at a longer side of 640 up to those that overfill it. What one look takes for
-a face and the other does not is seldom one: a face's score is the mean of what the looks say that show it well.
+so that faces are found from about 12 pixels at a longer side of 640 up to those that overfill it. What one look takes
+for a face and the other does not is seldom one: a face's score is the mean of what the looks say that show it well.
 """
 
 from pathlib import Path
