@@ -13,15 +13,20 @@ LEAST_SCORE = 0.02  # of the detector; at most one less that
 SIDES = (8.0, 200.0)  # pixels
 
 
-def confirmed(faces: Landmarks, spec: ModelSpec) -> NDArray[np.bool_]:
-    """Say which detected faces (N,) the landmarks of a model confirm; all, if it has neither opinion nor limit."""
+def confirmed(faces: Landmarks, spec: ModelSpec, beside: bool = False) -> NDArray[np.bool_]:
+    """Say which detected faces (N,) the landmarks of a model confirm; all, if it has neither opinion nor limit.
+
+    Where people are, what looks like a face more often is one: less is enough beside a face that is confirmed, or, with
+    `beside`, known already.
+    """
     opinion = spec.opinions.get(str(faces.detector))
     seen = evidence(faces) if opinion else None
     if opinion is None or seen is None:
         limit = -np.inf if spec.confirm_below is None else spec.confirm_below
         return np.asarray(faces.scores.mean(axis=1) >= limit)
-    *weights, least = (opinion[name] for name in OPINION)
-    return np.asarray(seen @ weights >= least)
+    *weights, least, less = (opinion[name] for name in OPINION)
+    sums = seen @ weights
+    return np.asarray(sums >= (least - less if beside or (sums >= least).any() else least))
 
 
 def evidence(faces: Landmarks) -> NDArray[np.float64] | None:

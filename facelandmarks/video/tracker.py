@@ -239,7 +239,7 @@ class Tracker:
             parts = [face.landmarks for face in faces]
             asked = Landmarks.join(parts, first.scheme, first.image_size, self.detector.name)
             asked = replace(asked, box_scores=seen.scores, detector_points=seen.points)
-            faces = list(compress(faces, confirmed(asked, self.model.spec)))
+            faces = list(compress(faces, confirmed(asked, self.model.spec, beside=len(known) > 0)))
         for face in faces:
             face.track.usual = face.mean_score
         self.live += [face.track for face in faces]

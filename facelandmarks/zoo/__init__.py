@@ -25,7 +25,9 @@ COMPACT_300W = ModelSpec(
     mean=(127.5, 127.5, 127.5),
     std=(127.5, 127.5, 127.5),
     # Both from examples/train_compact/fit_confirm.py.
-    opinions={"compact": {"doubt": -1.741, "apart": 0.646, "detector": 2.392, "side": -0.081, "least": 3.3}},
+    opinions={
+        "compact": {"doubt": -1.741, "apart": 0.646, "detector": 2.392, "side": -0.081, "least": 3.3, "beside": 0.75}
+    },
     confirm_below=0.1,
 )
 TINY_300W = replace(
@@ -34,7 +36,9 @@ TINY_300W = replace(
     title="Tiny 68-point model in the wheel, for video and weak machines",
     network_options={"stem": (16, 32), "widths": (32, 64, 96, 112), "blocks": (1, 2, 2, 1), "neck": 32},
     weights="tiny_300w.onnx",
-    opinions={"compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 1.89}},
+    opinions={
+        "compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 1.89, "beside": 0.5}
+    },
     confirm_below=None,  # it was not shown anything but faces
 )
 BUILT_IN = (COMPACT_300W, TINY_300W)

@@ -84,7 +84,7 @@ def test_an_opinion_belongs_to_weights_and_points():
         spec_from_dict(sent | {"opinions": {"compact": {"doubt": 1}}})
 
 
-NAMES = OPINION[:-1]
+NAMES = OPINION[:-2]
 
 
 def test_points_of_ones_own_are_not_compared():
@@ -112,6 +112,16 @@ def test_the_opinions_of_the_built_in_models_say_what_a_face_is(spec):
     assert set(opinion) == set(OPINION)
     assert opinion["doubt"] < 0
     assert opinion["detector"] > 0
+    assert opinion["beside"] > 0
+
+
+def test_beside_a_face_less_is_enough():
+    scores = np.float32([0.5, 0.6, 0.7, 0.8])
+    sums = np.log(scores / (1 - scores))
+    faces, spec = faces_of(4, box_scores=scores), with_opinion(detector=1, least=sums[2] - 0.01, beside=0.5)
+    assert confirmed(faces, spec).tolist() == [False, True, True, True]
+    assert confirmed(faces[:2], spec).tolist() == [False, False]
+    assert confirmed(faces[:2], spec, beside=True).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in BUILT_IN])
