@@ -26,7 +26,8 @@ def confirmed(faces: Landmarks, spec: ModelSpec, beside: bool = False) -> NDArra
         return np.asarray(faces.scores.mean(axis=1) >= limit)
     *weights, least, less = (opinion[name] for name in OPINION)
     sums = seen @ weights
-    return np.asarray(sums >= (least - less if beside or (sums >= least).any() else least))
+    enough = least - less if beside or (sums >= least).any() else least
+    return np.asarray(sums >= enough)
 
 
 def evidence(faces: Landmarks) -> NDArray[np.float64] | None:

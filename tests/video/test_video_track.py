@@ -29,6 +29,7 @@ from facelandmarks.video import (
     lag,
     read_video,
     track,
+    tracker,
 )
 from facelandmarks.video.motion import Motion, assign
 
@@ -191,6 +192,21 @@ def test_what_the_landmarks_do_not_confirm_is_not_followed(model, options, faces
     found = list(track([skimage.data.chelsea()] * 7, model, rate=25, detector=detector, **options))
     assert [len(frame.ids) for frame in found] == [faces] * 7
     assert detector.least == options.get("min_face")
+
+
+def test_a_face_that_is_followed_speaks_for_a_new_one(shared, model, monkeypatch):
+    asked = []
+
+    def ask(faces, spec, beside):
+        asked.append((len(faces), beside))
+        return np.ones(len(faces), bool)
+
+    monkeypatch.setattr(tracker, "confirmed", ask)
+    first, second = photos(shared)[:2]
+    paths = [(first, lambda t: (80, 120, 0.5)), (second, lambda t: (240, 120, 0.5) if t > 0.5 else None)]
+    frames = list(track(make_clip(paths, np.arange(20) / 20), model))
+    assert len(frames[-1].ids) == 2
+    assert asked == [(1, False), (1, True)]
 
 
 def test_a_video_of_one_frame_and_of_none(shared, model):
