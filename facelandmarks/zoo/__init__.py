@@ -26,7 +26,7 @@ COMPACT_300W = ModelSpec(
     std=(127.5, 127.5, 127.5),
     # Both from examples/train_compact/fit_confirm.py.
     opinions={
-        "compact": {"doubt": -1.741, "apart": 0.646, "detector": 2.392, "side": -0.081, "least": 3.3, "beside": 0.75}
+        "compact": {"doubt": -1.741, "apart": 0.646, "detector": 2.392, "side": -0.081, "least": 4.1, "beside": 1.55}
     },
     confirm_below=0.1,
 )
@@ -37,7 +37,7 @@ TINY_300W = replace(
     network_options={"stem": (16, 32), "widths": (32, 64, 96, 112), "blocks": (1, 2, 2, 1), "neck": 32},
     weights="tiny_300w.onnx",
     opinions={
-        "compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 1.89, "beside": 0.5}
+        "compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 3.0, "beside": 1.6}
     },
     confirm_below=None,  # it was not shown anything but faces
 )
