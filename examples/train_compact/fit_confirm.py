@@ -1,6 +1,6 @@
 """Fit the landmark models' second opinion on detections (`facelandmarks.confirm`), and show what it costs and wins.
 
-    python fit_confirm.py DATA [--model compact_300w] [--thresholds 0.35 0.4] [--photos 1000] [--least 3.3]
+    python fit_confirm.py DATA [--model compact_300w] [--thresholds 0.35 0.4] [--photos 1000] [--least 4.1]
 
 The weights are fitted on training photos: faces that the detector finds there, against what it takes for a face in
 photos without one. The least sum is to be chosen from the table, which holds validation photos only: for each threshold
