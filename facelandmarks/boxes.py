@@ -150,8 +150,10 @@ def tight_boxes(points: NDArray[np.floating]) -> Boxes:
 
 def shared_area(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     """Return the area that boxes (..., 4) have in common with others; the shapes broadcast."""
-    low, high = np.maximum(boxes[..., :2], others[..., :2]), np.minimum(boxes[..., 2:], others[..., 2:])
-    return np.asarray((high - low).clip(0).prod(-1))
+    # Side by side: a last axis of two numbers is five times as slow.
+    wide = np.minimum(boxes[..., 2], others[..., 2]) - np.maximum(boxes[..., 0], others[..., 0])
+    high = np.minimum(boxes[..., 3], others[..., 3]) - np.maximum(boxes[..., 1], others[..., 1])
+    return np.asarray(wide.clip(0) * high.clip(0))
 
 
 def overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:

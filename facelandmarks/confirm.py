@@ -25,9 +25,12 @@ def confirmed(faces: Landmarks, spec: ModelSpec, beside: bool = False) -> NDArra
         limit = -np.inf if spec.confirm_below is None else spec.confirm_below
         return np.asarray(faces.scores.mean(axis=1) >= limit)
     *weights, least, less = (opinion[name] for name in OPINION)
-    sums = seen @ weights
-    enough = least - less if beside or (sums >= least).any() else least
-    return np.asarray(sums >= enough)
+    return sure(seen @ weights, least, less, beside)
+
+
+def sure(sums: NDArray[np.floating], least: float, less: float, beside: bool = False) -> NDArray[np.bool_]:
+    """Say which sums (N,) of one image are enough: `least`, or beside a face so much less."""
+    return np.asarray(sums >= (least - less if beside or (sums >= least).any() else least))
 
 
 def evidence(faces: Landmarks) -> NDArray[np.float64] | None:

@@ -136,24 +136,29 @@ def find_faces(
     Those of several rotations follow one rotation after the other.
     """
     size = (image.shape[1], image.shape[0])
-    if bbox is None and spec.box_convention not in CONVENTIONS:
+    given, detector = np.zeros((0, 4)), None
+    name, convention = None, find.box_convention or spec.box_convention
+    if bbox is not None:
+        given = check_boxes(bbox, *size)
+    elif spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(
             f"{spec.name} needs bbox=(x1, y1, x2, y2): no detector here finds boxes of the kind "
             f"{spec.box_convention!r}; the whole image is (0, 0, {size[0]}, {size[1]})"
         )
-    given = None if bbox is None else check_boxes(bbox, *size)
+    else:
+        detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
+        name, convention = detector.name, detector.convention
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
         turned = turn_image(image, turns)
         seen = (turned.shape[1], turned.shape[0])
-        if given is None:
-            detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
-            faces, name, convention = detect_faces(turned, detector, find), detector.name, detector.convention
+        if detector is not None:
+            faces = detect_faces(turned, detector, find)
             boxes, scores, points = faces.boxes.astype(np.float64), faces.scores, faces.points
         else:
-            boxes, name, convention = turn_boxes(given, turns, size), None, find.box_convention or spec.box_convention
-            scores, points = np.full(len(boxes), np.nan, np.float32), None
+            boxes, points = turn_boxes(given, turns, size), None
+            scores = np.full(len(boxes), np.nan, np.float32)
         if convention != spec.box_convention:
             boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *seen)
         boxes = turn_boxes(boxes, -turns, seen)

@@ -19,7 +19,7 @@ import numpy as np
 from detector_sets import Sample
 
 import facelandmarks as fl
-from facelandmarks.confirm import evidence
+from facelandmarks.confirm import evidence, sure
 from facelandmarks.detection.compact import CompactDetector
 
 LEAST_SCORE = 0.3  # of the detector: weaker detections are not fitted
@@ -86,7 +86,7 @@ def row(
     hits: dict[str, list[float]] = {name: [] for name in (*sets.CLASSES, *FACELESS, "close-ups", "no label")}
     for name, sample, (boxes, scores, seen) in table:
         sums = np.where(scores >= threshold, seen @ weights, -np.inf)
-        left = boxes[sums >= (least - beside if (sums >= least).any() else least)]
+        left = boxes[sure(sums, least, beside)]
         if name in FACELESS:
             hits[name].append(len(left) > 0)
             continue

@@ -62,7 +62,7 @@ def load_detector(
     if name == "auto":
         if weights is not None:
             raise InvalidOptionError("weights need the name of their detector; 'auto' may be any")
-        name = preferred if preferred and is_cached(FILES[preferred], access) else DEFAULT_DETECTOR
+        name = preferred if preferred in FILES and is_cached(FILES[preferred], access) else DEFAULT_DETECTOR
     if name == DEFAULT_DETECTOR:
         from facelandmarks.detection.compact import CompactDetector
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.boxes import overlaps, shared_area
 from facelandmarks.detection.base import Detections
 from facelandmarks.engines.choose import EngineSettings, choose_engine, make_engine
 from facelandmarks.engines.graph import Source
@@ -204,8 +205,9 @@ def scored_together(look: Floats, other: Floats, zoom: float, ratio: float) -> F
     sides = zoom * np.sqrt((cells[:, 3] - cells[:, 1]) * (cells[:, 4] - cells[:, 2]))
     own, there = (np.interp(np.log2(np.maximum(s, 1)), np.log2(SHOWN), (0, 1, 1, 0)) for s in (sides, ratio * sides))
     own = OWN * np.maximum(own, LEAST_OWN)
-    common, either = areas_of(cells[:, 1:5], other[:, 1:5])
-    says = ((common > SAME_SEEN * either) * other[:, 0]).max(1, initial=0)
+    same = overlaps(cells[:, None, 1:5], other[:, 1:5]) > SAME_SEEN
+    says = (same * other[:, 0]).max(1, initial=0)
+    says[says < SEEN] = 0  # a lower `min_score` reads more cells, and must not change what a face scores
     cells[:, 0] = (own * cells[:, 0] + there * says) / (own + there)
     return cells
 
@@ -224,25 +226,15 @@ def merge(looks: list[Floats], threshold: float, pixels: int) -> Detections:
     return Detections(cells[:, 1:5], cells[:, 0], np.stack([cells[:, 5:10], cells[:, 10:]], 2))
 
 
-def areas_of(first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Return the areas (N, M) that boxes (N, 4) and boxes (M, 4) have in common, and those of their unions."""
-    a, b = first.T[:, :, None], second.T[:, None]
-    wide = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
-    high = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
-    common = wide.clip(0) * high.clip(0)
-    return common, (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
-
-
 def suppress(boxes: Floats, scores: Floats) -> NDArray[np.intp]:
     """Return the indices, best first, of the boxes that show neither the same face as a better one nor a part of it."""
     order = np.argsort(-scores, kind="stable")
     boxes = boxes[order]
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    common, either = areas_of(boxes, boxes)
-    same = common > SAME_FACE * either
-    part = (common > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
+    same = overlaps(boxes[:, None], boxes) > SAME_FACE
+    part = (shared_area(boxes[:, None], boxes) > PART_INSIDE * areas) & (areas[:, None] > PART_LARGER * areas)
     heads = boxes + (boxes[:, 2:] - boxes[:, :2])[:, [0, 1, 0, 1]] * np.array(HEAD, np.float32)
-    part |= (areas_of(heads, boxes)[0] > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
+    part |= (shared_area(heads[:, None], boxes) > PART_INSIDE * areas) & (areas[:, None] > EAR_SMALLER * areas)
     dropped, kept = np.zeros(len(order), bool), []
     for index, goes in enumerate(same | part):  # row by row: what the box drops
         if not dropped[index]:

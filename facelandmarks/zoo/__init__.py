@@ -37,7 +37,7 @@ TINY_300W = replace(
     network_options={"stem": (16, 32), "widths": (32, 64, 96, 112), "blocks": (1, 2, 2, 1), "neck": 32},
     weights="tiny_300w.onnx",
     opinions={
-        "compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 2.6, "beside": 1.2}
+        "compact": {"doubt": -1.07, "apart": 0.676, "detector": 2.682, "side": -0.101, "least": 2.9, "beside": 1.5}
     },
     confirm_below=None,  # it was not shown anything but faces
 )

@@ -290,6 +290,17 @@ def test_a_face_scores_what_the_looks_that_show_it_say() -> None:
     assert large[0, 0] == np.float32(0.6)  # the looks stay as they were
 
 
+def test_the_score_of_a_face_does_not_depend_on_the_least_score(
+    detector: CompactDetector, astronaut: np.ndarray
+) -> None:
+    usual, found = detector.detect(astronaut), detector.detect(astronaut, min_score=0.02)
+    assert len(found.scores) > len(usual.scores) == 1
+    assert found.scores[0] == usual.scores[0]
+    # What the other look would not have seen says nothing.
+    large, small = np.array([cell(0.6, 0, 200)], np.float32), np.array([cell(0.15, 0, 200)], np.float32)
+    np.testing.assert_allclose(scored_together(large, small, 1.0, 0.5)[:, 0], [0.4], rtol=1e-6)
+
+
 def test_of_a_face_that_both_looks_see_the_large_one_gives_the_box() -> None:
     large = np.array([cell(0.8, 0), cell(0.4, 200)], np.float32)
     small = np.array([cell(0.84, 5), cell(0.95, 205)], np.float32)

@@ -135,6 +135,12 @@ def test_auto_is_the_built_in_one_whatever_is_in_the_cache(cache, file, astronau
     assert model.predict_batch([astronaut], detector="yunet")[0].detector == "yunet"
 
 
+@pytest.mark.parametrize("preferred", [None, "auto", "compact", "yunet"])
+def test_a_model_may_prefer_any_detector(cache, preferred):
+    """Records of one's own may name each of them: `auto` is the built-in one while the file is not in the cache."""
+    assert load_detector("auto", preferred=preferred).name == "compact"
+
+
 def test_another_file_in_its_place_is_refused(cache, file):
     cache.mkdir()
     (cache / YUNET_FILE).write_bytes(file.read_bytes()[:-1] + b"\x01")
