@@ -67,11 +67,6 @@ _TABLE = (
 CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record for record in _TABLE})
 
 
-def get_convention(name: str) -> BoxConvention:
-    """Return the box convention of that name; `UnknownNameError` if there is none."""
-    return lookup(CONVENTIONS, name, "box convention")
-
-
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
@@ -128,10 +123,13 @@ def check_count(count: int) -> None:
 
 
 def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
-    """Convert boxes (N, 4) from one convention to another; exact for the average face only."""
+    """Convert boxes (N, 4) from one convention to another; exact for the average face only.
+
+    `UnknownNameError` for a convention that is not in `CONVENTIONS`.
+    """
     if source == target:
         return boxes
-    given, wanted = get_convention(source), get_convention(target)
+    given, wanted = (lookup(CONVENTIONS, name, "box convention") for name in (source, target))
     width = (boxes[:, 2] - boxes[:, 0]) / (1 + given.left + given.right)
     height = (boxes[:, 3] - boxes[:, 1]) / (1 + given.top + given.bottom)
     moves = (

@@ -1,4 +1,4 @@
-"""Where the faces of an image are: in boxes that were given, or as a detector finds them, in one or more rotations.
+"""Which faces an image has: boxes given or detected, in one or more rotations, and a second opinion on the detected.
 
 Images that may lie on their side or upside down are searched in several quarter turns, and the best is kept. Networks
 and detectors know upright faces. Of the 127 upright faces that are alone in a photo of AFW and 300-W's validation, the
@@ -20,11 +20,21 @@ from numpy.typing import ArrayLike, NDArray
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
-from facelandmarks.results import joined
-from facelandmarks.zoo.spec import ModelSpec
+from facelandmarks.results import Landmarks, joined
+from facelandmarks.schemes import CONVERSIONS
+from facelandmarks.zoo.spec import OPINION, ModelSpec
+
+__all__ = [
+    "QUARTERS", "UPRIGHT", "Find", "Found", "best_rotation", "check_rotations", "confirmed", "detect_faces",
+    "find_faces", "quarters_of", "turn_boxes", "turn_points",
+]  # fmt: skip
 
 UPRIGHT = (0,)  # rotations: images as they are
 QUARTERS = {0: 0, 90: 1, 180: 2, 270: 3}
+# Values of `evidence` outside count as the limit.
+NEAREST, FARTHEST = 0.01, 1.5  # sides of the box, between points of the detector and of the model
+LEAST_SCORE = 0.02  # of the detector; at most one less that
+SIDES = (8.0, 200.0)  # pixels
 
 
 def check_rotations(rotations: Sequence[int]) -> None:
@@ -42,11 +52,6 @@ def quarters_of(rotation: NDArray[np.float64]) -> NDArray[np.intp]:
     return whole.astype(np.intp) % 4
 
 
-def turn_image(image: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
-    """Return an image turned clockwise by quarters of a circle."""
-    return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
-
-
 def turn_points(points: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDArray[Any]:
     """Return points (..., 2) of an image of a width and height in the image turned clockwise by quarters of a circle.
 
@@ -61,8 +66,6 @@ def turn_points(points: NDArray[Any], quarters: int, size: tuple[int, int]) -> N
 
 def turn_boxes(boxes: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDArray[Any]:
     """Return boxes (N, 4) likewise."""
-    if quarters % 4 == 0:
-        return boxes
     corners = turn_points(boxes.reshape(-1, 2, 2), quarters, size)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
@@ -151,7 +154,7 @@ def find_faces(
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
-        turned = turn_image(image, turns)
+        turned = np.ascontiguousarray(np.rot90(image, -turns))
         seen = (turned.shape[1], turned.shape[0])
         if detector is not None:
             faces = detect_faces(turned, detector, find)
@@ -161,8 +164,9 @@ def find_faces(
             scores = np.full(len(boxes), np.nan, np.float32)
         if convention != spec.box_convention:
             boxes = check_boxes(convert_boxes(boxes, convention, spec.box_convention), *seen)
-        boxes = turn_boxes(boxes, -turns, seen)
-        points = None if points is None else turn_points(points, -turns, seen)
+        if turns:
+            boxes = turn_boxes(boxes, -turns, seen)
+            points = None if points is None else turn_points(points, -turns, seen)
         angles = np.full(len(boxes), turns * math.pi / 2)
         parts.append(Found(boxes, scores, points, angles, name, size, len(find.rotations), find.confirm))
     if len(parts) == 1:
@@ -183,3 +187,48 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
         return faces if find.max_faces is None else faces[: find.max_faces]
     areas = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
     return faces[np.sort(np.argsort(-areas, kind="stable")[: find.max_faces or 1])]
+
+
+def confirmed(faces: Landmarks, spec: ModelSpec, beside: bool = False) -> NDArray[np.bool_]:
+    """Say which detected faces (N,) the landmarks of a model confirm; all, if it has neither opinion nor limit.
+
+    Where people are, what looks like a face more often is one: less is enough beside a face that is confirmed, or, with
+    `beside`, known already.
+    """
+    opinion = spec.opinions.get(str(faces.detector))
+    seen = evidence(faces) if opinion else None
+    if opinion is None or seen is None:
+        limit = -np.inf if spec.confirm_below is None else spec.confirm_below
+        return np.asarray(faces.scores.mean(axis=1) >= limit)
+    *weights, least, less = (opinion[name] for name in OPINION)
+    return sure(seen @ weights, least, less, beside)
+
+
+def sure(sums: NDArray[np.floating], least: float, less: float, beside: bool = False) -> NDArray[np.bool_]:
+    """Say which sums (N,) of one image are enough: `least`, or beside a face so much less."""
+    return np.asarray(sums >= (least - less if beside or (sums >= least).any() else least))
+
+
+def evidence(faces: Landmarks) -> NDArray[np.float64] | None:
+    """Return what tells a face from a thing like a face, (N, 4), in the order of `OPINION`.
+
+    Logarithms of the mean expected error and of the largest distance between the detector's five points and the
+    model's, both in sides of the box; log odds of the detector's score; logarithm of the box's side in pixels. None
+    without the detector's points, expected errors, or a conversion of the model's points to those five.
+
+    A thing like a face gets its points where faces have them on average, from model and detector alike: at the same
+    expected error, points that disagree speak for a face.
+    """
+    conversion = CONVERSIONS.get((faces.scheme.name, "points5"))
+    if faces.detector_points is None or faces.expected_error is None or conversion is None:
+        return None
+    side = np.sqrt((faces.boxes[:, 2:] - faces.boxes[:, :2]).astype(np.float64).prod(axis=1))
+    apart = np.linalg.norm(conversion.apply(faces.points) - faces.detector_points, axis=2).max(axis=1) / side
+    score = np.clip(faces.box_scores.astype(np.float64), LEAST_SCORE, 1 - LEAST_SCORE)
+    parts = [
+        np.log(faces.expected_error.mean(axis=1) / side),
+        np.log(np.clip(apart, NEAREST, FARTHEST)),
+        np.log(score / (1 - score)),
+        np.log2(np.clip(side, *SIDES)),
+    ]
+    return np.stack(parts, axis=1)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
-from facelandmarks.confirm import confirmed
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
@@ -21,10 +20,10 @@ from facelandmarks.finding import (
     Find,
     Found,
     best_rotation,
+    confirmed,
     find_faces,
     quarters_of,
     turn_boxes,
-    turn_image,
     turn_points,
 )
 from facelandmarks.geometry import Float32, Float64, Pixels
@@ -33,7 +32,7 @@ from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import bind
 from facelandmarks.results import Crops, Decoded, Landmarks
-from facelandmarks.schemes import Scheme, get_scheme
+from facelandmarks.schemes import get_scheme
 from facelandmarks.stream import stream
 from facelandmarks.zoo.spec import ModelSpec
 
@@ -47,13 +46,15 @@ EYES = ("eye_left_outer", "eye_right_outer")  # between which a region is level
 class Model:
     """One published model, run the way its record says. Immutable; may be used from many threads.
 
-    `spec` has the user's choices (`facelandmarks.pipeline.choose`); `find_detector` gives the detector of a name.
+    `spec` is its record with the user's choices (`facelandmarks.pipeline.choose`), `scheme` the layout of its points.
+    `find_detector` gives the detector of a name.
     """
 
     def __init__(
         self, spec: ModelSpec, engine: Engine, find_detector: Callable[[str], Detector] = load_detector
     ) -> None:
         self.spec = spec
+        self.scheme = get_scheme(spec.scheme)
         self._find_detector = find_detector
         self._pipeline = bind(spec)
         self.engine = engine
@@ -64,11 +65,6 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Model, (self.spec, self.engine, self._find_detector)
-
-    @property
-    def scheme(self) -> Scheme:
-        """The point layout of the output."""
-        return get_scheme(self.spec.scheme)
 
     @property
     def _follows(self) -> bool:
@@ -256,7 +252,7 @@ class Model:
                 center, scale = geometry.regions(turn_boxes(boxes[rows], turn, size))
             else:
                 center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
-            turned = turn_image(pixels, turn)
+            turned = np.ascontiguousarray(np.rot90(pixels, -turn))
             middle = turn_points(center, -turn, (turned.shape[1], turned.shape[0]))
             parts.append(
                 Crops(geometry.cut(turned, center, scale), middle, scale, np.full(len(rows), turn * math.pi / 2))

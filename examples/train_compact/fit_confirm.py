@@ -1,4 +1,4 @@
-"""Fit the landmark models' second opinion on detections (`facelandmarks.confirm`), and show what it costs and wins.
+"""Fit the landmark models' second opinion on detections (`facelandmarks.finding`), and show what it costs and wins.
 
     python fit_confirm.py DATA [--model compact_300w] [--thresholds 0.35 0.4] [--photos 1000] [--least 4.1]
 
@@ -19,8 +19,8 @@ import numpy as np
 from detector_sets import Sample
 
 import facelandmarks as fl
-from facelandmarks.confirm import evidence, sure
 from facelandmarks.detection.compact import CompactDetector
+from facelandmarks.finding import evidence, sure
 
 LEAST_SCORE = 0.3  # of the detector: weaker detections are not fitted
 RIDGE = 1e-3

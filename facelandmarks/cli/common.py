@@ -54,7 +54,7 @@ def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None)
     warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"  # not the place in the code
     try:
         try:
-            return command(words_of(sys.argv[1:] if argv is None else argv))
+            return command(list(sys.argv[1:] if argv is None else argv))
         except (errors.FaceLandmarksError, KeyboardInterrupt) as error:
             complain("interrupted" if isinstance(error, KeyboardInterrupt) else error)
             return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
@@ -86,17 +86,6 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
-def words_of(argv: Sequence[str]) -> list[str]:
-    """Return the words of a command line, with `--bbox -12,20,..` as `--bbox=-12,20,..`: else argparse refuses it."""
-    words: list[str] = []
-    for word in argv:
-        if words and re.match(r"-[\d.]", word) and re.fullmatch(r"--[^=]+", words[-1]):
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
-
-
 def refuse(problem: str | None) -> None:
     """Raise what is wrong with the options, if anything; `run_command` makes wrong usage of it."""
     if problem:
@@ -114,6 +103,7 @@ def new_parser(name: str, description: str, epilog: str, usage: str | None = Non
     """Return the parser of a command, whose epilog is printed as it stands."""
     form = argparse.RawDescriptionHelpFormatter
     parser = Parser(name, usage, description, epilog, formatter_class=form)
+    parser._negative_number_matcher = re.compile(r"-\.?\d")  # as in Python 3.14: `--bbox -12,20,..` is a value
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
 
@@ -227,19 +217,6 @@ def parse_color(text: str) -> str:
     except errors.InvalidOptionError as error:
         raise argparse.ArgumentTypeError(f"expected a color such as red, #ff3c3c or 255,60,60, got {text!r}") from error
     return text
-
-
-def add_drawing_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how faces are drawn."""
-    add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
-    add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
-    color = "color of the contours: a name, #rrggbb or R,G,B (default: light blue)"
-    add("--color", type=parse_color, metavar="COLOR", help=color)
-    size = "radius of the points in pixels (default: fits each face)"
-    add("--point-size", type=parse_size, metavar="PX", help=size)
-    add("--indices", action="store_true", help="write the number of each point beside it")
-    add("--no-boxes", action="store_true", help="draw no boxes")
-    add("--no-contours", action="store_true", help="draw points only")
 
 
 def chosen_style(args: argparse.Namespace) -> "Style":

@@ -51,10 +51,10 @@ def parse_box(text: str) -> tuple[float, ...]:
 
 def parse_convention(text: str) -> str:
     """Parse the name of a box convention."""
-    from facelandmarks.boxes import get_convention  # here: NumPy is not loaded for --help
+    from facelandmarks.boxes import CONVENTIONS  # here: NumPy is not loaded for --help
 
     try:
-        return get_convention(text).name
+        return errors.lookup(CONVENTIONS, text, "box convention").name
     except errors.InvalidOptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -124,7 +124,15 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--model", default=DEFAULT_MODEL, help=model)
     common.add_weights_options(group)
     common.add_engine_options(group)
-    common.add_drawing_options(parser)
+    add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
+    add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
+    color = "color of the contours: a name, #rrggbb or R,G,B (default: light blue)"
+    add("--color", type=common.parse_color, metavar="COLOR", help=color)
+    size = "radius of the points in pixels (default: fits each face)"
+    add("--point-size", type=common.parse_size, metavar="PX", help=size)
+    add("--indices", action="store_true", help="write the number of each point beside it")
+    add("--no-boxes", action="store_true", help="draw no boxes")
+    add("--no-contours", action="store_true", help="draw points only")
     number = common.parse_count
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")

@@ -83,7 +83,17 @@ class CompactDetector:
     ) -> None:
         self.threshold = threshold
         settings = EngineSettings(device=device, threads=threads)
-        self.engine = make_engine(network_source(weights), choose_engine(engine, settings), settings)
+        source = Source(
+            stem=Path(ASSET).stem,
+            network="compact_detector",
+            options={},
+            mean=(0.0, 0.0, 0.0),  # the weights take pixels as they are
+            std=(1.0, 1.0, 1.0),
+            size=None,
+            weights=find_weights(ASSET, weights),
+            model="the compact detector",
+        )
+        self.engine = make_engine(source, choose_engine(engine, settings), settings)
 
     def detect(
         self, image: NDArray[np.uint8], *, min_score: float | None = None, min_face: float | None = None
@@ -117,7 +127,10 @@ class CompactDetector:
         self, seen: NDArray[np.uint8], zoom: NDArray[np.float64], size: tuple[int, int], threshold: float
     ) -> Floats:
         """Return the cells of one look, `zoom` (x, y) times as large as the image of that size."""
-        outputs = self.engine.run(padded(seen)[None])[0]
+        height, width = seen.shape[:2]
+        below, right = whole(height) - height, whole(width) - width
+        pixels: NDArray[Any] = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT)  # black
+        outputs = self.engine.run(pixels[None])[0]
         sides = np.sqrt((outputs[3] - outputs[1]) * (outputs[4] - outputs[2]))
         scores = (outputs[0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)
         sure = scores >= threshold
@@ -128,20 +141,6 @@ class CompactDetector:
         middle = (cells[:, 1:3] + cells[:, 3:5]) / 2
         cells = cells[((middle > -0.5) & (middle < np.subtract(size, 0.5))).all(1)]
         return cells[np.argsort(-cells[:, 0], kind="stable")[:MOST_CELLS]]
-
-
-def network_source(weights: Folder) -> Source:
-    """Return the network with its weights: those of the package, or of a file of that kind."""
-    return Source(
-        stem=Path(ASSET).stem,
-        network="compact_detector",
-        options={},
-        mean=(0.0, 0.0, 0.0),  # the weights take pixels as they are
-        std=(1.0, 1.0, 1.0),
-        size=None,
-        weights=find_weights(ASSET, weights),
-        model="the compact detector",
-    )
 
 
 def enough(long_side: int, min_face: float | None, sure_side: int) -> int:
@@ -183,16 +182,6 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
         return image
     flags = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
     result: NDArray[Any] = cv2.resize(image, size, interpolation=flags)
-    return result
-
-
-def padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the image with black below and to the right, so that both sides are multiples."""
-    height, width = image.shape[:2]
-    if (height, width) == (whole(height), whole(width)):
-        return image if image.flags.writeable else image.copy()  # PyTorch takes no array that is read-only
-    result = np.zeros((whole(height), whole(width), 3), np.uint8)
-    result[:height, :width] = image
     return result
 
 

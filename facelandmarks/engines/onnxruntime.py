@@ -31,6 +31,9 @@ class OnnxRuntimeEngine:
         if kind not in PROVIDERS or (number and not number.isdecimal()):
             raise DeviceError(f"ONNX Runtime runs on {' or '.join(PROVIDERS)} here; got device {settings.device!r}")
         self._kind, self._number, self._threads = kind, int(number or 0), settings.threads or usable_cpus()
+        # Telemetry resolves a host of Microsoft and writes to the home folder; read at the first import.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a user's own setting stands
+        self._runtime = require("onnxruntime", "engine 'onnxruntime'", "onnxruntime")
         self._session = PerProcess(self._open)
         self._session.get()
 
@@ -41,7 +44,7 @@ class OnnxRuntimeEngine:
     def info(self) -> EngineInfo:
         """What really runs."""
         device = self._kind if self._kind == "cpu" else f"{self._kind}:{self._number}"
-        version = import_onnxruntime().__version__
+        version = self._runtime.__version__
         return EngineInfo("onnxruntime", version, device, "float32", self._threads, self._arguments[2])
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -55,7 +58,7 @@ class OnnxRuntimeEngine:
 
     def _open(self) -> Any:
         """Start a session, one per process: the thread pool of a session does not survive a fork."""
-        onnxruntime, provider = import_onnxruntime(), PROVIDERS[self._kind]
+        onnxruntime, provider = self._runtime, PROVIDERS[self._kind]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceError(f"this build of ONNX Runtime has no {provider}; {self._kind!r} needs onnxruntime-gpu")
         options = onnxruntime.SessionOptions()
@@ -67,9 +70,3 @@ class OnnxRuntimeEngine:
         if session.get_providers()[0] != provider:  # it falls back to the CPU if a library of CUDA is missing
             raise DeviceError(f"ONNX Runtime cannot use {self._kind!r} here; its {provider} did not start")
         return session
-
-
-def import_onnxruntime() -> Any:
-    """Import ONNX Runtime without its telemetry, which resolves a host of Microsoft and writes to the home folder."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the first import; a user's own setting stands
-    return require("onnxruntime", "engine 'onnxruntime'", "onnxruntime")

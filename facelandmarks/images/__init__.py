@@ -62,7 +62,11 @@ def load_image(
     """
     if color not in ("rgb", "bgr"):
         raise InvalidOptionError(f"color must be 'rgb' or 'bgr', not {color!r}")
-    limit = _limit(max_pixels)
+    text = os.environ.get(MAX_PIXELS_VARIABLE) or str(MAX_PIXELS)
+    from_text = int(text) if text.isdecimal() and len(text) < 20 else text
+    option, limit = (MAX_PIXELS_VARIABLE, from_text) if max_pixels is None else ("max_pixels", max_pixels)
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidOptionError(f"{option} must be a whole number of at least 1, not {limit!r}")
     if isinstance(image, np.ndarray):
         name = f"an array of shape {image.shape} and dtype {image.dtype}"
         return _array_to_rgb(np.asarray(image), color, name)
@@ -84,16 +88,6 @@ def load_image(
         f"cannot read an image from {type(image).__module__}.{type(image).__qualname__}: "
         "pass a path, the bytes of a file, a PIL image, a NumPy array (H, W, 3) or a torch tensor (3, H, W)"
     )
-
-
-def _limit(given: int | None) -> int:
-    """Return how many pixels an image may have: as given, else as the environment says, else `MAX_PIXELS`."""
-    text = os.environ.get(MAX_PIXELS_VARIABLE, "") or str(MAX_PIXELS)
-    from_text = int(text) if text.isdecimal() and len(text) < 20 else text
-    name, value = (MAX_PIXELS_VARIABLE, from_text) if given is None else ("max_pixels", given)
-    if not isinstance(value, int) or value < 1:
-        raise InvalidOptionError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return value
 
 
 def _is_instance(value: Any, module: str, name: str) -> bool:

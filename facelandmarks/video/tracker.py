@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks.boxes import Boxes, convert_boxes, overlaps, tight_boxes
-from facelandmarks.confirm import confirmed
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.finding import Find, Found, detect_faces
+from facelandmarks.finding import Find, Found, confirmed, detect_faces
 from facelandmarks.results import Landmarks
 from facelandmarks.video.frames import Frame
 from facelandmarks.video.motion import Motion, appearance, assign, distances

@@ -203,10 +203,14 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
             raise MissingCheckpointError(f"no such weights file: {path}")
         return Weights(partial(read_given, path), sha256_of(path))
     record = get_record(name)
-    if record.asset:
-        asset = verified_asset(record)
-        return Weights(partial(read_verified, record, asset, str(record.sha256)), record.sha256, graph=asset)
-    return obtained(record, access)
+    if not record.asset:
+        return obtained(record, access)
+    asset = ASSETS / record.name
+    digest = sha256_of(asset) if asset.is_file() else None
+    if digest is None or digest != record.sha256:
+        found = f"damaged: its SHA-256 is {digest}, not {record.sha256}" if digest else "missing from this installation"
+        raise ChecksumError(f"{asset} is {found}. Please install the package again")
+    return Weights(partial(read_verified, record, asset, digest), digest, graph=asset)
 
 
 def obtained(record: FileRecord, access: Access) -> Weights:
@@ -248,18 +252,6 @@ def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
     state = read_checkpoint(path, record.dialect)
     keep_copy(copy, partial(write_tensors, state), (OSError, SafetensorError))
     return state
-
-
-def verified_asset(record: FileRecord) -> Path:
-    """Return the path of a built-in model, or raise `ChecksumError` if it is missing or damaged."""
-    path = ASSETS / record.name
-    if not path.is_file():
-        raise ChecksumError(f"{path} is missing from this installation: please install the package again")
-    if (digest := sha256_of(path)) != record.sha256:
-        raise ChecksumError(
-            f"{path} is damaged: its SHA-256 is {digest}, not {record.sha256}. Please install the package again"
-        )
-    return path
 
 
 def read_given(source: Source) -> "State":

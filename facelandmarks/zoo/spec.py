@@ -15,7 +15,7 @@ Changes = Mapping[str, Any]
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-# Of a second opinion: the factors of what tells a face (`facelandmarks.confirm.evidence`), the least sum of a face, and
+# Of a second opinion: the factors of what tells a face (`facelandmarks.finding.evidence`), the least sum of a face, and
 # how much less is enough beside one.
 OPINION = ("doubt", "apart", "detector", "side", "least", "beside")
 

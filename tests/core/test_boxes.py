@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelandmarks.boxes import CONVENTIONS, check_boxes, convert_boxes, get_convention, overlaps, tight_boxes
+from facelandmarks.boxes import CONVENTIONS, check_boxes, convert_boxes, overlaps, tight_boxes
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 
 NAN, INF = float("nan"), float("inf")
@@ -114,12 +114,12 @@ def test_yunet_boxes_reach_above_tight_ones():
 
 def test_unknown_convention():
     with pytest.raises(InvalidOptionError, match="tight"):
-        get_convention("mtcnn")
+        convert_boxes(np.zeros((1, 4)), "tight", "mtcnn")
 
 
 @pytest.mark.parametrize("name", ["yunet", "retinaface", "mediapipe", "mediapipe_full_range", "dlib"])
 def test_boxes_of_detectors_hold_the_forehead(name):
-    convention = get_convention(name)
+    convention = CONVENTIONS[name]
     assert convention.top > 0.05
     assert convention.faces > 300
     assert 0 < convention.residual < 0.1

@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
-from facelandmarks.confirm import confirmed, evidence
+from facelandmarks.finding import confirmed, evidence
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
 from facelandmarks.schemes import Scheme, convert, get_scheme

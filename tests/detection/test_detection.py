@@ -9,7 +9,7 @@ import pytest
 
 import facelandmarks as fl
 from facelandmarks.detection.base import Detections, Detector
-from facelandmarks.detection.compact import CompactDetector, merge, padded, scored_together, size_of_look, suppress
+from facelandmarks.detection.compact import CompactDetector, merge, scored_together, size_of_look, suppress
 from facelandmarks.errors import CheckpointError, InvalidImageError, InvalidOptionError
 
 skimage_data = pytest.importorskip("skimage.data")
@@ -174,14 +174,6 @@ def test_torch_sees_what_onnxruntime_sees(astronaut: np.ndarray) -> None:
     np.testing.assert_allclose(a.boxes, b.boxes, atol=0.01)
     np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
     np.testing.assert_allclose(a.points, b.points, atol=0.01)
-
-
-def test_padding_is_below_and_right() -> None:
-    image = np.full((65, 64, 3), 7, np.uint8)
-    result = padded(image)
-    assert result.shape == (128, 64, 3)
-    np.testing.assert_array_equal(result[:65], image)
-    assert not result[65:].any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (7, 13), (31, 31), (1, 9000)])

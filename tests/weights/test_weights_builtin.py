@@ -11,7 +11,6 @@ from facelandmarks.errors import CheckpointError, ChecksumError
 from facelandmarks.nn.build import build_network
 from facelandmarks.weights import load, manifest
 from facelandmarks.weights.checkpoint import load_state
-from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import MODELS
 
 LIMITS = {"compact_300w.onnx": 4_500_000, "tiny_300w.onnx": 1_200_000, "compact.onnx": 1_000_000}
@@ -53,14 +52,13 @@ def test_the_manifest_is_found_in_a_checkout_and_in_a_package(tmp_path, monkeypa
 
 def test_damaged_and_missing_weights_are_refused(tmp_path, monkeypatch):
     content = bytearray((load.ASSETS / "compact_300w.onnx").read_bytes())
-    record = get_record("compact_300w.onnx")
     content[len(content) // 2] ^= 1
     monkeypatch.setattr(load, "ASSETS", tmp_path)
     with pytest.raises(ChecksumError, match="missing"):
-        load.verified_asset(record)
+        load.find_weights("compact_300w.onnx")
     (tmp_path / "compact_300w.onnx").write_bytes(content)
     with pytest.raises(ChecksumError, match="damaged"):
-        load.verified_asset(record)
+        load.find_weights("compact_300w.onnx")
 
 
 def test_misfits_are_named():
