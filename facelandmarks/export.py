@@ -17,7 +17,7 @@ from facelandmarks.engines.graph import filled_network
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.pipeline import DECODERS, GEOMETRIES, choose
-from facelandmarks.results import Crops
+from facelandmarks.results import Crops, Decoded
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.weights.cache import Access
 from facelandmarks.weights.load import Name, find_record
@@ -147,6 +147,7 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
         raise InvalidOptionError("no face to compare on: give images with faces")
     outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
     expected = model.decode(model.forward(crops), crops).points
-    found = model.to_image(outputs[0], crops) if len(outputs) > 1 else model.decode(outputs[0], crops).points
+    decoded = len(outputs) > 1
+    found = (model.to_image(Decoded(*outputs[:2]), crops) if decoded else model.decode(outputs[0], crops)).points
     distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
+from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
@@ -30,7 +30,7 @@ from facelandmarks.geometry import Float32, Float64, Pixels
 from facelandmarks.geometry.rotated import Rotated
 from facelandmarks.images import ColorOrder, load_image
 from facelandmarks.images.files import path_of
-from facelandmarks.pipeline import bind
+from facelandmarks.pipeline import DECODERS, bind
 from facelandmarks.results import Crops, Decoded, Landmarks
 from facelandmarks.schemes import get_scheme
 from facelandmarks.stream import stream
@@ -272,27 +272,23 @@ class Model:
 
     def decode(self, outputs: Float32, crops: Crops) -> Decoded:
         """Turn the network's output into points in pixels of the image."""
-        return self._placed(self._pipeline.decode(outputs), crops)
+        return self.to_image(DECODERS[self.spec.decode].result(self._pipeline.decode(outputs)), crops)
 
-    def to_image(self, points: Float32, crops: Crops) -> Float32:
-        """Return points (N, K, 2) in pixels of the crops, as the decoder gives them, in pixels of the image."""
-        geometry = self._pipeline.geometry
-        if isinstance(geometry, Rotated):
-            return geometry.to_image(points, crops.center, crops.scale, crops.rotation)
-        placed = geometry.to_image(points, crops.center, crops.scale)
-        if not crops.rotation.any():
-            return placed
-        # `placed` is right in an image turned about the crop's middle: turn it back.
-        cos, sin = np.cos(crops.rotation)[:, None], np.sin(crops.rotation)[:, None]
-        x, y = np.moveaxis(placed - crops.center[:, None], -1, 0)
-        back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + crops.center[:, None]
-        return back.astype(np.float32)
-
-    def _placed(self, decoded: Decoded, crops: Crops) -> Decoded:
+    def to_image(self, decoded: Decoded, crops: Crops) -> Decoded:
         """Bring what the decoder gives from pixels of the crops to pixels of the image."""
+        geometry, center, rotation = self._pipeline.geometry, crops.center, crops.rotation
+        if isinstance(geometry, Rotated):
+            points = geometry.to_image(decoded.points, center, crops.scale, rotation)
+        else:
+            points = geometry.to_image(decoded.points, center, crops.scale)
+            if rotation.any():  # the points are right in an image turned about the crop's middle: turn them back
+                cos, sin = np.cos(rotation)[:, None], np.sin(rotation)[:, None]
+                x, y = np.moveaxis(points - center[:, None], -1, 0)
+                back = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1) + center[:, None]
+                points = back.astype(np.float32)
         zoom = (crops.scale[:, :1] / self.spec.input_size[0]).astype(np.float32)
         depth, error = (None if part is None else part * zoom for part in (decoded.depth, decoded.expected_error))
-        return Decoded(self.to_image(decoded.points, crops), decoded.scores, depth, error)
+        return Decoded(points, decoded.scores, depth, error)
 
     def regions_after(self, points: Float32) -> Regions | None:
         """Return center, scale and rotation of the regions that follow from landmarks (N, K, 2); None if none do."""
@@ -321,7 +317,7 @@ class Model:
         parts = []
         for part in (crops[start : start + self.batch] for start in range(0, len(crops), self.batch)):
             if self._to_points is not None:
-                parts.append(self._placed(self._to_points(part.pixels), part))
+                parts.append(self.to_image(self._to_points(part.pixels), part))
                 continue
             outputs = self.forward(part)
             if self.spec.flip_test:
@@ -363,7 +359,6 @@ def _check_regions(center: Any, scale: Any) -> tuple[Float64, Float64]:
     centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
-    check_count(len(centers))
     if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
         raise InvalidBoxError(
             f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "

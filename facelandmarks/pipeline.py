@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -90,19 +91,9 @@ AVERAGES: Mapping[FlipAverage, Step] = MappingProxyType(
 class Pipeline:
     """The arithmetic around the network of one model, on arrays; built by `bind`."""
 
-    spec: ModelSpec
     geometry: Geometry
-    decode_options: Mapping[str, Any]
-
-    def average(self, outputs: Float32, mirrored: Float32) -> Float32:
-        """Average the outputs for crops and for their mirror images (flip test)."""
-        average: Callable[..., Float32] = AVERAGES[self.spec.flip_average].function
-        return average(outputs, mirrored, **average_options(self.spec))
-
-    def decode(self, outputs: Float32) -> Decoded:
-        """Return points and what else the decoder gives, in pixels of the crop."""
-        step = DECODERS[self.spec.decode]
-        return step.result(step.function(outputs, **self.decode_options))
+    average: Callable[[Float32, Float32], Float32]  # of the outputs for crops and for their mirror images (flip test)
+    decode: Callable[[Float32], tuple[Float32, ...]]  # in pixels of the crop; in the order of `Step.gives`
 
 
 def bind(spec: ModelSpec) -> Pipeline:
@@ -110,7 +101,8 @@ def bind(spec: ModelSpec) -> Pipeline:
     variant = {"variant": spec.variant} if spec.variant else {}
     options = {**variant, **spec.crop_options, **spec.back_options}
     geometry = GEOMETRIES[spec.geometry](spec.input_size, spec.box_padding, **options)
-    return Pipeline(spec, geometry, decode_options(spec))
+    average, decode = AVERAGES[spec.flip_average].function, DECODERS[spec.decode].function
+    return Pipeline(geometry, partial(average, **average_options(spec)), partial(decode, **decode_options(spec)))
 
 
 def average_options(spec: ModelSpec) -> dict[str, Any]:

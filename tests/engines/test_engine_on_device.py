@@ -14,6 +14,7 @@ from facelandmarks.engines.torch import PointsOnDevice, TorchEngine, batch_size
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.model import Model
 from facelandmarks.nn.build import build_network
+from facelandmarks.pipeline import DECODERS
 from facelandmarks.schemes import get_scheme
 from facelandmarks.zoo import get_spec
 
@@ -70,7 +71,7 @@ def test_other_networks_with_flip_test(name):
     pixels = model.prepare(skimage.data.astronaut(), BOXES[:2]).pixels
     outputs = engine.run(np.concatenate([pixels, pixels[:, :, ::-1]]))
     averaged = model.average(*np.split(outputs, 2))
-    expected = model._pipeline.decode(averaged)
+    expected = DECODERS[spec.decode].result(model._pipeline.decode(averaged))
     found = PointsOnDevice(engine.forward, spec, CPU)(pixels)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.points, expected.points, rtol=0, atol=0.01)
