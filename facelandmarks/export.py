@@ -145,7 +145,8 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
 
     if not len(crops):
         raise InvalidOptionError("no face to compare on: give images with faces")
-    outputs = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).run_all(crops.pixels)
+    session = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).sessions.get()
+    outputs = session.run(None, {"pixels": crops.pixels})
     expected = model.decode(model.forward(crops), crops).points
     decoded = len(outputs) > 1
     found = (model.to_image(Decoded(*outputs[:2]), crops) if decoded else model.decode(outputs[0], crops)).points

@@ -102,22 +102,18 @@ def bind(spec: ModelSpec) -> Pipeline:
     options = {**variant, **spec.crop_options, **spec.back_options}
     geometry = GEOMETRIES[spec.geometry](spec.input_size, spec.box_padding, **options)
     average, decode = AVERAGES[spec.flip_average].function, DECODERS[spec.decode].function
-    return Pipeline(geometry, partial(average, **average_options(spec)), partial(decode, **decode_options(spec)))
+    average_options, decode_options = options_of(spec)
+    return Pipeline(geometry, partial(average, **average_options), partial(decode, **decode_options))
 
 
-def average_options(spec: ModelSpec) -> dict[str, Any]:
-    """Return what the flip average of a record takes besides the outputs; `exchange` is an array (K,)."""
-    step, scheme = AVERAGES[spec.flip_average], get_scheme(spec.scheme)
+def options_of(spec: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what flip average and decoder of a record take besides the outputs; `exchange` is an array (K,)."""
+    scheme = get_scheme(spec.scheme)
     exchange = scheme.mirror if spec.flip_exchange else np.arange(len(scheme))
-    facts = {"input_size": spec.input_size, "exchange": exchange}
-    return {**{name: facts[name] for name in step.takes}, **step.options}
-
-
-def decode_options(spec: ModelSpec) -> dict[str, Any]:
-    """Return what the decoder of a record takes besides the output."""
-    facts = {"input_size": spec.input_size, "variant": spec.variant or "mmpose0x"}
-    step = DECODERS[spec.decode]
-    return {**{name: facts[name] for name in step.takes}, **step.options, **spec.decode_options}
+    facts = {"input_size": spec.input_size, "variant": spec.variant or "mmpose0x", "exchange": exchange}
+    steps = AVERAGES[spec.flip_average], DECODERS[spec.decode]
+    average, decode = ({**{name: facts[name] for name in step.takes}, **step.options} for step in steps)
+    return average, {**decode, **spec.decode_options}
 
 
 def choose(

@@ -17,7 +17,7 @@ from torch import Tensor
 from facelandmarks._opencv import cv2
 from facelandmarks.decode import average_coordinates, average_mesh  # noqa: F401 - for `twin_of`
 from facelandmarks.decode.blur import Beyond
-from facelandmarks.pipeline import AVERAGES, DECODERS, average_options, decode_options
+from facelandmarks.pipeline import AVERAGES, DECODERS, options_of
 from facelandmarks.zoo.spec import ModelSpec, Variant
 
 Decoded = tuple[Tensor, ...]  # in the order of `pipeline.Step.gives`
@@ -33,10 +33,10 @@ class DevicePipeline:
 
 def bind(spec: ModelSpec, device: torch.device) -> DevicePipeline:
     """Return the functions that a record names, their constants on the device."""
-    options = average_options(spec)
-    options["exchange"] = torch.as_tensor(options["exchange"].copy(), device=device)
+    average_options, decode_options = options_of(spec)
+    average_options["exchange"] = torch.as_tensor(average_options["exchange"].copy(), device=device)
     average, decode = twin_of(AVERAGES[spec.flip_average].function), twin_of(DECODERS[spec.decode].function)
-    return DevicePipeline(partial(average, **options), partial(decode, **decode_options(spec)))
+    return DevicePipeline(partial(average, **average_options), partial(decode, **decode_options))
 
 
 def twin_of(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ class OnnxRuntimeEngine:
     """An ONNX graph (a file or its bytes, see `facelandmarks.nn.build`) in ONNX Runtime, float32.
 
     Devices are `"cpu"`, `"cuda"` and `"cuda:1"`; `"auto"` is the CPU. Without `threads` it uses all processors that the
-    process may use. `weights` is the SHA-256 of the weights.
+    process may use. `weights` is the SHA-256 of the weights; `sessions.get()` is the session of this process.
     """
 
     def __init__(self, graph: Path | bytes, settings: "EngineSettings", weights: str | None = None) -> None:
@@ -34,8 +34,8 @@ class OnnxRuntimeEngine:
         # Telemetry resolves a host of Microsoft and writes to the home folder; read at the first import.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # a user's own setting stands
         self._runtime = require("onnxruntime", "engine 'onnxruntime'", "onnxruntime")
-        self._session = PerProcess(self._open)
-        self._session.get()
+        self.sessions = PerProcess(self._open)
+        self.sessions.get()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OnnxRuntimeEngine, self._arguments
@@ -49,12 +49,8 @@ class OnnxRuntimeEngine:
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's output for RGB crops (N, H, W, 3), N at least 1; its first axis is N."""
-        return self.run_all(pixels)[0]
-
-    def run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Return all outputs of a graph that has several."""
-        outputs: list[NDArray[np.float32]] = self._session.get().run(None, {"pixels": np.ascontiguousarray(pixels)})
-        return outputs
+        output: NDArray[np.float32] = self.sessions.get().run(None, {"pixels": np.ascontiguousarray(pixels)})[0]
+        return output
 
     def _open(self) -> Any:
         """Start a session, one per process: the thread pool of a session does not survive a fork."""
