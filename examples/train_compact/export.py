@@ -21,12 +21,12 @@ import numpy as np
 import onnx
 import torch
 from interim import load_weights
-from networks import NETWORKS
+from networks import BRIGHTEST, NETWORKS
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from facelandmarks.nn.build import fuse_batch_norms
-from facelandmarks.nn.compact import BRIGHTEST, CompactDetectorNet, decode_map
+from facelandmarks.nn.compact import CompactDetectorNet, decode_map
 from facelandmarks.weights.manifest import ASSETS, manifest_path
 
 OPSET = 17

@@ -1,4 +1,4 @@
-"""The landmark networks that are trained here, by name."""
+"""The networks that are trained here: how they start, and what training sees of the detector."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -7,11 +7,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from facelandmarks.nn.compact import CompactLandmarkNet
+from facelandmarks.nn.compact import (
+    LARGEST_LOG_SIDE,
+    POINTS,
+    USUAL_SIDE,
+    CompactDetectorNet,
+    CompactLandmarkNet,
+    ResidualBlock,
+)
 
 LANDMARKS = 68
+FIRST_LOGIT = -4.6  # one face in a hundred cells, so that the first steps are not all about background
+# Where the points of an average upright face lie, from the middle of its tight box in half sides (x, y): right eye,
+# left eye, nose, right and left mouth corner. Medians over the 300-W training faces.
+USUAL_POINTS = ((-0.45, -0.62), (0.45, -0.62), (0.0, -0.11), (-0.39, 0.33), (0.39, 0.33))
+# Divides the pixels of the detector, so that it sees 0..2: black is zero, as is what pads an image. In the file of
+# weights the first convolution does.
+BRIGHTEST = 127.5
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,10 @@ class Network:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> CompactLandmarkNet:
-        return CompactLandmarkNet(LANDMARKS, **self.arguments)
+        net = CompactLandmarkNet(LANDMARKS, **self.arguments)
+        start_blocks(net)
+        nn.init.normal_(net.head[2].weight, std=0.01)
+        return net
 
 
 NETWORKS = {
@@ -30,6 +47,44 @@ NETWORKS = {
     # Chosen by measured time in ONNX Runtime: dense 3x3 convolutions of few channels beat depthwise ones.
     "tiny": Network(128, {"stem": (16, 32), "widths": (32, 64, 96, 112), "blocks": (1, 2, 2, 1), "neck": 32}),
 }
+
+
+def start_blocks(net: nn.Module) -> None:
+    """Start each block as its shortcut: with a branch at zero."""
+    for block in net.modules():
+        if isinstance(block, ResidualBlock):
+            nn.init.zeros_(block.conv2[1].weight)
+
+
+def new_detector() -> CompactDetectorNet:
+    """Return a detector that gives the same small score and face everywhere."""
+    net = CompactDetectorNet()
+    start_blocks(net)
+    for layer in net.head:
+        nn.init.normal_(layer.weight, std=0.01)
+        nn.init.zeros_(layer.bias)
+        layer.bias.data[0] = FIRST_LOGIT
+        layer.bias.data[5:] = torch.tensor(USUAL_POINTS).flatten()
+    return net
+
+
+def outputs_of(net: CompactDetectorNet, x: Tensor) -> Tensor:
+    """Return what a detector says before it is decoded, (N, L, 15): the maps of all levels, cell by cell."""
+    return torch.cat([level.flatten(2).transpose(1, 2) for level in net.maps(x)], 1)
+
+
+def boxes_of(outputs: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
+    """Return boxes (..., L, 4), xyxy, of outputs (..., L, 15) of cells at `centres` (L, 2); all in pixels."""
+    middle = centres + outputs[..., 1:3] * strides[:, None]
+    half = outputs[..., 3:5].clamp(max=LARGEST_LOG_SIDE).exp() * (strides[:, None] * USUAL_SIDE / 2)
+    return torch.cat([middle - half, middle + half], -1)
+
+
+def points_of(outputs: Tensor, boxes: Tensor) -> Tensor:
+    """Return points (..., L, 5, 2) in pixels of outputs (..., L, 15) with their boxes (..., L, 4)."""
+    low, high = boxes[..., None, :2], boxes[..., None, 2:]
+    relative = outputs[..., 5:].reshape(*outputs.shape[:-1], POINTS, 2)
+    return (low + high) / 2 + relative * (high - low) / 2
 
 
 def inherit(net: nn.Module, weights: Mapping[str, np.ndarray]) -> None:

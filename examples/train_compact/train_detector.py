@@ -24,13 +24,14 @@ import torch
 from canvases import FACELESS, MIRRORED, Drawer, canvas_of
 from detector_cache import Pool, read
 from interim import load_weights
+from networks import BRIGHTEST, boxes_of, new_detector, outputs_of, points_of
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 from training import Run, average_decay
 
 from facelandmarks.nn.build import fuse_batch_norms
-from facelandmarks.nn.compact import BRIGHTEST, CompactDetectorNet, boxes_of, points_of
+from facelandmarks.nn.compact import CompactDetectorNet
 
 # Canvas side in pixels, a multiple of the largest stride: canvases a step, share of the steps.
 SIZES = {256: (12, 0.33), 320: (8, 0.30), 448: (4, 0.19), 512: (3, 0.10), 640: (2, 0.08)}
@@ -242,7 +243,7 @@ def highest_score(net: CompactDetectorNet, image: np.ndarray) -> float:
     padded = torch.zeros(1, high, wide, 3, dtype=torch.uint8)
     padded[0, : image.shape[0], : image.shape[1]] = torch.from_numpy(np.array(image))
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = net.outputs(network_input(padded))
+        outputs = outputs_of(net, network_input(padded))
     return float(outputs[..., 0].float().max().sigmoid())
 
 
@@ -305,7 +306,7 @@ def make_loader(args: argparse.Namespace, pool: Pool, shares: dict[str, Tensor],
 
 def make_networks(init: Path | None, fold: bool) -> tuple[CompactDetectorNet, CompactDetectorNet]:
     """Return the network to train and the one that becomes its average, the first with the weights of `init`."""
-    net, average = (CompactDetectorNet().to(memory_format=torch.channels_last) for _ in range(2))
+    net, average = (new_detector().to(memory_format=torch.channels_last) for _ in range(2))
     given = None
     if init and init.suffix == ".pt":
         given = torch.load(init, weights_only=True)["ema"]
@@ -358,7 +359,7 @@ def main() -> None:
             break
         net.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
-            outputs = net.outputs(network_input(batch.canvases))
+            outputs = outputs_of(net, network_input(batch.canvases))
         loss = loss_of(outputs.float(), batch, net.strides)
         steps, samples = steps + 1, samples + len(batch.canvases)
         warm = min(1.0, steps / WARM_STEPS)
