@@ -109,7 +109,7 @@ def decode(data: bytes, name: str, max_pixels: int, allow_truncated: bool = Fals
         raise InvalidImageError(f"{name} cannot be decoded: the {header.format} data is damaged")
     if header.several:
         _say_which(name)
-    return _upright(pixels, header.orientation)
+    return _upright(pixels, exif_orientation(header.exif)) if header.exif else pixels
 
 
 def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
@@ -218,7 +218,7 @@ class Header:
     width: int  # pixels as stored, before the orientation is applied
     height: int
     data: bytes  # to decode: the file without what OpenCV's versions treat differently
-    orientation: int = 1  # of EXIF, 1 to 8
+    exif: bytes = b""
     several: bool = False  # it holds more frames than this one
 
 
@@ -251,7 +251,7 @@ def _jpeg(data: bytes) -> Header:
     while found := _JPEG_MARKER.search(data, position):
         marker, position = data[found.start() + 1], found.end()
         if marker == _JPEG_END and size is not None:
-            return Header("JPEG", *size, data, exif_orientation(exif))
+            return Header("JPEG", *size, data, exif)
         if marker in _JPEG_WITHOUT_LENGTH or marker == _JPEG_END:
             continue
         (length,) = struct.unpack_from(">H", data, position)
@@ -288,7 +288,7 @@ def _png(data: bytes) -> Header:
     if animated:
         # OpenCV 5 shows the animation's first frame; OpenCV 4 and Pillow show the image for other viewers.
         data = data[:8] + b"".join(view[start:end] for kind, start, end in chunks if kind not in _PNG_ANIMATION)
-    return Header("PNG", width, height, data, exif_orientation(exif), animated)
+    return Header("PNG", width, height, data, exif, animated)
 
 
 def exif_orientation(exif: bytes) -> int:
