@@ -218,7 +218,7 @@ class Header:
     width: int  # pixels as stored, before the orientation is applied
     height: int
     data: bytes  # to decode: the file without what OpenCV's versions treat differently
-    exif: bytes = b""
+    exif: bytes = b""  # its EXIF block, if it has one
     several: bool = False  # it holds more frames than this one
 
 
