@@ -113,14 +113,16 @@ class CompactDetector:
         both looks say together. Cells of faces whose middle is outside are left out.
         """
         height, width = image.shape[:2]
-        seen = resized(image, size_of_look(width, height, min_face))
-        zoom = np.divide(seen.shape[1::-1], (width, height))
+        size = size_of_look(width, height, min_face)
+        flags = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
+        seen: NDArray[Any] = image if size == (width, height) else cv2.resize(image, size, interpolation=flags)
+        zoom = np.divide(size, (width, height))
         large = self._cells(seen, zoom, (width, height), threshold)
-        if max(seen.shape[:2]) <= ALONE or min(seen.shape[:2]) == 1:
+        if max(size) <= ALONE or min(size) == 1:
             return [large]
-        wide, high = seen.shape[1] // 2, seen.shape[0] // 2
-        seen = resized(seen[: 2 * high, : 2 * wide], (wide, high))
-        small = self._cells(seen, zoom / 2, (width, height), threshold)
+        wide, high = size[0] // 2, size[1] // 2
+        half: NDArray[Any] = cv2.resize(seen[: 2 * high, : 2 * wide], (wide, high), interpolation=cv2.INTER_AREA)
+        small = self._cells(half, zoom / 2, (width, height), threshold)
         return [scored_together(large, small, zoom.min(), 0.5), scored_together(small, large, zoom.min() / 2, 2)]
 
     def _cells(
@@ -174,15 +176,6 @@ def size_of_look(width: int, height: int, min_face: float | None = None) -> tupl
 def whole(side: int) -> int:
     """Return the next multiple that the network takes."""
     return -(-side // MULTIPLE) * MULTIPLE
-
-
-def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the image at a size (width, height)."""
-    if size == image.shape[1::-1]:
-        return image
-    flags = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
-    result: NDArray[Any] = cv2.resize(image, size, interpolation=flags)
-    return result
 
 
 def scored_together(look: Floats, other: Floats, zoom: float, ratio: float) -> Floats:
