@@ -67,6 +67,11 @@ _TABLE = (
 CONVENTIONS: Mapping[str, BoxConvention] = MappingProxyType({record.name: record for record in _TABLE})
 
 
+def get_convention(name: str) -> BoxConvention:
+    """Return the box convention of that name; `UnknownNameError` if there is none."""
+    return lookup(CONVENTIONS, name, "box convention")
+
+
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     """Return one box (4,) or several (N, 4) as float64 (N, 4), after checking that each of them can hold a face.
 
@@ -80,6 +85,7 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     if array.ndim not in (1, 2) or array.shape[-1] != 4:
         raise InvalidBoxError(f"boxes must have shape (4,) or (N, 4) as x1, y1, x2, y2; got shape {array.shape}")
     array = array.reshape(-1, 4)
+    check_count(len(array))
     with np.errstate(invalid="ignore"):  # infinities
         sides = array[:, 2:] - array[:, :2]
     factors = (width, height, width, height)
@@ -104,22 +110,21 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
 
 
 def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
-    """Return numbers as a new array, also from tensors; `InvalidBoxError` for others, or more than `MOST_BOXES` rows.
-
-    `expected` is for its message.
-    """
+    """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
     try:
         if isinstance(values, (list, tuple)):
-            array = np.array([to_float64(each, expected) for each in values], np.float64)
-        elif hasattr(values, "detach"):
-            array = values.detach().cpu().double().numpy().copy()  # NumPy has no bfloat16, and knows no gradients
-        else:
-            array = np.array(values, np.float64)
+            return np.array([to_float64(each, expected) for each in values], np.float64)
+        if hasattr(values, "detach"):
+            values = values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
+        return np.array(values, np.float64)
     except Exception as error:  # tensors raise errors of a dozen kinds: meta, sparse, quantized
         raise InvalidBoxError(f"{expected}, got {values!r:.200}") from error
-    if array.ndim and len(array) > MOST_BOXES:
-        raise InvalidBoxError(f"{len(array)} boxes for one image, more than {MOST_BOXES} at once: pass them in parts")
-    return array
+
+
+def check_count(count: int) -> None:
+    """Refuse more than `MOST_BOXES`."""
+    if count > MOST_BOXES:
+        raise InvalidBoxError(f"{count} boxes for one image, more than {MOST_BOXES} at once: pass them in parts")
 
 
 def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
@@ -129,7 +134,7 @@ def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
     """
     if source == target:
         return boxes
-    given, wanted = (lookup(CONVENTIONS, name, "box convention") for name in (source, target))
+    given, wanted = get_convention(source), get_convention(target)
     width = (boxes[:, 2] - boxes[:, 0]) / (1 + given.left + given.right)
     height = (boxes[:, 3] - boxes[:, 1]) / (1 + given.top + given.bottom)
     moves = (

@@ -148,7 +148,6 @@ def verify_export(path: str | os.PathLike[str], model: Model, crops: Crops) -> A
     session = OnnxRuntimeEngine(Path(path), EngineSettings(device="cpu")).sessions.get()
     outputs = session.run(None, {"pixels": crops.pixels})
     expected = model.decode(model.forward(crops), crops).points
-    decoded = len(outputs) > 1
-    found = (model.to_image(Decoded(*outputs[:2]), crops) if decoded else model.decode(outputs[0], crops)).points
-    distances = np.linalg.norm(found.astype(np.float64) - expected, axis=-1)
+    found = model.to_image(Decoded(*outputs[:2]), crops) if len(outputs) > 1 else model.decode(outputs[0], crops)
+    distances = np.linalg.norm(found.points.astype(np.float64) - expected, axis=-1)
     return Agreement(float(distances.max()), float(distances.mean()), distances.size)

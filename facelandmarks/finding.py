@@ -26,7 +26,7 @@ from facelandmarks.zoo.spec import OPINION, ModelSpec
 
 __all__ = [
     "QUARTERS", "UPRIGHT", "Find", "Found", "best_rotation", "check_rotations", "confirmed", "detect_faces",
-    "find_faces", "quarters_of", "turn_boxes", "turn_points",
+    "find_faces", "quarters_of", "turn_boxes", "turn_image", "turn_points",
 ]  # fmt: skip
 
 UPRIGHT = (0,)  # rotations: images as they are
@@ -50,6 +50,11 @@ def quarters_of(rotation: NDArray[np.float64]) -> NDArray[np.intp]:
     if not (np.abs(turns - whole) < 1e-6).all():
         raise InvalidOptionError(f"this model takes rotations in quarters of a circle; got {rotation.tolist()} radians")
     return whole.astype(np.intp) % 4
+
+
+def turn_image(image: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
+    """Return an image turned clockwise by quarters of a circle."""
+    return np.ascontiguousarray(np.rot90(image, -quarters))
 
 
 def turn_points(points: NDArray[Any], quarters: int, size: tuple[int, int]) -> NDArray[Any]:
@@ -154,7 +159,7 @@ def find_faces(
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
-        turned = np.ascontiguousarray(np.rot90(image, -turns))
+        turned = turn_image(image, turns) if turns else image
         seen = (turned.shape[1], turned.shape[0])
         if detector is not None:
             faces = detect_faces(turned, detector, find)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, to_float64
+from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
@@ -24,6 +24,7 @@ from facelandmarks.finding import (
     find_faces,
     quarters_of,
     turn_boxes,
+    turn_image,
     turn_points,
 )
 from facelandmarks.geometry import Float32, Float64, Pixels
@@ -252,7 +253,7 @@ class Model:
                 center, scale = geometry.regions(turn_boxes(boxes[rows], turn, size))
             else:
                 center, scale = turn_points(regions[0][rows], turn, size), regions[1][rows]
-            turned = np.ascontiguousarray(np.rot90(pixels, -turn))
+            turned = turn_image(pixels, turn)
             middle = turn_points(center, -turn, (turned.shape[1], turned.shape[0]))
             parts.append(
                 Crops(geometry.cut(turned, center, scale), middle, scale, np.full(len(rows), turn * math.pi / 2))
@@ -359,6 +360,7 @@ def _check_regions(center: Any, scale: Any) -> tuple[Float64, Float64]:
     centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
     if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
         raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
+    check_count(len(centers))
     if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
         raise InvalidBoxError(
             f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "

@@ -74,14 +74,17 @@ def outputs_of(net: CompactDetectorNet, x: Tensor) -> Tensor:
 
 
 def boxes_of(outputs: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
-    """Return boxes (..., L, 4), xyxy, of outputs (..., L, 15) of cells at `centres` (L, 2); all in pixels."""
+    """Return boxes (..., L, 4), xyxy, of outputs (..., L, 15) of cells at `centres` (L, 2); all in pixels.
+
+    The same arithmetic as `decode_map` of `facelandmarks.nn.compact`, but for cells that are picked out.
+    """
     middle = centres + outputs[..., 1:3] * strides[:, None]
     half = outputs[..., 3:5].clamp(max=LARGEST_LOG_SIDE).exp() * (strides[:, None] * USUAL_SIDE / 2)
     return torch.cat([middle - half, middle + half], -1)
 
 
 def points_of(outputs: Tensor, boxes: Tensor) -> Tensor:
-    """Return points (..., L, 5, 2) in pixels of outputs (..., L, 15) with their boxes (..., L, 4)."""
+    """Return points (..., L, 5, 2) in pixels of outputs (..., L, 15) with their boxes (..., L, 4); see `boxes_of`."""
     low, high = boxes[..., None, :2], boxes[..., None, 2:]
     relative = outputs[..., 5:].reshape(*outputs.shape[:-1], POINTS, 2)
     return (low + high) / 2 + relative * (high - low) / 2

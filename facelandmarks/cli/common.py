@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -202,21 +201,6 @@ def add_engine_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--dtype", choices=DTYPES, default="float32", help="number type (default: %(default)s)")
     group.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads (default: the engine's choice)")
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder (docs/weights.md)")
-
-
-parse_size = partial(parse_number, least=0.1, most=1000, meaning="a radius of 0.1 to 1000 pixels")
-
-
-def parse_color(text: str) -> str:
-    """Parse a colour: a name, #rrggbb, or R,G,B."""
-    from facelandmarks.draw import parse_color as parse
-
-    text = f"rgb({text})" if "," in text and "(" not in text else text
-    try:
-        parse(text)
-    except errors.InvalidOptionError as error:
-        raise argparse.ArgumentTypeError(f"expected a color such as red, #ff3c3c or 255,60,60, got {text!r}") from error
-    return text
 
 
 def chosen_style(args: argparse.Namespace) -> "Style":

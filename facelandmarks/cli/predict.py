@@ -51,10 +51,10 @@ def parse_box(text: str) -> tuple[float, ...]:
 
 def parse_convention(text: str) -> str:
     """Parse the name of a box convention."""
-    from facelandmarks.boxes import CONVENTIONS  # here: NumPy is not loaded for --help
+    from facelandmarks.boxes import get_convention  # here: NumPy is not loaded for --help
 
     try:
-        return errors.lookup(CONVENTIONS, text, "box convention").name
+        return get_convention(text).name
     except errors.InvalidOptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -71,8 +71,21 @@ def parse_rotations(text: str) -> tuple[int, ...]:
     return rotations
 
 
+def parse_color(text: str) -> str:
+    """Parse a colour: a name, #rrggbb, or R,G,B."""
+    from facelandmarks.draw import parse_color as parse
+
+    text = f"rgb({text})" if "," in text and "(" not in text else text
+    try:
+        parse(text)
+    except errors.InvalidOptionError as error:
+        raise argparse.ArgumentTypeError(f"expected a color such as red, #ff3c3c or 255,60,60, got {text!r}") from error
+    return text
+
+
 parse_score = partial(common.parse_number, least=0, most=1, meaning="a number from 0 to 1")
 parse_side = partial(common.parse_number, least=sys.float_info.min, most=sys.float_info.max, meaning="a number above 0")
+parse_size = partial(common.parse_number, least=0.1, most=1000, meaning="a radius of 0.1 to 1000 pixels")
 parse_seconds = partial(common.parse_number, least=0, most=sys.float_info.max, meaning="a number of seconds")
 
 
@@ -127,9 +140,9 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("drawings (with --draw or --show)").add_argument
     add("--show", action="store_true", help="show images, a video or a camera in a window; q or Esc ends it")
     color = "color of the contours: a name, #rrggbb or R,G,B (default: light blue)"
-    add("--color", type=common.parse_color, metavar="COLOR", help=color)
+    add("--color", type=parse_color, metavar="COLOR", help=color)
     size = "radius of the points in pixels (default: fits each face)"
-    add("--point-size", type=common.parse_size, metavar="PX", help=size)
+    add("--point-size", type=parse_size, metavar="PX", help=size)
     add("--indices", action="store_true", help="write the number of each point beside it")
     add("--no-boxes", action="store_true", help="draw no boxes")
     add("--no-contours", action="store_true", help="draw points only")

@@ -131,7 +131,8 @@ class CompactDetector:
         """Return the cells of one look, `zoom` (x, y) times as large as the image of that size."""
         height, width = seen.shape[:2]
         below, right = whole(height) - height, whole(width) - width
-        pixels: NDArray[Any] = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT)  # black
+        # Black; and a copy in any case: PyTorch takes no array that is read-only.
+        pixels: NDArray[Any] = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT)
         outputs = self.engine.run(pixels[None])[0]
         sides = np.sqrt((outputs[3] - outputs[1]) * (outputs[4] - outputs[2]))
         scores = (outputs[0] - SIZE_BONUS * np.log2(np.maximum(sides, LEAST_SIDE) / 64)).clip(0, 1)

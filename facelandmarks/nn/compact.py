@@ -230,8 +230,8 @@ class CompactDetectorNet(PyramidTrunk):
 def decode_map(outputs: Tensor, stride: int) -> Tensor:
     """Return what one level's map (N, 15, H, W) says of each cell, (N, 15, H * W).
 
-    Score (0..1), box (x1, y1, x2, y2) and the five points' x, then their y, in pixels. Row by row: so ONNX Runtime is
-    fast at it.
+    Score (0..1), box (x1, y1, x2, y2) and the five points' x, then their y, in pixels. Computed row by row, which
+    is fast in ONNX Runtime.
     """
     rows, columns = outputs.shape[2], outputs.shape[3]
     first = (stride - 1) / 2

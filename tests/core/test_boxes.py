@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelandmarks.boxes import CONVENTIONS, check_boxes, convert_boxes, overlaps, tight_boxes
+from facelandmarks.boxes import CONVENTIONS, check_boxes, convert_boxes, get_convention, overlaps, tight_boxes
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 
 NAN, INF = float("nan"), float("inf")
@@ -112,14 +112,19 @@ def test_yunet_boxes_reach_above_tight_ones():
     np.testing.assert_allclose(convert_boxes(tight, "tight", "yunet"), [[1.3, -61.0, 99.1, 198.6]])
 
 
+def test_many_numbers_in_a_row_are_no_boxes_rather_than_too_many():
+    with pytest.raises(InvalidBoxError, match="shape"):
+        check_boxes([0.0] * 40_000, 640, 480)
+
+
 def test_unknown_convention():
     with pytest.raises(InvalidOptionError, match="tight"):
-        convert_boxes(np.zeros((1, 4)), "tight", "mtcnn")
+        get_convention("mtcnn")
 
 
 @pytest.mark.parametrize("name", ["yunet", "retinaface", "mediapipe", "mediapipe_full_range", "dlib"])
 def test_boxes_of_detectors_hold_the_forehead(name):
-    convention = CONVENTIONS[name]
+    convention = get_convention(name)
     assert convention.top > 0.05
     assert convention.faces > 300
     assert 0 < convention.residual < 0.1
