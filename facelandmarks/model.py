@@ -180,9 +180,11 @@ class Model:
         crops = self.prepare(pixels, found.boxes, detector_points=found.points, rotation=found.rotation, passes=passes)
         return found, crops
 
-    def find(self, image: Pixels, bbox: ArrayLike | None = None, find: Find = STANDARD) -> Found:
-        """Say where the faces of an RGB image are: in the given boxes, in the model's convention, or as detected."""
-        return find_faces(image, bbox, find, self.spec, self.detector)
+    def find(
+        self, image: Any, bbox: ArrayLike | None = None, find: Find = STANDARD, *, color: ColorOrder = "rgb"
+    ) -> Found:
+        """Say where the faces of an image are: in the given boxes, or as detected; in the model's convention."""
+        return find_faces(load_image(image, color=color), bbox, find, self.spec, self.detector)
 
     def prepare(
         self,
@@ -213,29 +215,30 @@ class Model:
             circle, but for models whose regions follow the eyes.
         """
         pixels = load_image(image, color=color)
-        size = (pixels.shape[1], pixels.shape[0])
-        angles = None if rotation is None else to_float64(rotation, "rotation must be numbers in radians, (N,)")
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
         if passes < 1 or (passes > 1 and not self._follows):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
-        if bboxes is not None:
-            boxes = check_boxes(bboxes, *size)
-            regions = geometry.regions(boxes)
-        else:
-            boxes, regions = None, _check_regions(center, scale)
+        boxes = None if bboxes is None else check_boxes(bboxes, pixels.shape[1], pixels.shape[0])
+        regions = _check_regions(center, scale) if boxes is None else geometry.regions(boxes)
+        angles = np.zeros(len(regions[0])) if rotation is None else to_float64(rotation, "rotation must be numbers")
+        if angles.shape != (len(regions[0]),) or not np.isfinite(angles).all():
+            expected = f"finite numbers (N,) in radians, with N = {len(regions[0])} here"
+            raise InvalidOptionError(f"rotation must be {expected}; got {rotation!r:.200}")
+        five = None if detector_points is None else np.asarray(detector_points)
+        if five is not None and five.shape != (len(angles), 5, 2):
+            raise InvalidOptionError(f"detector_points must be ({len(angles)}, 5, 2) here; got shape {five.shape}")
         if isinstance(geometry, Rotated):
-            if detector_points is not None:
-                angles = geometry.rotations(detector_points[:, 0], detector_points[:, 1])
-            angles = np.zeros(len(regions[0])) if angles is None else angles
+            if five is not None:
+                angles = geometry.rotations(five[:, 0], five[:, 1])
             crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
             for _ in range(passes - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
-        if angles is None or not angles.any():
-            return Crops(geometry.cut(pixels, *regions), *regions)
-        return self._prepare_turned(pixels, boxes, regions, angles)
+        if angles.any():
+            return self._prepare_turned(pixels, boxes, regions, angles)
+        return Crops(geometry.cut(pixels, *regions), *regions, angles)
 
     def _prepare_turned(
         self,
@@ -262,13 +265,23 @@ class Model:
         return Crops.join(parts)[np.argsort(np.concatenate(order))]
 
     def forward(self, crops: Crops) -> Float32:
-        """Run the network: its raw output for each crop, float32, first axis N."""
+        """Run the network: its raw output for each crop, float32, first axis N; crops have its input size."""
+        self._check_size(crops)
+        if not len(crops):
+            return self.engine.run(np.zeros((1, *self.spec.input_size[::-1], 3), np.uint8))[:0]
         starts = range(0, len(crops), BATCH)
         parts = [self.engine.run(crops.pixels[start : start + BATCH]) for start in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)  # heatmaps are large: no copy without need
 
+    def _check_size(self, crops: Crops) -> None:
+        (width, height), (high, wide) = self.spec.input_size, crops.pixels.shape[1:3]
+        if len(crops) and (wide, high) != (width, height):
+            raise InvalidOptionError(f"crops for {self.spec.name} have {width} x {height} pixels; got {wide} x {high}")
+
     def average(self, outputs: Float32, mirrored: Float32) -> Float32:
         """Average the outputs for crops and for their mirror images, `pixels[:, :, ::-1]` (flip test)."""
+        if outputs.shape != mirrored.shape:
+            raise InvalidOptionError(f"outputs of mirror images have the same shape; {outputs.shape}, {mirrored.shape}")
         return self._pipeline.average(outputs, mirrored)
 
     def decode(self, outputs: Float32, crops: Crops) -> Decoded:
@@ -277,6 +290,9 @@ class Model:
 
     def to_image(self, decoded: Decoded, crops: Crops) -> Decoded:
         """Bring what the decoder gives from pixels of the crops to pixels of the image."""
+        if decoded.points.shape[:2] != (len(crops), len(self.scheme)):
+            expected = f"{len(crops)} crops with {len(self.scheme)} points"
+            raise InvalidOptionError(f"outputs must be of {expected}; got points of shape {decoded.points.shape}")
         geometry, center, rotation = self._pipeline.geometry, crops.center, crops.rotation
         if isinstance(geometry, Rotated):
             points = geometry.to_image(decoded.points, center, crops.scale, rotation)
@@ -318,6 +334,7 @@ class Model:
         parts = []
         for part in (crops[start : start + self.batch] for start in range(0, len(crops), self.batch)):
             if self._to_points is not None:
+                self._check_size(part)
                 parts.append(self.to_image(self._to_points(part.pixels), part))
                 continue
             outputs = self.forward(part)

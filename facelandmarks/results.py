@@ -4,7 +4,7 @@ import json
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from types import NoneType
@@ -37,12 +37,15 @@ class Crops:
     pixels: NDArray[np.uint8]  # (N, H, W, 3), RGB
     center: NDArray[np.float64]  # (N, 2), middle of each region in pixels of the image
     scale: NDArray[np.float64]  # (N, 2), its width and height along the crop's own axes
-    # (N,), radians: the image turned clockwise by this angle shows the region upright; left out: all 0.
-    rotation: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    rotation: NDArray[np.float64]  # (N,), radians: the image turned clockwise by this angle shows the region upright
 
     def __post_init__(self) -> None:
-        if not len(self.rotation):
-            object.__setattr__(self, "rotation", np.zeros(len(self.pixels)))
+        shape, dtype = np.shape(self.pixels), getattr(self.pixels, "dtype", None)
+        if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8:
+            raise InvalidOptionError(f"crops are uint8 (N, H, W, 3), also a single one, crops[:1]; got {dtype} {shape}")
+        n, others = shape[0], [np.shape(each) for each in (self.center, self.scale, self.rotation)]
+        if others != [(n, 2), (n, 2), (n,)]:
+            raise InvalidOptionError(f"center, scale and rotation of {n} crops are (N, 2) twice and (N,); got {others}")
 
     def __repr__(self) -> str:
         return f"Crops({len(self)} of {self.pixels.shape[2]} x {self.pixels.shape[1]} pixels)"
@@ -57,7 +60,7 @@ class Crops:
     def join(cls, parts: "Sequence[Crops]") -> "Crops":
         """Return the crops of several images as one batch."""
         if not parts:
-            return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)))
+            return cls(np.zeros((0, 0, 0, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
         if len(parts) == 1:
             return parts[0]
         arrays: Any = joined(parts, ("pixels", "center", "scale", "rotation"))
@@ -146,14 +149,19 @@ class Landmarks:
     expected_error: NDArray[np.float32] | None = None  # (N, K), for models that are calibrated for it
     source: str | None = None  # path of the image, if it was a file: what `draw`, `save` and `show` read again
 
+    def __post_init__(self) -> None:
+        for name, shape in _shapes(len(self.scheme)).items():
+            array, expected = getattr(self, name), (len(self.points), *shape)
+            if array is not None and np.shape(array) != expected:
+                raise InvalidOptionError(f"{name} must have the shape {expected} here; got {np.shape(array)}")
+
     @property
     def doubtful(self) -> NDArray[np.bool_] | None:
         """Mask (N, K) of points whose expected error is over `DOUBTFUL` of the box's longer side; None if unknown."""
         if self.expected_error is None:
             return None
         sides: NDArray[np.float32] = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
-        doubtful: NDArray[np.bool_] = self.expected_error > DOUBTFUL * sides[:, None]
-        return doubtful
+        return np.asarray(self.expected_error > DOUBTFUL * sides[:, None])
 
     def __repr__(self) -> str:
         size = "{} x {}".format(*self.image_size)
@@ -185,8 +193,8 @@ class Landmarks:
         if parts:
             arrays: Any = joined(parts, _FIELDS)
         else:
-            shapes = {"points": (0, len(scheme), 2), "scores": (0, len(scheme)), "boxes": (0, 4), "box_scores": (0,)}
-            arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+            shapes = _shapes(len(scheme)).items()
+            arrays = {name: np.zeros((0, *shape), np.float32) for name, shape in shapes if name not in CARRIED}
         return cls(**arrays, scheme=scheme, image_size=image_size, detector=detector)
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,21 +217,14 @@ class Landmarks:
             count = len(layout := get_scheme(own.get(record["scheme"], record["scheme"])))
             if not isinstance(detector, str | None):
                 raise TypeError(f"the detector is a name or None; got {detector!r:.50}")
-            carried = {
-                name: _stack([face.get(name) for face in faces], (5, 2) if name == "detector_points" else (count,))
-                for name in CARRIED
-                if any(face.get(name) is not None for face in faces)
-            }
-            return cls(
-                points=_stack([face["points"] for face in faces], (count, 2)),
-                scores=_stack([face["scores"] for face in faces], (count,)),
-                boxes=_stack([face["box"] for face in faces], (4,)),
-                box_scores=_stack([face["box_score"] for face in faces], ()),
-                scheme=layout,
-                image_size=(_side(record["width"]), _side(record["height"])),
-                detector=detector,
-                **carried,
-            )
+            arrays = {}
+            for name, shape in _shapes(count).items():
+                key = {"boxes": "box", "box_scores": "box_score"}.get(name, name)
+                values = [face.get(key) if name in CARRIED else face[key] for face in faces]
+                if name not in CARRIED or any(value is not None for value in values):
+                    arrays[name] = _stack(values, shape)
+            size = _side(record["width"]), _side(record["height"])
+            return cls(**arrays, scheme=layout, image_size=size, detector=detector)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidOptionError(f"these are not landmarks: {type(error).__name__}: {error}") from error
 
@@ -357,6 +358,12 @@ def joined(parts: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray[Any]
         name: None if any(array is None for array in column) else np.concatenate(column)
         for name, column in columns.items()
     }
+
+
+def _shapes(landmarks: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of a face in each array of `Landmarks`."""
+    arrays = {"points": (landmarks, 2), "scores": (landmarks,), "boxes": (4,), "box_scores": ()}
+    return {**arrays, "detector_points": (5, 2), "depth": (landmarks,), "expected_error": (landmarks,)}
 
 
 def _at(array: NDArray[np.float32] | None, rows: Any) -> Any:

@@ -107,6 +107,54 @@ def test_center_and_scale_stand_for_boxes(model, photo):
             model.prepare(photo, **wrong)
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_the_stages_work_without_a_face_too(photo, engine):
+    model = fl.load_model("compact_300w", device="cpu", engine=engine, flip_test=True)
+    for crops in (model.prepare(photo, []), fl.Crops.join([])):
+        outputs = model.forward(crops)
+        decoded = model.decode(model.average(outputs, outputs), crops)
+        assert (outputs.shape, decoded.points.shape, decoded.scores.shape) == ((0, 68, 4), (0, 68, 2), (0, 68))
+        assert len(model.landmarks(crops, model.find(photo, []))) == 0
+
+
+@pytest.mark.parametrize("rotation", [[np.pi], [0.0], 0.0, [[0, 0]], [0, 0, 0], [0, np.nan], [0, np.inf], ["a", "b"]])
+def test_there_is_one_rotation_for_each_box(model, photo, rotation):
+    boxes = [FACE, (170, 80, 270, 185)]
+    assert len(model.prepare(photo, boxes, rotation=[0, np.pi])) == 2
+    with pytest.raises((InvalidOptionError, InvalidBoxError), match="rotation must be"):
+        model.prepare(photo, boxes, rotation=rotation)
+
+
+def test_detector_points_are_five_for_each_box(model, photo):
+    for shape in ((2, 5, 2), (5, 2), (1, 6, 2)):
+        with pytest.raises(InvalidOptionError, match="detector_points"):
+            model.prepare(photo, [FACE], detector_points=np.zeros(shape, np.float32))
+
+
+def test_what_belongs_to_other_crops_is_refused(model, photo):
+    """NumPy would broadcast it, and give each face the points of the first."""
+    crops = model.prepare(photo, [FACE, (170, 80, 270, 185)])
+    outputs = model.forward(crops)
+    found = model.find(photo, [FACE])
+    for wrong in (outputs[:1], outputs[:0], outputs[:, :5]):
+        with pytest.raises(InvalidOptionError, match="2 crops with 68 points"):
+            model.decode(wrong, crops)
+        with pytest.raises(InvalidOptionError, match="the same shape"):
+            model.average(outputs, wrong)
+    with pytest.raises(InvalidOptionError, match="boxes"):
+        model.landmarks(crops, found)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_crops_of_another_size_are_refused(photo, engine):
+    model = fl.load_model("compact_300w", device="cpu", engine=engine)
+    crops = model.prepare(photo, [FACE])
+    smaller = replace(crops, pixels=crops.pixels[:, :96, :64])
+    for stage in (model.forward, model.infer):
+        with pytest.raises(InvalidOptionError, match="128 x 128 pixels; got 64 x 96"):
+            stage(smaller)
+
+
 def test_a_batch_is_one_by_one(model, photo):
     boxes = np.array([FACE, (170, 80, 270, 185), (190, 100, 280, 170)])
     together = model.predict(photo, boxes)
@@ -152,7 +200,7 @@ def test_moving_the_picture_moves_the_points(model, photo):
 def test_flip_test_answers_a_mirrored_picture_with_mirrored_points(flipping, photo):
     # The crop's middle is index W / 2, the mirror's axis (W - 1) / 2: cut the mirrored crop itself to compare alike.
     crops = flipping.prepare(photo, [FACE])
-    mirrored = fl.Crops(np.ascontiguousarray(crops.pixels[:, :, ::-1]), crops.center, crops.scale)
+    mirrored = replace(crops, pixels=np.ascontiguousarray(crops.pixels[:, :, ::-1]))
     points = flipping.infer(crops).points
     back = flipping.infer(mirrored).points
     in_crop = (points - crops.center[:, None] + crops.scale[:, None] / 2) * 128 / crops.scale[:, None]

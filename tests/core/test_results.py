@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facelandmarks.errors import MissingDependencyError
+from facelandmarks.errors import InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.results import Crops, Decoded, Face, Landmarks
 from facelandmarks.schemes import get_scheme
@@ -63,8 +63,7 @@ def test_carried_fields_go_with_their_faces(faces, name):
 
 
 def test_crops_and_decoded_are_cut_and_joined():
-    crops = Crops(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 2)), np.ones((3, 2)))
-    assert crops.rotation.tolist() == [0, 0, 0]
+    crops = Crops(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 2)), np.ones((3, 2)), np.zeros(3))
     turned = replace(crops, rotation=np.array([0.0, 1, 2]))
     assert Crops.join([turned[1:], crops]).rotation.tolist() == [1, 2, 0, 0, 0]
     assert Crops.join([turned]) is turned
@@ -76,6 +75,36 @@ def test_crops_and_decoded_are_cut_and_joined():
     assert Decoded.join([deep[:1], deep[1:]]).depth.shape == (3, 2)
     assert Decoded.join([deep, plain]).depth is None
     np.testing.assert_array_equal(Decoded.join([plain, deep]).points, np.concatenate([points, points]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pixels": np.zeros((3, 4, 4, 3))},
+        {"pixels": np.zeros((3, 4, 4), np.uint8)},
+        {"pixels": np.zeros((3, 4, 4, 4), np.uint8)},
+        {"pixels": np.zeros((2, 4, 4, 3), np.uint8)},
+        {"center": np.zeros((1, 2))},
+        {"scale": np.ones(3)},
+        {"rotation": np.zeros(1)},
+    ],
+)
+def test_crops_that_do_not_belong_together_are_refused(wrong):
+    crops = Crops(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 2)), np.ones((3, 2)), np.zeros(3))
+    with pytest.raises(InvalidOptionError, match=r"uint8 \(N, H, W, 3\)|center, scale and rotation of"):
+        replace(crops, **wrong)
+    with pytest.raises(InvalidOptionError, match=r"crops\[:1\]"):
+        crops[0]
+
+
+@pytest.mark.parametrize("name", ["points", "scores", "boxes", "box_scores", *CARRIED])
+def test_landmarks_that_do_not_belong_together_are_refused(faces, name):
+    full = carrying(faces)
+    for wrong in (getattr(full, name)[:1], getattr(full, name)[..., None]):
+        with pytest.raises(InvalidOptionError, match="must have the shape"):
+            replace(full, **{name: wrong})
+    with pytest.raises(InvalidOptionError, match="points"):
+        replace(full, scheme=get_scheme("wflw98"))
 
 
 def test_landmarks_are_joined_in_memory_of_their_own(faces):
@@ -120,7 +149,7 @@ def test_what_is_shown_is_one_short_line(faces):
     assert repr(found) == "Landmarks(1 face, 68 points of 'ibug68', image 100 x 100, found by 'compact')"
     assert repr(faces[0]).startswith("Face(68 points of 'ibug68', box (1")
     assert repr(faces[0]).endswith("), box_score 0.90)")
-    crops = Crops(np.zeros((2, 64, 48, 3), np.uint8), np.zeros((2, 2)), np.ones((2, 2)))
+    crops = Crops(np.zeros((2, 64, 48, 3), np.uint8), np.zeros((2, 2)), np.ones((2, 2)), np.zeros(2))
     assert repr(crops) == "Crops(2 of 48 x 64 pixels)"
 
 

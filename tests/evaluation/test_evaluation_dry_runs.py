@@ -6,6 +6,7 @@ The numbers are far from the published ones, as the weights are no trained ones:
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -117,7 +118,7 @@ def by_hand(model, annotated, dataset, version):
             x, y, width, height = annotation["bbox"]
             crops = model.prepare(path, [x, y, x + width, y + height])
         outputs = model.forward(crops)
-        mirrored = model.forward(fl.Crops(crops.pixels[:, :, ::-1], crops.center, crops.scale))
+        mirrored = model.forward(replace(crops, pixels=crops.pixels[:, :, ::-1]))
         points.append(model.decode(model.average(outputs, mirrored), crops).points[0])
         if dataset in EYES:
             sizes.append(np.linalg.norm(truth[-1][EYES[dataset][0]] - truth[-1][EYES[dataset][1]]))

@@ -100,8 +100,27 @@ def test_shapes_that_do_not_fit_are_refused():
         metrics.distances(POINTS, TRUTH[:, :2])
     with pytest.raises(InvalidOptionError, match="one shape"):
         metrics.distances(POINTS[0], TRUTH[0])
-    with pytest.raises(InvalidOptionError, match="expected 2 sizes"):
-        metrics.nme(POINTS, TRUTH, [10.0], VISIBLE)
+    for plain in (metrics.nme, mmpose.nme):
+        with pytest.raises(InvalidOptionError, match=r"sizes must have the shape \(2,\)"):
+            plain(POINTS, TRUTH, [10.0], VISIBLE)
+        for mask in (VISIBLE[:1], VISIBLE[0], np.ones(2), np.ones((2, 1))):
+            with pytest.raises(InvalidOptionError, match=r"must have the shape \(2, 3\)"):
+                plain(POINTS, TRUTH, SIZES, mask)
+        with pytest.raises(InvalidOptionError, match="one shape"):
+            plain(POINTS, TRUTH[:1], SIZES, VISIBLE)
+    with pytest.raises(InvalidOptionError, match="one shape"):
+        hrnet_official.nme(POINTS, TRUTH[:1], SIZES)
+    with pytest.raises(InvalidOptionError, match="sizes"):
+        hrnet_official.nme(POINTS, TRUTH, SIZES[:1])
+
+
+def test_thresholds_and_resamples_have_to_be_some():
+    for threshold in (0, -0.1, float("nan")):
+        with pytest.raises(InvalidOptionError, match="threshold"):
+            metrics.auc(np.zeros(3), threshold)
+    for wrong in ({"faces": 0}, {"resamples": 0}, {"level": 1.0}):
+        with pytest.raises(InvalidOptionError, match="need a face"):
+            metrics.bootstrap_interval(lambda drawn: drawn.mean(), **{"faces": 3, **wrong})
 
 
 def test_rules_of_mmpose_differ_from_the_plain_ones():

@@ -1,5 +1,6 @@
 """The examples run as their first lines say, and the notebook's stored outputs are what its cells give."""
 
+import importlib
 import json
 import runpy
 import shutil
@@ -11,7 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from paths import EXAMPLES
+
+from facelandmarks.nn.compact import decode_map
+
+SEED = torch.Generator().manual_seed(0)
 
 
 @pytest.fixture
@@ -82,3 +88,34 @@ def test_notebook_gives_its_stored_outputs(monkeypatch):
         assert not [output for output in cell["outputs"] if output["output_type"] == "error"]
     assert shown == 6
     assert (EXAMPLES / "quickstart.ipynb").stat().st_size < 100_000
+
+
+def test_training_sees_what_the_detector_says(monkeypatch):
+    """Cells that are picked near faces, and their boxes and points, are those of the network's own decoding."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(EXAMPLES / "train_compact")
+    training, networks = (importlib.import_module(name) for name in ("train_detector", "networks"))
+    for name in set(sys.modules) - before:
+        if str(EXAMPLES) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    size, strides = 256, networks.new_detector().strides
+    faces = torch.tensor([[60.0, 50, 100, 97], [10, 20, 210, 250], [140, 150, 154, 166]])
+    batch = training.Batch(
+        torch.zeros(1, size, size, 3), faces, torch.zeros(3, 5, 2), torch.ones(3), torch.zeros(3, dtype=torch.long),
+        torch.zeros(0, 5), torch.zeros(0, dtype=torch.long),
+    )  # fmt: skip
+    maps = [torch.randn(1, 15, size // stride, size // stride, generator=SEED) for stride in strides]
+    decoded = torch.cat([decode_map(level, stride) for level, stride in zip(maps, strides, strict=True)], 2)[0].T
+    flat = torch.cat([level.flatten(2).transpose(1, 2) for level in maps], 1)[0]
+    cells, centres, steps = (each.flatten(0, 1) for each in training.candidates(batch, strides))
+    fits = cells >= 0
+    assert len({*steps[fits].tolist()}) > 2  # cells of several levels
+    cells, centres, steps = cells[fits], centres[fits], steps[fits]
+    boxes = networks.boxes_of(flat[cells], centres, steps)
+    torch.testing.assert_close(boxes, decoded[cells, 1:5], rtol=1e-5, atol=1e-3)
+    points = networks.points_of(flat[cells], boxes)
+    torch.testing.assert_close(
+        points, torch.stack([decoded[cells, 5:10], decoded[cells, 10:]], 2), rtol=1e-5, atol=1e-3
+    )
+    middle = (centres[:, None] - (faces[:, :2] + faces[:, 2:]) / 2).abs().amax(-1).amin(1)
+    assert (middle < training.NEAR * steps).all()

@@ -37,13 +37,23 @@ _SIDES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 }
 
 
+def check_pairs(points: Floats, truth: Floats) -> None:
+    """Raise `InvalidOptionError` unless both shapes are one (N, K, 2)."""
+    if points.shape != truth.shape or points.ndim != 3 or points.shape[-1] != 2:
+        got = f"{points.shape} for points and {truth.shape} for truth"
+        raise InvalidOptionError(f"points and truth must have one shape (N, K, 2); got {got}")
+
+
+def check_shape(name: str, values: ArrayLike, shape: tuple[int, ...]) -> None:
+    """Raise `InvalidOptionError` if values have another shape: NumPy would broadcast many a wrong one."""
+    if np.shape(values) != shape:
+        raise InvalidOptionError(f"{name} must have the shape {shape} here; got {np.shape(values)}")
+
+
 def distances(points: ArrayLike, truth: ArrayLike) -> Errors:
     """Return Euclidean distances (N, K) in pixels; `InvalidOptionError` unless both shapes are one (N, K, 2)."""
     given, wanted = np.asarray(points, np.float64), np.asarray(truth, np.float64)
-    if given.shape != wanted.shape or given.ndim != 3 or given.shape[-1] != 2:
-        raise InvalidOptionError(
-            f"points and truth must have one shape (N, K, 2); got {given.shape} for points and {wanted.shape} for truth"
-        )
+    check_pairs(given, wanted)
     lengths: Errors = np.linalg.norm(given - wanted, axis=-1)
     return lengths
 
@@ -71,8 +81,7 @@ def normalised(lengths: Errors, sizes: ArrayLike) -> Errors:
     without a finite positive size.
     """
     divisors = np.asarray(sizes, np.float64)
-    if divisors.shape != lengths.shape[:1]:
-        raise InvalidOptionError(f"expected {len(lengths)} sizes, one per face; got shape {divisors.shape}")
+    check_shape("sizes", divisors, lengths.shape[:1])
     bad = np.flatnonzero(~(np.isfinite(divisors) & (divisors > 0)))
     if bad.size:
         raise InvalidOptionError(
@@ -152,6 +161,8 @@ def auc(faces: Errors, threshold: float) -> float:
     Exact: a face with error e adds (1 - e / threshold) of its share. Programs that sum a sampled curve differ from it
     by the order of their step.
     """
+    if not threshold > 0:
+        raise InvalidOptionError(f"threshold must be positive; got {threshold!r}")
     reached = np.clip(1 - np.nan_to_num(faces, nan=np.inf) / threshold, 0, 1)
     return float(reached.mean()) if faces.size else float("nan")
 
@@ -187,6 +198,8 @@ def bootstrap_interval(
     -----
     Source: Efron, Bootstrap Methods: Another Look at the Jackknife, 1979.
     """
+    if faces < 1 or resamples < 1 or not 0 < level < 1:
+        raise InvalidOptionError(f"need a face, a resample, and a level between 0 and 1: {faces}, {resamples}, {level}")
     rng = np.random.default_rng(seed)
     values = [statistic(rng.integers(faces, size=faces)) for _ in range(resamples)]
     low, high = np.quantile(np.array(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -199,7 +212,10 @@ def as_mask(visible: ArrayLike | None) -> Mask | None:
 
 
 def _counted(errors: Errors, valid: Mask | None) -> Mask:
-    return np.ones(errors.shape, bool) if valid is None else valid
+    if valid is None:
+        return np.ones(errors.shape, bool)
+    check_shape("the mask of points", valid, errors.shape)
+    return valid
 
 
 # Thresholds of failures and of the area under the curve, fractions of the normaliser.

@@ -12,7 +12,7 @@ Source: `lib/core/evaluation.py` (`compute_nme`) and `lib/core/function.py` (`in
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.evaluation.metrics import Floats
+from facelandmarks.evaluation.metrics import Floats, check_pairs, check_shape
 
 FAILURES = (0.08, 0.10)  # the thresholds it prints
 
@@ -22,6 +22,8 @@ def face_errors(points: Floats, truth: Floats, sizes: ArrayLike) -> NDArray[np.f
 
     Points and truth (N, K, 2) in upstream's precision (float32), sizes (N,), pixels.
     """
+    check_pairs(points, truth)
+    check_shape("sizes", sizes, points.shape[:1])
     lengths = np.linalg.norm(points - truth, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = lengths.sum(1) / (np.asarray(sizes) * lengths.shape[1])

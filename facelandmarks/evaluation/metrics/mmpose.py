@@ -19,7 +19,7 @@ Source: 0.x `core/evaluation/top_down_eval.py` (`_calc_distances` and what uses 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.evaluation.metrics import Floats, Mask
+from facelandmarks.evaluation.metrics import Floats, Mask, check_pairs, check_shape
 
 NEGATIVE_SIZE = 1e6  # px, what upstream divides by where the normaliser is negative
 AUC_SIZE = 30.0  # px, of the tables of DeepFashion
@@ -29,6 +29,9 @@ AUC_STEPS = 20
 def normalised(points: Floats, truth: Floats, sizes: ArrayLike, visible: ArrayLike) -> tuple[NDArray[np.float32], Mask]:
     """Return distances as fractions of the size of each face (N, K), and which of them count (N, K)."""
     divisors = np.asarray(sizes)
+    check_pairs(points, truth)
+    check_shape("sizes", divisors, points.shape[:1])
+    check_shape("visible", visible, points.shape[:2])
     valid = np.asarray(visible).astype(bool) & (divisors != 0)[:, None]
     # Upstream divides the differences, not the distance, in the precision of its arrays.
     divisors = np.where(divisors <= 0, divisors.dtype.type(NEGATIVE_SIZE), divisors)
