@@ -118,7 +118,7 @@ def load_model(
     file = load_manifest().files.get(spec.weights)
     kind = choose_engine(engine, settings, built_in=file is not None and file.asset)
     if kind == "torch":  # the others tell at once
-        check_torch_device(device)
+        check_torch_device(settings.device)
     source = find_source(spec, found, access)
     detectors = partial(load_detector, engine=kind, threads=threads, cache_dir=cache_dir, preferred=spec.detector)
     return Model(spec, make_engine(source, kind, settings), detectors)

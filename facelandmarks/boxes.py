@@ -79,8 +79,11 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     are those of the image in pixels. `InvalidBoxError` for a wrong shape, values that are not finite numbers, boxes
     under a pixel (as boxes in fractions of the image are), and boxes wholly outside the image.
     """
+    if hasattr(boxes, "boxes"):
+        kind = type(boxes).__name__
+        raise InvalidBoxError(f"give .boxes of these {kind}, and box_convention= if they are not the model's own kind")
     array = to_float64(boxes, "boxes must be numbers (x1, y1, x2, y2)")
-    if array.size == 0:
+    if array.shape in ((0,), (0, 4), (1, 0)):
         return array.reshape(0, 4)
     if array.ndim not in (1, 2) or array.shape[-1] != 4:
         raise InvalidBoxError(f"boxes must have shape (4,) or (N, 4) as x1, y1, x2, y2; got shape {array.shape}")
@@ -109,6 +112,27 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> Boxes:
     return array
 
 
+def check_regions(center: Any, scale: Any, aspect: tuple[int, int] | None = None) -> tuple[Boxes, Boxes]:
+    """Return middles and sizes of regions as float64 (N, 2) each, in pixels; `InvalidBoxError` if they cannot be.
+
+    `aspect`, width to height, is that of all regions; None: any.
+    """
+    centers, scales = (np.atleast_2d(to_float64(each, "center and scale must be numbers")) for each in (center, scale))
+    if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
+        raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
+    check_count(len(centers))
+    if not ((np.abs([centers, scales]) <= FURTHEST).all() and (scales >= LEAST_SIDE).all()):  # not for NaN either
+        raise InvalidBoxError(
+            f"center and scale must be finite, at most {FURTHEST:g} px, and scale at least {LEAST_SIDE:g} px; if they "
+            "are fractions of the image, multiply them by its width and height"
+        )
+    if aspect is not None and not np.allclose(scales[:, 0] * aspect[1], scales[:, 1] * aspect[0], rtol=1e-4):
+        raise InvalidBoxError(
+            f"this model has crops of one zoom: the sides in scale must be as {aspect[0]} to {aspect[1]}"
+        )
+    return centers, scales
+
+
 def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
     """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
     try:
@@ -134,7 +158,7 @@ def convert_boxes(boxes: Boxes, source: str, target: str) -> Boxes:
     """
     if source == target:
         return boxes
-    given, wanted = get_convention(source), get_convention(target)
+    boxes, given, wanted = np.asarray(boxes, np.float64), get_convention(source), get_convention(target)
     width = (boxes[:, 2] - boxes[:, 0]) / (1 + given.left + given.right)
     height = (boxes[:, 3] - boxes[:, 1]) / (1 + given.top + given.bottom)
     moves = (

@@ -10,6 +10,7 @@ upright however they are turned.
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes
+from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes, get_convention
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 from facelandmarks.results import Landmarks, joined
@@ -26,7 +27,7 @@ from facelandmarks.zoo.spec import OPINION, ModelSpec
 
 __all__ = [
     "QUARTERS", "UPRIGHT", "Find", "Found", "best_rotation", "check_rotations", "confirmed", "detect_faces",
-    "find_faces", "quarters_of", "turn_boxes", "turn_image", "turn_points",
+    "find_faces", "foremost", "quarters_of", "turn_boxes", "turn_image", "turn_points",
 ]  # fmt: skip
 
 UPRIGHT = (0,)  # rotations: images as they are
@@ -110,12 +111,24 @@ class Find:
     confirm: bool = True
 
     def __post_init__(self) -> None:
-        if self.rotations != UPRIGHT:
-            check_rotations(self.rotations)
-        if self.max_faces is not None and self.max_faces < 1:
-            raise InvalidOptionError(f"max_faces must be at least 1; got {self.max_faces}")
-        if self.min_face is not None and not self.min_face > 0:
-            raise InvalidOptionError(f"min_face must be positive: pixels, or a share below 1; got {self.min_face}")
+        try:
+            rotations = tuple(dict.fromkeys(map(operator.index, self.rotations)))  # once each: twice finds faces twice
+            max_faces = None if self.max_faces is None else operator.index(self.max_faces)
+            min_score, min_face = (None if each is None else float(each) for each in (self.min_score, self.min_face))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidOptionError(f"rotations, max_faces, min_score and min_face are numbers: {error}") from error
+        check_rotations(rotations)
+        if max_faces is not None and max_faces < 1:
+            raise InvalidOptionError(f"max_faces must be at least 1; got {max_faces}")
+        if min_score is not None and not math.isfinite(min_score):
+            raise InvalidOptionError(f"min_score must be a finite number; got {min_score}")
+        if min_face is not None and not 0 < min_face < math.inf:
+            raise InvalidOptionError(f"min_face must be positive: pixels, or a share below 1; got {min_face:g}")
+        if not isinstance(self.detector, str) and not hasattr(self.detector, "detect"):
+            raise InvalidOptionError(f"a detector is a name, or has a method `detect`; got {self.detector!r:.99}")
+        kept = {"rotations": rotations, "max_faces": max_faces, "min_score": min_score, "min_face": min_face}
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +141,7 @@ class Found:
     rotation: NDArray[np.float64]  # (N,), radians: the image turned clockwise by this angle shows the face upright
     detector: str | None  # its name; None where boxes were given
     size: tuple[int, int]  # width and height of the image
-    rotations: int = 1  # how many were tried
-    confirm: bool = False  # whether landmarks with low scores may refute a detection
+    find: Find = Find()  # how they were found, and which of them are kept
 
 
 def find_faces(
@@ -146,6 +158,8 @@ def find_faces(
     size = (image.shape[1], image.shape[0])
     given, detector = np.zeros((0, 4)), None
     name, convention = None, find.box_convention or spec.box_convention
+    if convention != spec.box_convention:
+        get_convention(convention)  # a wrong name is told, also where there are no boxes
     if bbox is not None:
         given = check_boxes(bbox, *size)
     elif spec.box_convention not in CONVENTIONS:
@@ -156,13 +170,18 @@ def find_faces(
     else:
         detector = load_detector(find.detector) if isinstance(find.detector, str) else find.detector
         name, convention = detector.name, detector.convention
+    # Which faces are kept of those that are found is said after landmarks have refuted some (`Model.result`).
+    may_refute = find.confirm and (name in spec.opinions or spec.confirm_below is not None)
+    every = replace(find, max_faces=None, largest=False) if may_refute else find
     parts = []
     for degrees in find.rotations:
         turns = QUARTERS[degrees]
         turned = turn_image(image, turns) if turns else image
         seen = (turned.shape[1], turned.shape[0])
         if detector is not None:
-            faces = detect_faces(turned, detector, find)
+            faces = detect_faces(turned, detector, every)
+            if not np.isfinite(faces.scores).all():
+                raise InvalidOptionError(f"detector {name!r} gave a score that is no finite number")
             boxes, scores, points = faces.boxes.astype(np.float64), faces.scores, faces.points
         else:
             boxes, points = turn_boxes(given, turns, size), None
@@ -173,7 +192,7 @@ def find_faces(
             boxes = turn_boxes(boxes, -turns, seen)
             points = None if points is None else turn_points(points, -turns, seen)
         angles = np.full(len(boxes), turns * math.pi / 2)
-        parts.append(Found(boxes, scores, points, angles, name, size, len(find.rotations), find.confirm))
+        parts.append(Found(boxes, scores, points, angles, name, size, find))
     if len(parts) == 1:
         return parts[0]
     arrays: Any = joined(parts, ("boxes", "scores", "points", "rotation"))
@@ -188,10 +207,15 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
         faces = detector.detect(image, min_score=find.min_score, min_face=find.min_face)
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
+    return faces[foremost(faces.boxes, find)]
+
+
+def foremost(boxes: NDArray[np.floating], find: Find) -> Any:
+    """Return the rows of boxes (N, 4), best first, that `max_faces` and `largest` keep."""
     if not find.largest:
-        return faces if find.max_faces is None else faces[: find.max_faces]
-    areas = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)
-    return faces[np.sort(np.argsort(-areas, kind="stable")[: find.max_faces or 1])]
+        return slice(find.max_faces)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.sort(np.argsort(-areas, kind="stable")[: find.max_faces or 1])
 
 
 def confirmed(faces: Landmarks, spec: ModelSpec, beside: bool = False) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """A loaded model: image and boxes -> crops -> network output -> landmarks."""
 
 import math
+import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facelandmarks.boxes import LEAST_SIDE, Boxes, check_boxes, check_count, to_float64
+from facelandmarks.boxes import Boxes, check_boxes, check_regions, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
 from facelandmarks.engines.base import Engine, EngineInfo, PointsEngine
@@ -22,6 +23,7 @@ from facelandmarks.finding import (
     best_rotation,
     confirmed,
     find_faces,
+    foremost,
     quarters_of,
     turn_boxes,
     turn_image,
@@ -116,7 +118,7 @@ class Model:
         min_face
             Leave out detected faces with a smaller longer side: in pixels, or below 1 a share of the image's.
         max_faces
-            Keep at most this many detected faces, those with the best scores.
+            Keep at most this many detected faces, those with the best scores of the confirmed ones.
         largest
             Keep the largest detected face instead, or with `max_faces` that many of the largest.
         rotations
@@ -209,7 +211,8 @@ class Model:
         detector_points
             (N, 5, 2), for models whose regions follow the eyes (geometry `rotated`).
         center, scale
-            (N, 2) each, in place of boxes: middle, width and height of the regions in pixels.
+            (N, 2) each, in place of boxes: middle, width and height of the regions in pixels; most models cut with one
+            zoom, and need regions in the aspect ratio of their crops.
         rotation
             (N,) radians: the image turned clockwise by this angle shows each face upright; None: upright. Quarters of a
             circle, but for models whose regions follow the eyes.
@@ -218,10 +221,15 @@ class Model:
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
+        try:
+            passes = operator.index(passes)
+        except TypeError as error:
+            raise InvalidOptionError(f"passes must be a whole number; got {passes!r}") from error
         if passes < 1 or (passes > 1 and not self._follows):
             raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
         boxes = None if bboxes is None else check_boxes(bboxes, pixels.shape[1], pixels.shape[0])
-        regions = _check_regions(center, scale) if boxes is None else geometry.regions(boxes)
+        aspect = self.spec.input_size if geometry.one_zoom else None
+        regions = check_regions(center, scale, aspect) if boxes is None else geometry.regions(boxes)
         angles = np.zeros(len(regions[0])) if rotation is None else to_float64(rotation, "rotation must be numbers")
         if angles.shape != (len(regions[0]),) or not np.isfinite(angles).all():
             expected = f"finite numbers (N,) in radians, with N = {len(regions[0])} here"
@@ -329,8 +337,9 @@ class Model:
         Batch by batch to the end: the heatmaps of a group photo of hundreds would fill the memory.
         """
         if not len(crops):
-            count = len(self.scheme)
-            return Decoded(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32))
+            nothing = np.zeros((0, len(self.scheme)), np.float32)
+            gives = dict.fromkeys(DECODERS[self.spec.decode].gives, nothing)
+            return Decoded(**{**gives, "points": np.zeros((*nothing.shape, 2), np.float32)})
         parts = []
         for part in (crops[start : start + self.batch] for start in range(0, len(crops), self.batch)):
             if self._to_points is not None:
@@ -357,30 +366,18 @@ class Model:
         boxes, about = found.boxes.astype(np.float32), (self.scheme, found.size, found.detector)
         carried, path = (found.points, depth, expected_error), path_of(source)
         faces = Landmarks(points, scores, boxes, found.scores, *about, *carried, source=path)
-        if found.rotations > 1 and len(faces):
-            rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), found.rotations)
+        find = found.find
+        if len(find.rotations) > 1 and len(faces):
+            rows = best_rotation(found.rotation, found.scores, scores.mean(axis=1), len(find.rotations))
             faces = cast("Landmarks", faces[rows])
-        if found.confirm and found.detector is not None and len(faces):
-            faces = cast("Landmarks", faces[confirmed(faces, self.spec)])
+        if found.detector is not None and len(faces):
+            faces = cast("Landmarks", faces[confirmed(faces, self.spec)]) if find.confirm else faces
+            faces = cast("Landmarks", faces[foremost(faces.boxes, find)]) if find.largest or find.max_faces else faces
         return faces
 
     def detector(self, name: str = "auto") -> Detector:
-        """Return the face detector of that name, loaded once; it runs in the model's engine."""
+        """Return the face detector of that name, loaded once; it runs in the model's engine (YuNet: in OpenCV)."""
         with self._detectors_lock:
             if name not in self._detectors:
                 self._detectors[name] = self._find_detector(name)
             return self._detectors[name]
-
-
-def _check_regions(center: Any, scale: Any) -> tuple[Float64, Float64]:
-    what = "center and scale must be numbers in pixels, (N, 2) each"
-    centers, scales = (np.atleast_2d(to_float64(value, what)) for value in (center, scale))
-    if centers.shape != scales.shape or centers.ndim != 2 or centers.shape[1] != 2:
-        raise InvalidBoxError(f"center and scale must both be (N, 2); got {centers.shape} and {scales.shape}")
-    check_count(len(centers))
-    if not (np.isfinite(centers).all() and np.isfinite(scales).all() and (scales >= LEAST_SIDE).all()):
-        raise InvalidBoxError(
-            f"center and scale must be finite, and scale at least {LEAST_SIDE:g} px; if they are fractions of the "
-            "image, multiply them by its width and height"
-        )
-    return centers, scales

@@ -1,7 +1,6 @@
 """From a model's record to the arithmetic around its network: crops, flip average, decoding, way back."""
 
 import logging
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +34,6 @@ class Step:
     options: Mapping[str, Any] = field(default_factory=dict)
     gives: tuple[str, ...] = ("points", "scores")  # a decoder's results: fields of `results.Decoded`
     scores: str = ""  # what a decoder's scores are, for people
-    limits: tuple[float, float] = (-math.inf, math.inf)  # which they never pass
 
     def result(self, arrays: Iterable[Float32]) -> Decoded:
         """Return what a decoder gave under its names."""
@@ -51,15 +49,12 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
         "argmax": Step(heatmaps.decode_argmax, ("input_size", "variant"), scores=_PEAKS),
         "dark": Step(heatmaps.decode_dark, ("input_size", "variant"), scores=_PEAKS),
         "udp": Step(heatmaps.decode_udp, ("input_size", "variant"), scores=_PEAKS),
-        "regression": Step(
-            vectors.decode_regression, ("input_size",), scores="always 1: the network gives none", limits=(1, 1)
-        ),
+        "regression": Step(vectors.decode_regression, ("input_size",), scores="always 1: the network gives none"),
         "points": Step(
             vectors.decode_points,
             ("input_size",),
             gives=("points", "scores", "expected_error"),
             scores="0 to 1, of each point",
-            limits=(0, 1),
         ),
         "simcc": Step(vectors.decode_simcc, ("input_size",), scores="logits, not limited to 0..1"),
         "mesh": Step(
@@ -67,7 +62,6 @@ DECODERS: Mapping[str, Step] = MappingProxyType(
             (),
             gives=("points", "scores", "depth"),
             scores="0 to 1, one for all points of a face: whether there is one",
-            limits=(0, 1),
         ),
         # One decoder; they differ in the way back (`ModelSpec.back_options`).
         "hrnet_official": Step(heatmaps.decode_hrnet_official, ("input_size",), scores=_PEAKS),
@@ -137,6 +131,8 @@ def choose(
     if decode is not None and decode != spec.decode:
         _check("decode", decode, {*spec.decodes, spec.decode}, spec.name)
         spec = replace(spec, decode=decode, decode_options={}, **spec.decodes[decode])
+    if flip_test not in (True, False, None):
+        raise InvalidOptionError(f"flip_test must be True, False or None; got {flip_test!r}")
     if isinstance(spec.scheme, Scheme) and not spec.scheme.pairs and spec.flip_exchange:
         if flip_test:
             raise InvalidOptionError(f"a flip test needs the mirror pairs of the points; scheme {spec.scheme} has none")
@@ -147,6 +143,6 @@ def choose(
 
 
 def _check(option: str, value: str, choices: Collection[str], model: str) -> None:
-    if value not in choices:
+    if value not in list(choices):  # a list compares what cannot be hashed, too
         rule = f"must be {' or '.join(sorted(choices))}" if choices else "cannot be chosen"
         raise InvalidOptionError(f"{option} {rule} for {model}; got {value!r}")

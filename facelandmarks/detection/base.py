@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks.errors import InvalidOptionError
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
@@ -21,8 +23,10 @@ class Detections:
         return len(self.boxes)
 
     def __getitem__(self, rows: Any) -> "Detections":
-        points = None if self.points is None else self.points[rows]
-        return Detections(self.boxes[rows], self.scores[rows], points)
+        boxes, points = self.boxes[rows], None if self.points is None else self.points[rows]
+        if boxes.ndim != 2:
+            raise InvalidOptionError(f"Detections take a slice, a mask or a list, [:1] for the first; got [{rows!r}]")
+        return Detections(boxes, self.scores[rows], points)
 
 
 class Detector(Protocol):

@@ -69,27 +69,24 @@ class BlazeFaceDetector:
     """One of MediaPipe's face detectors; the image is seen at one size, letterboxed.
 
     Its six points are eyes, nose, middle of the mouth and ears; the corners of the mouth are NaN in its `Detections`.
-    `threshold` is the least score of a face, 0..1; None is MediaPipe's. `weights` are a file, or tensors by name, in
-    place of the published file, which is fetched if it is not in the cache. Other arguments, and errors, are those of
-    `facelandmarks.load_model`.
+    `weights` are a file, or tensors by name, in place of the published file, which is fetched if it is not in the
+    cache. Other arguments, and errors, are those of `facelandmarks.load_model`; it runs on the CPU.
     """
 
     def __init__(
         self,
         spec: BlazeFaceSpec,
-        threshold: float | None = None,
         weights: Weights | None = None,
         *,
         engine: str = "auto",
-        device: str = "cpu",
         threads: int | None = None,
         access: Access = USUAL,
     ) -> None:
         self.name, self.convention = spec.name, spec.convention
-        self.threshold = spec.threshold if threshold is None else threshold
+        self._threshold = spec.threshold
         self._geometry = Rotated((spec.side, spec.side), border="black")
         self._anchors = anchors(spec.grids)
-        settings = EngineSettings(device=device, threads=threads)
+        settings = EngineSettings("cpu", threads=threads)
         self.engine = make_engine(network_source(spec, weights, access), choose_engine(engine, settings), settings)
 
     def detect(
@@ -110,7 +107,7 @@ class BlazeFaceDetector:
         check(image)
         height, width = image.shape[:2]
         outputs = self.engine.run(self._geometry.cut(image, *letterbox(width, height)))[0]
-        threshold = self.threshold if min_score is None else min_score
+        threshold = self._threshold if min_score is None else min_score
         found, _ = decode(outputs, self._anchors, self._geometry.input_size[0], threshold)
         return to_image(merge(found), width, height)
 

@@ -23,7 +23,7 @@ from facelandmarks.weights.load import find_weights
 Floats = NDArray[np.float32]
 
 ASSET = "compact.onnx"
-THRESHOLD = 0.31
+THRESHOLD = 0.31  # least score of a face, which estimates the overlap (IoU) of the box with it
 ALONE_MORE = 0.2  # what a small look sees must score this much more where `min_face` leaves no other look
 SEEN = 0.2  # least score at which a look sees a face at all; below it says 0
 SAME_SEEN = 0.4  # overlap (IoU) from which two looks speak of the same face
@@ -61,12 +61,10 @@ class CompactDetector:
 
     Parameters
     ----------
-    threshold
-        Least score of a face, 0..1. The score estimates the overlap (IoU) of the box with the face.
     weights
         Another file of the same kind, in place of the one in the package.
-    engine, device, threads
-        What runs the network, as in `facelandmarks.load_model`.
+    engine, threads
+        What runs the network, as in `facelandmarks.load_model`, always on the CPU.
     """
 
     name = "compact"
@@ -74,15 +72,12 @@ class CompactDetector:
 
     def __init__(
         self,
-        threshold: float = THRESHOLD,
         weights: Folder = None,
         *,
         engine: str = "auto",
-        device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        self.threshold = threshold
-        settings = EngineSettings(device=device, threads=threads)
+        settings = EngineSettings("cpu", threads=threads)
         source = Source(
             stem=Path(ASSET).stem,
             network="compact_detector",
@@ -100,7 +95,7 @@ class CompactDetector:
     ) -> Detections:
         """Find the faces, best first; see `Detector`."""
         check(image)
-        threshold = self.threshold if min_score is None else min_score
+        threshold = THRESHOLD if min_score is None else min_score
         height, width = image.shape[:2]
         if max(size_of_look(width, height, min_face)) <= ALONE < max(size_of_look(width, height)):
             threshold += ALONE_MORE
@@ -159,7 +154,7 @@ def enough(long_side: int, min_face: float | None, sure_side: int) -> int:
     if not min_face > 0:
         raise InvalidOptionError(f"min_face must be positive, got {min_face}")
     share = min(min_face if min_face < 1 else min_face / long_side, 1.0)
-    return min(LONG_SIDE, round(sure_side / share))
+    return round(min(LONG_SIDE, sure_side / share))
 
 
 def size_of_look(width: int, height: int, min_face: float | None = None) -> tuple[int, int]:

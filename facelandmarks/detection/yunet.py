@@ -21,17 +21,16 @@ LEAST_SIDE = 32  # pixels: in smaller images OpenCV finds nothing, or (4.10) box
 
 
 class YuNetDetector:
-    """YuNet (2023 March) on `cv2.FaceDetectorYN`, from its ONNX file; `threshold` is the least score, 0..1."""
+    """YuNet (2023 March) on `cv2.FaceDetectorYN`, from its ONNX file."""
 
     name = "yunet"
     convention = "yunet"
 
-    def __init__(self, path: str | os.PathLike[str], threshold: float = THRESHOLD) -> None:
-        self.threshold = threshold
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._lock = threading.Lock()  # the size of the image is a state of OpenCV's object
         try:
             with silent_opencv():  # OpenCV 5 warns at the first detection that it takes its usual target
-                self._net = cv2.FaceDetectorYN.create(os.fspath(path), "", (32, 32), threshold, SAME_FACE, MOST_BOXES)
+                self._net = cv2.FaceDetectorYN.create(os.fspath(path), "", (32, 32), THRESHOLD, SAME_FACE, MOST_BOXES)
                 self._net.detect(np.zeros((32, 32, 3), np.uint8))
         except cv2.error as error:
             raise CheckpointError(f"OpenCV cannot read {path}: {error}") from error
@@ -46,7 +45,7 @@ class YuNetDetector:
         found: Any = None  # as OpenCV gives it without a face, in place of an empty array
         if min(seen.shape[:2]) >= LEAST_SIDE:
             with self._lock:
-                self._net.setScoreThreshold(self.threshold if min_score is None else min_score)
+                self._net.setScoreThreshold(THRESHOLD if min_score is None else min_score)
                 self._net.setInputSize(seen.shape[1::-1])
                 found = self._net.detect(np.ascontiguousarray(seen[..., ::-1]))[1]  # in BGR
         rows = np.zeros((0, 15), np.float32) if found is None else found

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import operator
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "FACELANDMARKS_ENGINE"
 DTYPES = ("float32", "bfloat16", "float16")
+MOST_THREADS = 1024
 _LOG = logging.getLogger(__name__)
 # Files that exist if a GPU's driver does: asking PyTorch would cost the seconds that other engines save.
 _SIGNS_OF_A_GPU = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd", r"C:\Windows\System32\nvcuda.dll")
@@ -39,8 +41,17 @@ class EngineSettings:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise InvalidOptionError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
-        if self.threads is not None and self.threads < 1:
-            raise InvalidOptionError(f"threads must be at least 1; got {self.threads}")
+        kind, _, number = str(self.device).partition(":")  # a `torch.device` will do
+        if kind == "cpu" and number not in ("", "0"):
+            raise DeviceError(f"there is one CPU, device='cpu'; got {str(self.device)!r}")
+        object.__setattr__(self, "device", "cpu" if kind == "cpu" else str(self.device))
+        try:
+            threads = None if self.threads is None else operator.index(self.threads)
+        except TypeError as error:
+            raise InvalidOptionError(f"threads must be a whole number; got {self.threads!r}") from error
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise InvalidOptionError(f"threads must be from 1 to {MOST_THREADS}; got {threads}")
+        object.__setattr__(self, "threads", threads)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From a box to the crop of an image, and from points in the crop back to the image."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ class Geometry(Protocol):
 
     A region has a `center` and a `scale` (width and height), float64 (N, 2) each, in pixels of the image.
     """
+
+    one_zoom: ClassVar[bool]  # whether `cut` knows one zoom only, so that regions must have the aspect ratio of crops
 
     def regions(self, boxes: Float64) -> tuple[Float64, Float64]:
         """Return center and scale of the region of each box (N, 4), xyxy in pixels; unchecked, as upstream."""

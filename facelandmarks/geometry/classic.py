@@ -8,6 +8,7 @@ crop lie on rounding ties, and other last bits of the matrix change bytes in 1 c
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _REGION_DTYPE: dict[Variant, type[np.floating]] = {"mmpose0x": np.float32, "mmpo
 class Classic:
     """The convention of MMPose's plain models (`Geometry`)."""
 
+    one_zoom: ClassVar[bool] = True
     input_size: tuple[int, int]  # width and height of the crop in pixels
     padding: float = 1.25  # side of the region in units of the box, once that has the aspect ratio of the crop
     variant: Variant = "mmpose0x"  # whose rounding to follow
@@ -114,6 +116,8 @@ class Udp(Classic):
     No published model runs with it. MMPose's three DeepFashion models with `udp` in their names set it where 1.x does
     not read it: their published numbers are those of `Classic`, the decoder `argmax` and a flip test without shift.
     """
+
+    one_zoom = False
 
     def matrices(self, center: Float64, scale: Float64) -> Float64:
         """Return the affine maps (N, 2, 3) from pixels of the image to pixels of the crop; they hold float32 values.

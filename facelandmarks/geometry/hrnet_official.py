@@ -7,6 +7,7 @@ Crops are square; upstream is consistent for no other shape.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ _FAR = 2.0**53  # pixels: further away than any image reaches
 class HRNetOfficial:
     """The convention of the official repository (`Geometry`)."""
 
+    one_zoom: ClassVar[bool] = True
     input_size: tuple[int, int]  # width and height of the crop in pixels, equal
     padding: float = 1.25  # side of the region in longer sides of the box, which is tight about the landmarks
     # Stretch the contrast of an image that is shrunk first as well: true for WFLW, AFLW and 300W, whose images upstream

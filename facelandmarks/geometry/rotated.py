@@ -10,6 +10,7 @@ Source: MediaPipe 0.10.21, `modules/face_landmark` and the calculators that its 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class Rotated:
     Rotations are those of `Crops`: the image turned clockwise by this angle shows the region upright.
     """
 
+    one_zoom: ClassVar[bool] = False
     input_size: tuple[int, int]  # width and height of the crop in pixels
     padding: float = 1.5  # side of the region in longer sides of the box
     border: Border = "replicate"  # what is beyond the image: its outermost pixels again, or black

@@ -65,7 +65,7 @@ def load_image(
     text = os.environ.get(MAX_PIXELS_VARIABLE) or str(MAX_PIXELS)
     from_text = int(text) if text.isdecimal() and len(text) < 20 else text
     option, limit = (MAX_PIXELS_VARIABLE, from_text) if max_pixels is None else ("max_pixels", max_pixels)
-    if not isinstance(limit, int) or limit < 1:
+    if not isinstance(limit, int | np.integer) or limit < 1:
         raise InvalidOptionError(f"{option} must be a whole number of at least 1, not {limit!r}")
     if isinstance(image, np.ndarray):
         name = f"an array of shape {image.shape} and dtype {image.dtype}"

@@ -163,6 +163,8 @@ def write_tensors(state: "State", path: Path) -> None:
 
 def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:
     """Return where the files of a model of the user's own are, and its config."""
+    if not name or not isinstance(name, str | os.PathLike):
+        raise UnknownNameError(f"no model {name!r}; give a name, a folder, hf://owner/repository or FILE.json")
     text = os.fspath(name)
     home: str | Path = text if text.startswith(HUB) else Path(text)
     file = CONFIG
@@ -198,7 +200,13 @@ def find_weights(name: str, given: Source | None = None, access: Access = USUAL)
     if isinstance(given, Mapping):
         return Weights(partial(read_given, given))
     if given is not None:
-        path = Path(given)
+        try:
+            path = Path(given)
+        except TypeError as error:
+            kind = type(given).__name__
+            raise CheckpointError(
+                f"weights are a file or a mapping (`state_dict()` of a module); got {kind}"
+            ) from error
         if not path.is_file():
             raise MissingCheckpointError(f"no such weights file: {path}")
         return Weights(partial(read_given, path), sha256_of(path))

@@ -220,6 +220,8 @@ def find_scheme(given: str | os.PathLike[str] | Scheme) -> Scheme:
         return scheme_from_dict(scheme_to_dict(given))
     if isinstance(given, str) and not given.lower().endswith(".json"):
         return get_scheme(given)
+    if not isinstance(given, str | os.PathLike):
+        raise InvalidOptionError(f"a scheme is a Scheme, a name, or FILE.json; got {given!r:.99}")
     path = Path(given)
     try:
         return scheme_from_dict(parse_json(path.read_bytes()))

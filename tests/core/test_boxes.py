@@ -6,7 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelandmarks.boxes import CONVENTIONS, check_boxes, convert_boxes, get_convention, overlaps, tight_boxes
+from facelandmarks.boxes import (
+    CONVENTIONS,
+    check_boxes,
+    check_regions,
+    convert_boxes,
+    get_convention,
+    overlaps,
+    tight_boxes,
+)
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
 
 NAN, INF = float("nan"), float("inf")
@@ -168,3 +177,30 @@ def test_boxes_without_area_overlap_nothing():
     point = np.array([5.0, 5, 5, 5])
     assert overlaps(np.stack([point, BOX]), point).tolist() == [0, 0]
     assert overlaps(np.zeros((0, 4)), BOX).shape == (0,)
+
+
+@pytest.mark.parametrize("boxes", [np.zeros((5, 0)), np.zeros((0, 5)), np.zeros((0, 4, 2)), [[], []]])
+def test_nothing_in_another_shape_is_no_list_of_no_boxes(boxes):
+    with pytest.raises(InvalidBoxError, match="must have shape"):
+        check_boxes(boxes, 100, 100)
+
+
+def test_results_are_no_boxes():
+    found = Detections(np.float32([[10, 10, 30, 30]]), np.float32([0.5]))
+    with pytest.raises(InvalidBoxError, match=r"\.boxes of these Detections"):
+        check_boxes(found, 100, 100)
+    assert len(found[:1]) == len(found[[0]]) == 1
+    for single in (0, -1, np.int64(0)):
+        with pytest.raises(InvalidOptionError, match=r"\[:1\] for the first"):
+            found[single]
+
+
+def test_regions_have_the_aspect_ratio_of_crops_with_one_zoom():
+    center, scale = [[50, 50], [20, 20]], [[30, 40], [60, 80]]
+    for aspect in (None, (192, 256)):
+        assert check_regions(center, scale, aspect)[1].tolist() == scale
+    with pytest.raises(InvalidBoxError, match="as 256 to 256"):
+        check_regions(center, scale, (256, 256))
+    for wrong in (([[1e10, 0]], [[5, 5]]), ([[0, 0]], [[1e10, 1e10]]), ([[0, np.nan]], [[5, 5]]), ([[0, 0]], [[0, 5]])):
+        with pytest.raises(InvalidBoxError, match="must be finite"):
+            check_regions(*wrong)

@@ -1,10 +1,15 @@
 """Which of the faces that a detector finds are kept."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 import facelandmarks as fl
 from facelandmarks.detection.base import Detections
+from facelandmarks.errors import InvalidOptionError
+from facelandmarks.finding import Find
 
 BOXES = np.array([[0, 0, 10, 10], [20, 0, 60, 30], [0, 50, 20, 70], [40, 50, 60, 70]], np.float32)
 SCORES = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
@@ -38,3 +43,48 @@ def test_the_best_or_the_largest_are_kept_in_the_order_of_their_scores(options, 
     assert faces.box_scores.tolist() == SCORES[kept].tolist()
     (batch,) = fl.load_model().predict_batch([image], detector=Finder(), confirm=False, **options)
     assert batch.box_scores.tolist() == SCORES[kept].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"min_score": float("nan")}, "min_score must be a finite number"),
+        ({"min_score": "high"}, "are numbers"),
+        ({"min_face": float("inf")}, "min_face must be positive"),
+        ({"max_faces": 2.5}, "are numbers"),
+        ({"max_faces": "1"}, "are numbers"),
+        ({"rotations": 90}, "are numbers"),
+        ({"rotations": None}, "are numbers"),
+        ({"rotations": (45,)}, "rotations must be some of"),
+        ({"detector": None}, "a detector is a name"),
+        ({"detector": 5}, "a detector is a name"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(options, said):
+    with pytest.raises(InvalidOptionError, match=said):
+        Find(**options)
+
+
+def test_options_are_kept_as_plain_numbers():
+    """So that they can be written down, and a rotation that is named twice does not find each face twice."""
+    find = Find(min_score=np.float32(0.5), max_faces=np.int64(2), min_face=20, rotations=np.array([0, 90, 0]))
+    assert json.dumps(asdict(find))
+    assert (find.min_score, find.max_faces, find.rotations) == (0.5, 2, (0, 90))
+    assert Find(rotations=iter((180, 0))).rotations == (180, 0)
+    assert Find(min_face=1e-320).min_face == 1e-320
+
+
+def test_a_wrong_convention_is_told_without_boxes_too():
+    with pytest.raises(InvalidOptionError, match="no box convention 'foo'"):
+        fl.load_model("tiny_300w").predict(np.zeros((40, 40, 3), np.uint8), box_convention="foo")
+
+
+def test_scores_that_are_no_numbers_are_told():
+    class Unsure:
+        name = convention = "unsure"
+
+        def detect(self, image, *, min_score=None):
+            return Detections(np.float32([[10, 10, 30, 30]]), np.float32([np.nan]))
+
+    with pytest.raises(InvalidOptionError, match="detector 'unsure' gave a score"):
+        fl.load_model("tiny_300w").predict(np.zeros((40, 40, 3), np.uint8), detector=Unsure(), rotations=(0, 90))

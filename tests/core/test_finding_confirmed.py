@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 
 import facelandmarks as fl
+from facelandmarks.detection.base import Detections
 from facelandmarks.finding import confirmed, evidence
 from facelandmarks.pipeline import choose
 from facelandmarks.results import Landmarks
@@ -137,3 +138,30 @@ def test_letters_and_stars_are_not_confirmed(name, picture):
 @pytest.mark.parametrize("picture", ["astronaut", "camera"])
 def test_the_one_face_of_a_photo_is_confirmed(name, picture):
     assert len(fl.load_model(name).predict(getattr(skimage.data, picture)())) == 1
+
+
+@pytest.mark.parametrize("options", [{"largest": True}, {"max_faces": 1}, {"rotations": (0, 180), "largest": True}])
+def test_which_faces_are_kept_is_said_after_the_opinion(options):
+    """What is refuted takes no face's place: here a box without a face, larger and first."""
+    photo = skimage.data.astronaut()
+
+    class Two:
+        name = convention = "compact"
+
+        def detect(self, image, *, min_score=None):
+            if not np.array_equal(image, photo):
+                return Detections(
+                    np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+                )
+            face = fl.detect(photo)
+            boxes = np.concatenate([[[320, 10, 500, 190]], face.boxes]).astype(np.float32)
+            nowhere = np.full((1, 5, 2), 330, np.float32)
+            return Detections(boxes, np.float32([0.4, 0.9]), np.concatenate([nowhere, face.points]))
+
+    model = fl.load_model("compact_300w")
+    assert len(model.predict(photo, detector=Two(), confirm=False)) == 2
+    assert len(model.predict(photo, detector=Two())) == 1
+    kept = model.predict(photo, detector=Two(), **options)
+    assert len(kept) == 1
+    assert kept.boxes[0, 0] < 200
+    assert model.predict(photo, detector=Two(), confirm=False, **options).boxes[0, 0] > 300

@@ -102,7 +102,14 @@ def test_center_and_scale_stand_for_boxes(model, photo):
     by_box = model.prepare(photo, [FACE])
     by_region = model.prepare(photo, center=by_box.center, scale=by_box.scale)
     assert np.array_equal(by_box.pixels, by_region.pixels)
-    for wrong in ({}, {"center": [[1, 2]]}, {"center": [[1, 2]], "scale": [[0, 5]]}, {"center": [1, 2], "scale": [9]}):
+    half = by_box.scale * (1, 0.5)
+    for wrong in (
+        {},
+        {"center": [[1, 2]]},
+        {"center": [[1, 2]], "scale": [[0, 5]]},
+        {"center": [1, 2], "scale": [9]},
+        {"center": by_box.center, "scale": half},
+    ):
         with pytest.raises(InvalidBoxError):
             model.prepare(photo, **wrong)
 
@@ -232,6 +239,21 @@ def test_a_picture_without_faces_is_an_empty_result(model):
     assert faces.scores.shape == (0, 68)
     assert faces.boxes.shape == (0, 4)
     assert faces.image_size == (300, 200)
+
+
+@pytest.mark.parametrize("name", ["compact_300w", "tiny_300w"])
+def test_results_without_faces_have_the_fields_of_those_with(name, photo):
+    """So that a filter such as `faces[faces.expected_error.mean(1) < 3]` works on every image."""
+    model, blank = fl.load_model(name), np.zeros((64, 64, 3), np.uint8)
+    for faces in (model.predict(blank), *model.predict_batch([blank, blank]), model.predict_batch([photo, blank])[1]):
+        assert faces.expected_error.shape == (0, 68)
+        assert faces.depth is None
+
+
+@pytest.mark.parametrize("passes", [0, -1, 2, 1.0, float("nan"), "1", None])
+def test_a_number_of_passes_that_cannot_be(model, photo, passes):
+    with pytest.raises(InvalidOptionError, match="passes must be"):
+        model.predict(photo, FACE, passes=passes)
 
 
 def test_detected_faces_have_scores_and_given_boxes_have_none(model, photo):

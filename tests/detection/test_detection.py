@@ -201,8 +201,8 @@ def test_several_faces_best_first(detector: CompactDetector, astronaut: np.ndarr
 
 
 def test_the_threshold_is_kept(astronaut: np.ndarray) -> None:
-    assert_none(CompactDetector(threshold=0.999).detect(astronaut))
-    scores = CompactDetector(threshold=0.1).detect(astronaut).scores
+    assert_none(CompactDetector().detect(astronaut, min_score=0.999))
+    scores = CompactDetector().detect(astronaut, min_score=0.1).scores
     assert (scores >= 0.1).all()
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from paths import ROOT
 
 import facelandmarks as fl
@@ -430,7 +431,7 @@ def test_without_onnx_no_graph_can_be_built(tmp_path, published, monkeypatch):
         obtain_graph(published(tmp_path))
 
 
-@pytest.mark.parametrize("device", ["cuda:x", "mps", "nowhere"])
+@pytest.mark.parametrize("device", ["cuda:x", "mps", "nowhere", "cpu:7"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_device_that_is_not_there(cache, name, device):
     with pytest.raises(fl.DeviceError, match=device.split(":")[0]):
@@ -524,8 +525,9 @@ def test_what_only_torch_has(a_plain_machine, wish):
 
 
 def test_less_than_one_thread():
-    with pytest.raises(fl.InvalidOptionError, match="threads must be at least 1; got 0"):
-        fl.load_model(threads=0)
+    for threads in (0, -1, 10**9, 1.5, "2", float("nan")):
+        with pytest.raises(fl.InvalidOptionError, match="threads must be"):
+            fl.load_model(threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -539,3 +541,22 @@ def test_what_was_never_run_is_said(device, noted):
 def test_a_device_that_does_not_exist_is_answered_with_those_that_do(cache):
     with pytest.raises(fl.DeviceError, match=r"^no device 'gpu'; there are: auto, cpu, cuda, mps, and cuda:1"):
         fl.load_model(engine="torch", device="gpu", cache_dir=cache)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": None}, {"name": 5}, {"name": b"compact_300w"}, {"name": ""}, {"name": ["compact_300w"]},
+        {"weights": 5}, {"weights": torch.nn.Linear(2, 2)}, {"scheme": 5}, {"scheme": ["ibug68"]},
+        {"decode": ["points"]}, {"variant": ["mmpose0x"]}, {"flip_test": "no"}, {"engine": None},
+        {"dtype": torch.float32}, {"device": None}, {"device": 0},
+    ],
+)  # fmt: skip
+def test_options_of_another_kind_are_our_errors(options):
+    with pytest.raises(fl.FaceLandmarksError):
+        fl.load_model(**options)
+
+
+@pytest.mark.parametrize("device", [torch.device("cpu"), "cpu:0"])
+def test_the_cpu_by_its_other_names(device):
+    assert fl.load_model(device=device, threads=np.int64(1)).engine_info().device == "cpu"
