@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
 
 import codecs
+import errno
 import hashlib
 import json
 import os
@@ -57,13 +58,27 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deep") from error
 
 
+def plain_target(path: Path) -> Path:
+    """Return the file to replace where `path` is to be written: that of a link, so that the link stays.
+
+    `OSError` for a folder, a pipe or a device: a file must not take the place of one.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a plain file", os.fspath(path))
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    """Give a path beside `path` to write to, which becomes `path` at the end, or is removed if anything fails.
+
+    Errors are those of `plain_target`, and of the disk.
+    """
+    target = plain_target(path)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield partial
-        os.replace(partial, path)
+        os.replace(partial, target)
     except BaseException as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

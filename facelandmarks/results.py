@@ -344,11 +344,11 @@ def image_record(
 ) -> dict[str, Any]:
     r"""Return the record of one image; without `faces` it could not be read, and `error` says why.
 
-    Bytes of a path that are not UTF-8 become `\xff`, as text that every file can hold.
+    Bytes of a path that are not UTF-8 become `\xff`, in `error` too, as text that every file can hold.
     """
     found = faces.to_dict() if faces is not None else NOT_READ
-    path = os.fsencode(image).decode("utf-8", "backslashreplace")
-    return {"image": path, "model": model, **found, "error": error}
+    path, why = (each and os.fsencode(each).decode("utf-8", "backslashreplace") for each in (image, error))
+    return {"image": path, "model": model, **found, "error": why}
 
 
 def joined(parts: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray[Any] | None]:

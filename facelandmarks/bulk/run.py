@@ -25,9 +25,9 @@ from facelandmarks.model import STANDARD, Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import usable_cpus
-from facelandmarks.zoo.own import scheme_to_dict
+from facelandmarks.zoo.own import spec_to_dict
 
-SCHEMA = "facelandmarks-journal/2"
+SCHEMA = "facelandmarks-journal/3"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
 
 
@@ -80,9 +80,9 @@ class Drawings:
     ) -> None:
         self._images, self._style, self._scheme = images, style, scheme
         self.paths = drawing_paths(images, folder)
-        inputs = {os.path.abspath(image) for image in images}  # noqa: PTH100
+        inputs = {os.path.realpath(image) for image in images}
         for path in self.paths:
-            if os.path.abspath(path) in inputs:  # noqa: PTH100
+            if os.path.realpath(path) in inputs:
                 raise InvalidOptionError(f"{path} is an input: write the drawings to another folder")
             if not overwrite and path.exists():
                 raise InvalidOptionError(f"{path} exists: choose another folder, or overwrite it with --force")
@@ -112,6 +112,8 @@ def next_step(out: Path, *, resume: bool, overwrite: bool) -> Literal["start", "
     `resume` continues an interrupted run if there is one, and leaves a finished one alone; `overwrite` starts again
     whatever is there; if neither says what to do with what is there, that is an `InvalidOptionError`.
     """
+    if out.exists() and not out.is_file():
+        raise InvalidOptionError(f"{out} is a folder, pipe or device: rows are written to a plain file")
     journal = journal_path(out)
     if resume and journal.exists():
         return "resume"
@@ -155,7 +157,8 @@ def predict_to_file(
     columns
         `"openface"` writes CSV with the columns of OpenFace.
     resume
-        Continue an interrupted run of the same settings and images if there is one, and leave a finished one alone.
+        Continue an interrupted run of the same settings, images and drawings if there is one, and leave a finished one
+        alone; `InvalidOptionError` if that made no drawings where `draw` wants some.
     overwrite
         Start again whatever is there.
     progress
@@ -172,10 +175,13 @@ def predict_to_file(
     with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
+            if draw is not None and not any(path.exists() for path in drawing_paths(images, draw)):
+                raise InvalidOptionError(f"{out} is finished, without drawings in {draw}: make them without --out")
             return None
-        journal = Journal(journal_path(out), _settings(model, images, find))
+        made = {} if draw is None else {"draw": os.path.abspath(draw), "style": repr(style or Style())}  # noqa: PTH100
+        journal = Journal(journal_path(out), {**_settings(model, images, find), **made})
         done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
-        again = overwrite or step == "resume"
+        again = overwrite or step == "resume"  # of the same folder, where the interrupted run may have drawn more
         drawings = None if draw is None else Drawings(images, draw, style, model.scheme, overwrite=again)
         batches = predict_batches(model, images[done:], find, batch_size=batch_size, workers=workers)
         if step == "start":
@@ -247,18 +253,16 @@ def _settings(model: Model, images: Sequence[str], find: Find) -> dict[str, Any]
     digest = hashlib.sha256()
     for image in images:
         digest.update(os.fsencode(image) + b"\0")
-    spec, engine, detector = model.spec, asdict(model.engine_info()), find.detector
+    engine, record, detector = asdict(model.engine_info()), spec_to_dict(model.spec), find.detector
+    for name in ("title", "story", "weights"):  # the engine has the digest of the weights
+        del record[name]
     del engine["threads"]
     return {
         "schema": SCHEMA,
-        "version": __version__,
-        "model": spec.name,
-        "scheme": spec.scheme if isinstance(spec.scheme, str) else scheme_to_dict(spec.scheme),
-        "variant": spec.variant,
-        "decode": spec.decode,
-        "flip_test": spec.flip_test,
+        "package": __version__,  # "version" is that of the engine
         **engine,
         **vars(find),
+        **record,  # its "box_convention" is of the boxes that are found, that of `find` of given ones
         "detector": (model.detector(detector) if isinstance(detector, str) else detector).name,
         "images": len(images),
         "inputs": digest.hexdigest(),

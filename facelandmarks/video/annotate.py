@@ -89,6 +89,9 @@ def annotate(
         raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
     if columns not in ("all", "openface"):
         raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
+    files = [os.path.realpath(path) for path in (source, draw, out) if isinstance(path, str | os.PathLike)]
+    if len(set(files)) < len(files):
+        raise InvalidOptionError(f"the video, draw and out must be different files; got {', '.join(files)}")
     header = ",".join(openface_columns(str(model.spec.scheme))) if columns == "openface" else None
     frames = with_faces = 0
     ids: set[int] = set()

@@ -129,6 +129,7 @@ def _check_file(path: Path, name: str) -> None:
         raise MissingVideoError(f"no such file: {name}{hint}")
     if not path.is_file():
         raise VideoError(f"{path} is a folder, pipe or device, not a video file")
+    check_name(name)
     try:
         with path.open("rb") as file:
             head = file.read(PROBED)
@@ -138,6 +139,14 @@ def _check_file(path: Path, name: str) -> None:
         raise VideoError(f"{path} is empty")
     if any(signature in head for signature in PLAYLISTS):
         raise VideoError(f"{path} is a list of other files, not a video: open those by name")
+
+
+def check_name(name: str) -> None:
+    """Raise `VideoError` for a path that is not UTF-8: OpenCV would end the process."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise VideoError(f"{name!r} is not UTF-8, which OpenCV needs: rename the file or its folder") from error
 
 
 def read_video(source: Source) -> Iterator[Frame]:

@@ -17,6 +17,7 @@ from facelandmarks.errors import InvalidOptionError
 
 LONGEST_LAG = 0.5  # seconds
 FINEST = 0.0005  # seconds
+LEAST_DIFFERENCE = 1e-3  # pixels: what delays differ by where they can be told apart
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,9 @@ def jitter(points: ArrayLike, truth: ArrayLike | None = None) -> float:
 def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     """Return the delay of points behind a reference, in milliseconds: the one that explains them best.
 
-    Least squares over all points, to half a millisecond between -500 and 500; a constant offset does not count. NaN if
-    the reference does not move. `points` (T, K, 2) are as in `jitter`; `reference` (T, K, 2), the true points or those
+    Least squares over all points, to half a millisecond between -500 and 500, at most a quarter of the time; a constant
+    offset does not count. NaN if every delay explains them as well: the reference does not move, or at one velocity, or
+    there are too few frames. `points` (T, K, 2) are as in `jitter`; `reference` (T, K, 2), the true points or those
     without smoothing, is interpolated between frames; `times` (T,) are in seconds, rising, in any steps.
     """
     found = _path(points)
@@ -145,19 +147,21 @@ def lag(points: ArrayLike, reference: ArrayLike, times: ArrayLike) -> float:
     when = np.asarray(times, np.float64)
     if when.shape != (len(found),) or not (np.diff(when) > 0).all():
         raise InvalidOptionError(f"times must be {len(found)} increasing numbers of seconds; got shape {when.shape}")
-    if np.ptp(known, axis=0).max() < 1e-6:
-        return float("nan")
     reach = min(LONGEST_LAG, (when[-1] - when[0]) / 4)
     delays = np.arange(-reach, reach + FINEST / 2, FINEST)
     # The same frames for every delay, or a delay that leaves out the lively ones would win.
     inside = (when - reach >= when[0] - 1e-9) & (when + reach <= when[-1] + 1e-9)
+    if inside.sum() < 2:
+        return float("nan")
     errors = []
     for delay in delays:
         wanted = when[inside] - delay
         after = np.searchsorted(when, wanted).clip(1, len(when) - 1)
         share = ((wanted - when[after - 1]) / (when[after] - when[after - 1]))[:, None, None]
         off = found[inside] - ((1 - share) * known[after - 1] + share * known[after])
-        errors.append(((off - off.mean(axis=0)) ** 2).sum())
+        errors.append(((off - off.mean(axis=0)) ** 2).sum(axis=-1).mean())
+    if not np.ptp(errors) > LEAST_DIFFERENCE**2:
+        return float("nan")
     return float(delays[int(np.argmin(errors))] * 1000)
 
 
@@ -166,6 +170,6 @@ def _path(points: ArrayLike, shape: tuple[int, ...] | None = None) -> NDArray[np
     array = np.asarray(points, np.float64)
     if shape is not None and array.shape != shape:
         raise InvalidOptionError(f"both must have the same shape; got {shape} and {array.shape}")
-    if array.ndim != 3 or array.shape[2] != 2 or len(array) < 2:
-        raise InvalidOptionError(f"points must be (T, K, 2) with at least two frames; got shape {array.shape}")
+    if array.ndim != 3 or array.shape[2] != 2 or len(array) < 2 or not array.size:
+        raise InvalidOptionError(f"points must be (T, K, 2) with two frames and a point, or more; got {array.shape}")
     return array

@@ -5,14 +5,17 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._files import plain_target
 from facelandmarks._opencv import cv2
 from facelandmarks.errors import VideoError
+from facelandmarks.video.frames import check_name
 
+T = TypeVar("T")
 # What every build of OpenCV can write.
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
 LONGEST_HOLD = 60.0  # seconds: one frame is shown no longer, whatever the times of a damaged file say
@@ -26,22 +29,21 @@ class PartialFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.final = Path(path)
-        if self.final.is_dir():
-            raise VideoError(f"cannot write {self.final}: it is a folder")
+        self._target = self._checked(lambda: plain_target(self.final))
         # The suffix stays, because OpenCV chooses the container by it.
-        self.path = self.final.with_name(f".{self.final.stem}.{secrets.token_hex(8)}{self.final.suffix}")
+        self.path = self._target.with_name(f".{self._target.stem}.{secrets.token_hex(8)}{self.final.suffix}")
         self._checked(lambda: self.path.touch(exist_ok=False))
 
-    def _checked(self, action: Callable[[], Any]) -> None:
+    def _checked(self, action: Callable[[], T]) -> T:
         """Do something with the file; an `OSError` becomes a `VideoError`."""
         try:
-            action()
+            return action()
         except OSError as error:
             raise VideoError(f"cannot write {self.final}: {error.strerror}") from error
 
     def keep(self) -> None:
         """Give the finished file its name, in place of a file that has it."""
-        self._checked(lambda: os.replace(self.path, self.final))
+        self._checked(lambda: os.replace(self.path, self._target))
 
     def discard(self) -> None:
         """Remove the file, unless it has its final name."""
@@ -69,6 +71,7 @@ class VideoWriter(PartialFile):
         codec = CODECS.get(Path(path).suffix.lower())
         if codec is None:
             raise VideoError(f"cannot write {path}: the name of a video ends in {', '.join(CODECS)}")
+        check_name(os.path.realpath(path))  # the name that `PartialFile` makes of it goes to OpenCV
         self._rate, self._size = rate, (width, height)
         super().__init__(path)
         self._writer = cv2.VideoWriter(os.fspath(self.path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import sys
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 import facelandmarks as fl
 from facelandmarks._files import Journal
 from facelandmarks.bulk import Find, RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
-from facelandmarks.bulk.run import journal_path
+from facelandmarks.bulk.run import draw_images, journal_path
 from facelandmarks.bulk.tables import is_many
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
@@ -190,7 +191,14 @@ def test_a_model_that_needs_boxes_is_refused_at_once(model, pictures, monkeypatc
 
 def test_names_that_are_no_utf8_are_written_all_the_same():
     for path, text in ((os.fsdecode(b"a\xff.jpg"), "a\\xff.jpg"), ("å.jpg", "å.jpg")):
-        assert image_record(path, "m", None, "why")["image"] == text
+        record = image_record(path, "m", None, f"no such file: {path}")
+        assert (record["image"], record["error"]) == (text, f"no such file: {text}")
+
+
+@pytest.mark.parametrize("suffix", [".csv", pytest.param(".parquet", marks=needs_pyarrow)])
+def test_an_unreadable_image_whose_name_is_no_utf8_is_a_row(model, tmp_path, suffix):
+    counts = predict_to_file(model, [os.fsdecode(b"a\xff.jpg")], tmp_path / f"rows{suffix}")
+    assert counts.errors == ["no such file: a\\xff.jpg"]
 
 
 def run(model, pictures, out, **options):
@@ -301,7 +309,7 @@ class BrokenError(Exception):
     pass
 
 
-def broken_run(model, pictures, out, done):
+def broken_run(model, pictures, out, done, **options):
     """A run that ends after so many pictures."""
 
     def stop(now):
@@ -309,7 +317,7 @@ def broken_run(model, pictures, out, done):
             raise BrokenError
 
     with pytest.raises(BrokenError):
-        run(model, pictures, out, progress=stop)
+        run(model, pictures, out, progress=stop, **options)
 
 
 @pytest.mark.parametrize("done", [0, 6, 22])
@@ -384,6 +392,8 @@ def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
         (flipping, pictures, {}),
         (model, pictures, {"find": Find(min_score=0.9)}),
         (model, pictures, {"find": Find(rotations=(0, 180))}),
+        (Model(replace(model.spec, box_padding=1.5), model.engine, model.detector), pictures, {}),
+        (model, pictures, {"draw": tmp_path / "drawn"}),
     )
     for other, images, options in others:
         with pytest.raises(InvalidOptionError, match="another run"):
@@ -391,6 +401,47 @@ def test_a_run_goes_on_with_its_own_settings_only(model, pictures, tmp_path):
     journal_path(out).write_text("[]\nno journal\n")
     with pytest.raises(InvalidOptionError, match=r"another run|damaged"):
         run(model, pictures, out, resume=True)
+
+
+@pytest.mark.parametrize("changed", [{"package": "0.0.1"}, {"version": "0.0.1"}, {"box_padding": 9}])
+def test_a_run_does_not_go_on_with_another_version_or_record(model, pictures, tmp_path, changed):
+    out = tmp_path / "rows.jsonl"
+    broken_run(model, pictures, out, 6)
+    settings, *lines = journal_path(out).read_text().splitlines(keepends=True)
+    assert changed.keys() <= json.loads(settings).keys()
+    journal_path(out).write_text(json.dumps({**json.loads(settings), **changed}) + "\n" + "".join(lines))
+    with pytest.raises(InvalidOptionError, match=f"another run: {next(iter(changed))} "):
+        run(model, pictures, out, resume=True)
+
+
+def test_a_run_goes_on_with_its_own_drawings_only(model, pictures, tmp_path):
+    out, drawn, style = tmp_path / "rows.jsonl", tmp_path / "drawn", fl.Style(boxes=False)
+    broken_run(model, pictures, out, 6, draw=drawn)
+    for options in ({}, {"draw": tmp_path / "other"}, {"draw": drawn, "style": style}):
+        with pytest.raises(InvalidOptionError, match=r"another run: (draw|style) "):
+            run(model, pictures, out, resume=True, **options)
+    run(model, pictures, out, resume=True, draw=drawn)
+    assert len(list(drawn.rglob("*_landmarks.png"))) == len(pictures) - len(BROKEN)
+    assert run(model, pictures, out, resume=True, draw=drawn) is None
+    with pytest.raises(InvalidOptionError, match=r"finished, without drawings in .*other"):
+        run(model, pictures, out, resume=True, draw=tmp_path / "other")
+
+
+def test_a_drawing_never_replaces_an_image_behind_a_link(model, tmp_path):
+    images, drawn = tmp_path / "images", tmp_path / "drawn"
+    images.mkdir()
+    drawn.symlink_to(images)
+    for name in ("a.png", "a_landmarks.png"):
+        (images / name).write_bytes(b"mine")
+    with pytest.raises(InvalidOptionError, match="is an input"):
+        draw_images(model, find_images([images]), drawn, overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_rows_take_the_place_of_a_plain_file_only(model, tmp_path, overwrite):
+    (tmp_path / "rows.csv").mkdir()
+    with pytest.raises(InvalidOptionError, match="a folder, pipe or device"):
+        predict_to_file(model, ["a.png"], tmp_path / "rows.csv", overwrite=overwrite)
 
 
 def test_two_runs_do_not_write_one_file(model, pictures, tmp_path):

@@ -1,6 +1,8 @@
 """Reading and writing of videos: times, rates, damaged files, and nothing half written."""
 
 import json
+import os
+import sys
 
 import cv2
 import numpy as np
@@ -90,6 +92,36 @@ def test_a_writer_that_cannot_open_says_so_at_once(tmp_path, name, why):
     with pytest.raises(VideoError, match=why):
         VideoWriter(tmp_path / name, 30, 64, 48)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_no_utf8_are_refused(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.mp4")
+    with pytest.raises(VideoError, match="is not UTF-8"):
+        VideoWriter(path, 30, 64, 48)
+    (tmp_path / "link.mp4").symlink_to(path)
+    with pytest.raises(VideoError, match="is not UTF-8"):
+        VideoWriter(tmp_path / "link.mp4", 30, 64, 48)
+    assert [file.name for file in tmp_path.iterdir()] == ["link.mp4"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_videos_whose_names_are_no_utf8_are_refused(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.mp4")
+    path.write_bytes(b"x")
+    with pytest.raises(VideoError, match="is not UTF-8"):
+        Video(path)
+
+
+def test_the_file_of_a_link_is_written_and_nothing_but_a_file_replaced(tmp_path):
+    (tmp_path / "clip.mp4").symlink_to(tmp_path / "movie")
+    write(tmp_path / "clip.mp4", [0, 0.1], 10)
+    assert (tmp_path / "clip.mp4").is_symlink()
+    assert len(list(read_video(tmp_path / "movie"))) == 2
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", tmp_path):
+        with pytest.raises(VideoError, match="it is not a plain file"):
+            LinesWriter(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.mp4", "movie", "pipe.mp4"]
 
 
 def test_a_writer_that_opencv_refuses_says_so_at_once(tmp_path):

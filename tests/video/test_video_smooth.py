@@ -110,6 +110,18 @@ def test_what_stands_still_has_no_lag():
     assert np.isnan(lag(still, still, TIMES))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_motion_of_one_velocity_has_no_lag(dtype):
+    way = (SHAPE + (300 * TIMES)[:, None, None]).astype(dtype)
+    assert np.isnan(lag(way - 3, way, TIMES))
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_a_few_frames_have_no_lag(frames):
+    noisy = SHAPE + RNG.normal(0, 10, (frames, 68, 2))
+    assert np.isnan(lag(noisy + RNG.normal(0, 10, noisy.shape), noisy, TIMES[:frames]))
+
+
 @pytest.mark.parametrize("times", [TIMES[:-1], TIMES[::-1]])
 def test_wrong_times_are_refused(times):
     with pytest.raises(InvalidOptionError, match="90 increasing"):
@@ -119,5 +131,7 @@ def test_wrong_times_are_refused(times):
 def test_wrong_shapes_are_refused():
     with pytest.raises(InvalidOptionError, match=r"\(T, K, 2\) .*\(68, 2\)"):
         jitter(SHAPE)
+    with pytest.raises(InvalidOptionError, match=r"a point, or more; got \(2, 0, 2\)"):
+        jitter(np.zeros((2, 0, 2)))
     with pytest.raises(InvalidOptionError, match=r"\(5, 68, 2\) and \(4, 68, 2\)"):
         jitter(np.zeros((5, 68, 2)), np.zeros((4, 68, 2)))

@@ -439,6 +439,16 @@ def test_a_place_that_cannot_be_written_is_told_before_work(shared, model, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_a_video_is_not_replaced_by_what_is_made_of_it(model, tmp_path):
+    clip, link = tmp_path / "clip.mp4", tmp_path / "link.mp4"
+    clip.write_bytes(b"mine")
+    link.symlink_to(clip)
+    for targets in ({"draw": clip}, {"out": link}, {"draw": tmp_path / "b.mp4", "out": str(tmp_path / "b.mp4")}):
+        with pytest.raises(InvalidOptionError, match="must be different files"):
+            annotate(clip, model, **targets)
+    assert clip.read_bytes() == b"mine"
+
+
 def test_importing_loads_no_torch():
     code = "import sys, facelandmarks.video; print({'torch', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
