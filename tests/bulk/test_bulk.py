@@ -245,6 +245,13 @@ def test_paths_are_texts_or_objects_and_images_any_iterable(model, pictures, tmp
     assert list(predict_rows(model, np.array(good), **numbers)) == read_jsonl(tmp_path / "rows.jsonl")
 
 
+@pytest.mark.parametrize(
+    "options", [{"min_score": np.float32(0.5)}, {"max_faces": np.int64(2)}, {"rotations": (np.int64(0),)}]
+)
+def test_settings_may_be_numbers_of_numpy(model, pictures, tmp_path, options):
+    assert run(model, pictures[:1], tmp_path / "rows.jsonl", find=Find(**options)).images == 1
+
+
 def test_names_that_are_no_utf8_are_written_all_the_same():
     for path, text in ((os.fsdecode(b"a\xff.jpg"), "a\\xff.jpg"), ("å.jpg", "å.jpg")):
         assert image_record(path, "m", None, "why")["image"] == text
