@@ -94,7 +94,7 @@ def check_several(images: Any) -> None:
     """Refuse one image, or its path, where several belong: its letters or rows would be taken for images."""
     single = isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike))
     single = single or not (hasattr(images, "__iter__") or hasattr(images, "__getitem__"))
-    if isinstance(images, np.ndarray):  # paths may stand in an array, as those of a table do
+    if isinstance(images, (np.ndarray, np.generic)):  # paths may stand in an array, as those of a table do
         single = images.ndim == 0 or (images.ndim < 4 and images.dtype.kind not in "OU")
     if single or (_is_instance(images, "torch", "Tensor") and images.ndim < 4):
         path = isinstance(images, (str, os.PathLike))

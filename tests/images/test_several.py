@@ -15,7 +15,7 @@ from facelandmarks.images import check_several
     [
         *("photos", Path("photos"), b"photos", bytearray(b"photos"), memoryview(b"photos")),
         *(np.zeros((4, 5, 3)), np.zeros((4, 5), np.uint8), np.array("photos")),
-        *(PIL.Image.new("RGB", (5, 4)), None, 5),
+        *(PIL.Image.new("RGB", (5, 4)), None, 5, np.int64(5)),
     ],
 )
 def test_one_image_is_refused(images):
