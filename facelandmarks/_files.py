@@ -151,7 +151,7 @@ class Journal:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
-        self._settings = json.loads(json.dumps(settings))
+        self._settings = json.loads(json.dumps(settings, default=lambda value: value.tolist()))  # NumPy's numbers
 
     def begin(self) -> None:
         """Write a file without records, replacing an older one."""

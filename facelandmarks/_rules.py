@@ -1,13 +1,33 @@
-"""What JSON from anywhere may hold: tests of values, the first field that fails one, and its lists as tuples."""
+"""What options and JSON from anywhere may hold: tests of values, the first field that fails one, lists as tuples."""
 
+import math
+import operator
 import re
 from collections.abc import Callable, Collection, Mapping
+from numbers import Real
 from typing import Any
 
 from facelandmarks.errors import hint_at
 
 Accepts = Callable[[Any], bool]
 Rules = Mapping[str, tuple[str, Accepts]]  # by field: what is expected, for messages, and the test of a value
+MOST = 2**31 - 1  # as a whole number: more does not fit into the integers of native code
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Tell whether an option is a whole number, Python's or NumPy's, from `least` to `MOST`."""
+    try:
+        return not isinstance(value, bool) and least <= operator.index(value) <= MOST
+    except TypeError:
+        return False
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether an option is a real number, Python's or NumPy's, and not NaN."""
+    try:
+        return not isinstance(value, bool) and isinstance(value, Real) and not math.isnan(value)
+    except OverflowError:  # a whole number that is no float
+        return False
 
 
 def is_text(value: Any) -> bool:

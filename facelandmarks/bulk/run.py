@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from facelandmarks import __version__
 from facelandmarks._files import Journal, distinct, exclusive, whole_file
 from facelandmarks._opencv import cv2
-from facelandmarks.bulk.stream import IMAGES, Batches, predict_batches
-from facelandmarks.bulk.tables import Record, check_table, status_of, to_rows, write_openface, write_table
+from facelandmarks.bulk.stream import IMAGES, Batches, check_counts, predict_batches
+from facelandmarks.bulk.tables import Record, check_table, paths_of, status_of, to_rows, write_openface, write_table
 from facelandmarks.draw import Style
 from facelandmarks.errors import FaceLandmarksError, InvalidOptionError
 from facelandmarks.finding import Find
@@ -128,13 +128,13 @@ def next_step(out: Path, *, resume: bool, overwrite: bool) -> Literal["start", "
 
 def predict_to_file(
     model: Model,
-    images: Sequence[str],
-    out: Path,
+    images: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     find: Find = STANDARD,
     *,
     batch_size: int = IMAGES,
     workers: int | None = None,
-    draw: Path | None = None,
+    draw: str | os.PathLike[str] | None = None,
     style: Style | None = None,
     columns: str = "all",
     resume: bool = False,
@@ -149,7 +149,7 @@ def predict_to_file(
     Parameters
     ----------
     model, images, find, batch_size, workers
-        As in `predict_batches`.
+        As in `predict_batches`; all paths are kept in memory.
     out
         `.parquet` (extra `parquet`), `.jsonl` or `.csv`.
     draw, style
@@ -169,21 +169,24 @@ def predict_to_file(
     Counts or None
         None if there was nothing to do.
     """
+    out = Path(out)
+    check_counts(batch_size, workers)  # before a journal is cut to whole batches
     check_table(out, columns)
     if columns == "openface":
         openface_columns(str(model.spec.scheme))  # refuses schemes without a head pose
+    paths = list(paths_of(images))
     with exclusive(out.with_name(f"{out.name}.lock"), busy=InvalidOptionError(f"another run is writing {out}")):
         step = next_step(out, resume=resume, overwrite=overwrite)
         if step == "nothing":
-            if draw is not None and not any(path.exists() for path in drawing_paths(images, draw)):
+            if draw is not None and not any(path.exists() for path in drawing_paths(paths, Path(draw))):
                 raise InvalidOptionError(f"{out} is finished, without drawings in {draw}: make them without --out")
             return None
         made = {} if draw is None else {"draw": os.path.abspath(draw), "style": repr(style or Style())}  # noqa: PTH100
-        journal = Journal(journal_path(out), {**_settings(model, images, find), **made})
-        done = _records_kept(journal, model, images, batch_size) if step == "resume" else 0
+        journal = Journal(journal_path(out), {**_settings(model, paths, find), **made})
+        done = _records_kept(journal, model, paths, batch_size) if step == "resume" else 0
         again = overwrite or step == "resume"  # of the same folder, where the interrupted run may have drawn more
-        drawings = None if draw is None else Drawings(images, draw, style, model.scheme, overwrite=again)
-        batches = predict_batches(model, images[done:], find, batch_size=batch_size, workers=workers)
+        drawings = None if draw is None else Drawings(paths, Path(draw), style, model.scheme, overwrite=again)
+        batches = predict_batches(model, paths[done:], find, batch_size=batch_size, workers=workers)
         if step == "start":
             journal.begin()
         for records in _drawn(batches, drawings, done, progress, workers):
@@ -195,8 +198,8 @@ def predict_to_file(
 
 def draw_images(
     model: Model,
-    images: Sequence[str],
-    folder: Path,
+    images: Iterable[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
     find: Find = STANDARD,
     *,
     style: Style | None = None,
@@ -210,8 +213,9 @@ def draw_images(
     Drawings are NAME_landmarks.png, and lie in the folder as the images lie below the folder that holds them all.
     Arguments are those of `predict_to_file`; `style` is that of `Landmarks.draw`.
     """
-    drawings, counts = Drawings(images, folder, style, model.scheme, overwrite=overwrite), Counts()
-    batches = predict_batches(model, images, find, batch_size=batch_size, workers=workers)
+    paths = list(paths_of(images))
+    drawings, counts = Drawings(paths, Path(folder), style, model.scheme, overwrite=overwrite), Counts()
+    batches = predict_batches(model, paths, find, batch_size=batch_size, workers=workers)
     for records in _drawn(batches, drawings, 0, progress, workers):
         for record in records:
             counts.add(record)

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from facelandmarks._opencv import cv2
+from facelandmarks._rules import MOST, is_whole
 from facelandmarks.boxes import CONVENTIONS
-from facelandmarks.bulk.tables import Record, Row, arrow_schema, to_arrow, to_rows
+from facelandmarks.bulk.tables import Record, Row, arrow_schema, paths_of, to_arrow, to_rows
 from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, InvalidOptionError
 from facelandmarks.finding import Find, Found
 from facelandmarks.model import STANDARD, Model
@@ -69,9 +70,8 @@ def predict_batches(
     workers
         Threads that read images and detect faces; None: one per core, at most 16.
     """
-    threads = min(usable_cpus(), MOST_WORKERS) if workers is None else workers
-    if batch_size < 1 or threads < 1:
-        raise InvalidOptionError(f"batch_size and workers must be at least 1; got {batch_size} and {threads}")
+    check_counts(batch_size, workers)
+    paths, threads = paths_of(images), min(usable_cpus(), MOST_WORKERS) if workers is None else workers
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidBoxError(f"{model.spec.name} needs boxes that no detector here finds: give them to Model.predict")
     if isinstance(find.detector, str):
@@ -88,7 +88,7 @@ def predict_batches(
         return (image, found), crops
 
     def records() -> Batches:
-        done = stream(model, images, prepare, batch=batch_size, workers=threads, ahead=BATCHES_AHEAD * batch_size)
+        done = stream(model, paths, prepare, batch=batch_size, workers=threads, ahead=BATCHES_AHEAD * batch_size)
         with closing(done):
             for batch in done:
                 yield [
@@ -99,6 +99,13 @@ def predict_batches(
                 ]
 
     return records()
+
+
+def check_counts(batch_size: int, workers: int | None) -> None:
+    """Refuse a number of images or threads that is none."""
+    if not (is_whole(batch_size, 1) and (workers is None or is_whole(workers, 1))):
+        got = f"{batch_size!r} and {workers!r}"
+        raise InvalidOptionError(f"batch_size and workers must be whole numbers from 1 to {MOST}; got {got}")
 
 
 class RayPredictor:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from facelandmarks._files import IMAGE_SUFFIXES, decode_text
 from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
 from facelandmarks.formats import cells, columns, rows_of
+from facelandmarks.images import check_several
 from facelandmarks.measures.pose import openface_columns, openface_rows
 
 if TYPE_CHECKING:
@@ -128,6 +129,19 @@ def is_pattern(path: Path) -> bool:
     return glob.has_magic(os.fspath(path)) and not path.exists()
 
 
+def paths_of(images: Iterable[Any]) -> Iterator[str]:
+    """Return the paths; `InvalidOptionError` at once for a single one, and in its turn for an image that is no path."""
+    check_several(images)
+
+    def path(image: Any) -> str:
+        if not isinstance(image, str | os.PathLike):
+            what = f"images must be paths of files; got an object of type {type(image).__name__}"
+            raise InvalidOptionError(f"{what}: Model.predict_batch takes arrays and other images")
+        return os.fspath(image)
+
+    return map(path, images)
+
+
 def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Return the paths of all images, input by input; one that stands for none is an `InvalidImageError`.
 
@@ -142,8 +156,8 @@ def find_images(inputs: Iterable[str | os.PathLike[str]]) -> list[str]:
         - Anything else: an image.
     """
     found: list[str] = []
-    for given in inputs:
-        text, path, before = os.fspath(given), Path(given), len(found)
+    for text in paths_of(inputs):
+        path, before = Path(text), len(found)
         if path.is_dir():
             for place, folders, files in os.walk(text):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -90,6 +90,18 @@ def load_image(
     )
 
 
+def check_several(images: Any) -> None:
+    """Refuse one image, or its path, where several belong: its letters or rows would be taken for images."""
+    single = isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike))
+    single = single or not (hasattr(images, "__iter__") or hasattr(images, "__getitem__"))
+    if isinstance(images, (np.ndarray, np.generic)):  # paths may stand in an array, as those of a table do
+        single = images.ndim == 0 or (images.ndim < 4 and images.dtype.kind not in "OU")
+    if single or (_is_instance(images, "torch", "Tensor") and images.ndim < 4):
+        path = isinstance(images, (str, os.PathLike))
+        got, one = (f"{images!r}",) * 2 if path else (f"an object of type {type(images).__name__}", "image")
+        raise InvalidOptionError(f"several images belong here; got {got}: give a list, [{one}] for a single one")
+
+
 def _is_instance(value: Any, module: str, name: str) -> bool:
     """Recognise an instance of a class without importing it: if there is one, its module has been imported."""
     cls = getattr(sys.modules.get(module), name, None)

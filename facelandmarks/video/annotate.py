@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks._rules import is_whole
 from facelandmarks.draw import Style, Window
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.measures.pose import openface_columns, openface_rows
@@ -85,8 +86,8 @@ def annotate(
     detector, detect_every, keep_lost, min_score, min_face, confirm, smoothing
         As in `track`, whose errors this has too, and `VideoError` if the video or the files fail.
     """
-    if most_frames is not None and most_frames < 1:
-        raise InvalidOptionError(f"most_frames must be at least 1; got {most_frames}")
+    if most_frames is not None and not is_whole(most_frames, 1):
+        raise InvalidOptionError(f"most_frames must be a whole number of at least 1; got {most_frames!r}")
     if columns not in ("all", "openface"):
         raise InvalidOptionError(f"columns must be 'all' or 'openface'; got {columns!r}")
     files = [os.path.realpath(path) for path in (source, draw, out) if isinstance(path, str | os.PathLike)]

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2, silent_opencv
+from facelandmarks._rules import is_number, is_whole
 from facelandmarks.errors import InvalidOptionError, MissingVideoError, VideoError
-from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images import ColorOrder, check_several, load_image
 
 Source = str | os.PathLike[str] | int
 FALLBACK_RATE = 30.0  # frames per second, where a camera or a file does not say
@@ -65,12 +66,17 @@ class Video:
     """
 
     def __init__(self, source: Source) -> None:
-        self.live = isinstance(source, int)
-        self.name = f"camera {source}" if isinstance(source, int) else os.fspath(source)
-        if not isinstance(source, int):
+        opened: str | int
+        if isinstance(source, str | os.PathLike):
+            opened = self.name = os.fspath(source)
             _check_file(Path(source), self.name)
+        elif is_whole(source, 0):  # OpenCV ends the process for -1
+            opened, self.name = int(source), f"camera {source}"
+        else:
+            raise VideoError(f"a video is the path of a file, or the number of a camera from 0; got {source!r}")
         with silent_opencv():  # each backend that it tries would warn
-            self._capture = cv2.VideoCapture(source if isinstance(source, int) else self.name)
+            self._capture = cv2.VideoCapture(opened)
+        self.live = isinstance(opened, int)
         if not self._capture.isOpened():
             why = NO_CAMERA if self.live else "it is not a video, or cut or damaged"
             raise VideoError(f"cannot open {self.name}: {why}")
@@ -124,7 +130,7 @@ class Video:
 
 def _check_file(path: Path, name: str) -> None:
     """Raise `VideoError` for a file that OpenCV must not, or cannot, open."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 (for names that are too long, too)
         hint = " (an address: download it first; streams of a network are not read)" if "://" in name else ""
         raise MissingVideoError(f"no such file: {name}{hint}")
     if not path.is_file():
@@ -162,8 +168,10 @@ def read_video(source: Source) -> Iterator[Frame]:
 
 def as_frames(images: Iterable[Any], rate: float, *, color: ColorOrder = "rgb") -> Iterator[Frame]:
     """Turn images, in any form that `Model.predict` takes, into frames, `rate` of them per second."""
-    if not 0 < rate < np.inf:
+    check_several(images)
+    if not (is_number(rate) and 0 < rate < np.inf):
         raise InvalidOptionError(f"rate must be a positive number of frames per second; got {rate!r}")
+    rate = float(rate)  # a fraction, or a float32, would give times like it
     return (Frame(index, index / rate, load_image(image, color=color)) for index, image in enumerate(images))
 
 

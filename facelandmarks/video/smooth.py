@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks._rules import is_number
 from facelandmarks.errors import InvalidOptionError
 
 LONGEST_LAG = 0.5  # seconds
@@ -28,6 +29,11 @@ class Cutoffs:
     slope: float  # rise in Hz per unit of speed: higher lags less
     speed: float  # cut-off frequency of the filter of the speed itself, in Hz
 
+    def __post_init__(self) -> None:
+        known = all(map(is_number, (self.least, self.slope, self.speed)))
+        if not (known and 0 < self.least < np.inf and 0 <= self.slope < np.inf and 0 < self.speed < np.inf):
+            raise InvalidOptionError(f"least and speed must be positive, slope at least 0, and all finite; got {self}")
+
 
 @dataclass(frozen=True)
 class Smoothing:
@@ -38,6 +44,12 @@ class Smoothing:
     shape: Cutoffs = Cutoffs(0.4, 40.0, 1.0)  # of the points relative to these
     gap: float = 0.25  # seconds without the face after which the filters start anew
     sure: float = 0.02  # face sizes: points of a larger expected error follow more slowly
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(part, Cutoffs) for part in (self.place, self.pose, self.shape)):
+            raise InvalidOptionError(f"place, pose and shape must be Cutoffs(least, slope, speed); got {self}")
+        if not (is_number(self.gap) and self.gap >= 0 and is_number(self.sure) and self.sure >= 0):
+            raise InvalidOptionError(f"gap and sure must be numbers of at least 0; got {self.gap!r} and {self.sure!r}")
 
 
 class OneEuro:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from facelandmarks._rules import is_number, is_whole
 from facelandmarks.boxes import CONVENTIONS
 from facelandmarks.errors import InvalidOptionError, require
 from facelandmarks.finding import Find
+from facelandmarks.images import check_several, load_image
 from facelandmarks.results import Landmarks
 from facelandmarks.stream import in_own_thread
 from facelandmarks.video.frames import Frame, as_frames
@@ -88,10 +90,15 @@ def track(
     require("scipy.optimize", "tracking faces", "'facelandmarks-zoo[video]'")
     if isinstance(frames, str | os.PathLike | int):
         raise InvalidOptionError(f"track takes frames: track(read_video({frames!r}), model)")
-    if detect_every < 1:
-        raise InvalidOptionError(f"detect_every must be at least 1 frame; got {detect_every}")
-    if not keep_lost >= 0:
-        raise InvalidOptionError(f"keep_lost must be at least 0 seconds; got {keep_lost}")
+    check_several(frames)
+    if not is_whole(detect_every, 1):
+        raise InvalidOptionError(f"detect_every must be a whole number of frames, at least 1; got {detect_every!r}")
+    if not (is_number(keep_lost) and keep_lost >= 0):
+        raise InvalidOptionError(f"keep_lost must be at least 0 seconds; got {keep_lost!r}")
+    if not isinstance(smoothing, Smoothing | None):
+        raise InvalidOptionError(f"smoothing must be a Smoothing(), or None; got {smoothing!r}")
+    if rate is not None:
+        frames = as_frames(frames, rate)
     if model.spec.box_convention not in CONVENTIONS:
         raise InvalidOptionError(
             f"{model.spec.name} cannot follow faces: no detector finds boxes of the kind {model.spec.box_convention!r}"
@@ -99,7 +106,7 @@ def track(
     finder = model.detector(detector) if isinstance(detector, str) else detector
     find = Find(min_score=min_score, min_face=min_face, confirm=confirm)
     tracker = Tracker(model, finder, detect_every, keep_lost, find)
-    return _tracked(_checked(frames, rate), tracker, smoothing)
+    return _tracked(_checked(frames), tracker, smoothing)
 
 
 def _tracked(
@@ -130,12 +137,12 @@ def _in_thread(items: Generator[T, None, None]) -> Generator[T, None, None]:
             yield item
 
 
-def _checked(frames: Iterable[Any], rate: float | None) -> Generator[Frame, None, None]:
+def _checked(frames: Iterable[Any]) -> Generator[Frame, None, None]:
     last = -np.inf
-    for frame in frames if rate is None else as_frames(frames, rate):
+    for frame in frames:
         if not isinstance(frame, Frame):
             raise InvalidOptionError("plain images have no time: give rate=, frames per second")
-        if not frame.time > last:
+        if not (is_number(frame.time) and last < frame.time < np.inf):
             raise InvalidOptionError(f"times must increase: frame {frame.index} is at {frame.time} s, after {last} s")
         last = frame.time
-        yield frame
+        yield Frame(frame.index, frame.time, load_image(frame.image))

@@ -5,19 +5,22 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._files import plain_target
 from facelandmarks._opencv import cv2
-from facelandmarks.errors import VideoError
+from facelandmarks._rules import MOST, is_number, is_whole
+from facelandmarks.errors import InvalidOptionError, VideoError
+from facelandmarks.images import load_image
 from facelandmarks.video.frames import check_name
 
 T = TypeVar("T")
 # What every build of OpenCV can write.
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+FASTEST = 1000.0  # frames per second: faster ones do not come back from all containers
 LONGEST_HOLD = 60.0  # seconds: one frame is shown no longer, whatever the times of a damaged file say
 
 
@@ -62,7 +65,7 @@ class VideoWriter(PartialFile):
         Ends in .mp4, .m4v, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8). `VideoError` at once if such a file
         cannot be written there.
     rate
-        Frames per second.
+        Frames per second, at most 1000.
     width, height
         In pixels; codecs cut off the last column or row of an odd size.
     """
@@ -72,9 +75,15 @@ class VideoWriter(PartialFile):
         if codec is None:
             raise VideoError(f"cannot write {path}: the name of a video ends in {', '.join(CODECS)}")
         check_name(os.path.realpath(path))  # the name that `PartialFile` makes of it goes to OpenCV
-        self._rate, self._size = rate, (width, height)
+        if not (is_number(rate) and 0 < rate <= FASTEST):
+            raise InvalidOptionError(f"rate must be frames per second, above 0 and at most {FASTEST:g}; got {rate!r}")
+        if not (is_whole(width, 1) and is_whole(height, 1)):
+            raise InvalidOptionError(f"width and height must be from 1 to {MOST} pixels; got {width!r} x {height!r}")
+        self._rate, self._size = float(rate), (int(width), int(height))
         super().__init__(path)
-        self._writer = cv2.VideoWriter(os.fspath(self.path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
+        self._writer = cv2.VideoWriter()
+        with suppress(cv2.error):  # it is not open then, either
+            self._writer.open(os.fspath(self.path), cv2.VideoWriter.fourcc(*codec), self._rate, self._size)
         self._start: float | None = None
         self._last: NDArray[np.uint8] | None = None
         self.written = 0
@@ -83,8 +92,11 @@ class VideoWriter(PartialFile):
             format_ = f"{width} x {height} px at {rate:g} frames per second"
             raise VideoError(f"cannot write {path}: OpenCV has no writer for {format_}")
 
-    def write(self, image: NDArray[np.uint8], time: float) -> None:
-        """Add an RGB image (H, W, 3), to be shown from `time` (seconds) on."""
+    def write(self, image: Any, time: float) -> None:
+        """Add an image, in any form that `Model.predict` takes, fitted to the size; shown from `time` (seconds) on."""
+        if not (is_number(time) and abs(time) <= MOST):
+            raise InvalidOptionError(f"time must be a number of seconds, at most {MOST}; got {time!r}")
+        image = load_image(image)
         if image.shape[1::-1] != self._size:
             image = np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_AREA), np.uint8)
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)

@@ -15,8 +15,16 @@ from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 
 import facelandmarks as fl
 from facelandmarks._files import Journal
-from facelandmarks.bulk import Find, RayPredictor, find_images, predict_batches, predict_rows, predict_to_file
-from facelandmarks.bulk.run import draw_images, journal_path
+from facelandmarks.bulk import (
+    Find,
+    RayPredictor,
+    draw_images,
+    find_images,
+    predict_batches,
+    predict_rows,
+    predict_to_file,
+)
+from facelandmarks.bulk.run import journal_path
 from facelandmarks.bulk.tables import is_many
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
@@ -185,8 +193,64 @@ def test_a_model_that_needs_boxes_is_refused_at_once(model, pictures, monkeypatc
     monkeypatch.setattr(model, "spec", type("Spec", (), {"box_convention": "clothes", "name": "fashion"}))
     with pytest.raises(InvalidBoxError, match="fashion needs boxes"):
         predict_batches(model, pictures)
-    with pytest.raises(InvalidOptionError, match="at least 1"):
-        predict_rows(model, pictures, batch_size=0).__next__()
+
+
+ENTRIES = {
+    "find_images": lambda _model, images, _place, **_: find_images(images),
+    "predict_rows": lambda model, images, _place, **options: list(predict_rows(model, images, **options)),
+    "predict_to_file": lambda model, images, place, **options: predict_to_file(
+        model, images, place / "x.jsonl", **options
+    ),
+    "draw_images": lambda model, images, place, **options: draw_images(model, images, place / "new", **options),
+}
+GREY = np.full((3, 8, 3), 127, np.uint8)
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        ("ab", r"give a list, \['ab'\]"),
+        (Path("a.png"), r"give a list, \[.*Path\('a.png'\)\]"),
+        (b"ab", "bytes: give a list"),
+        (GREY, "ndarray: give a list"),
+        (np.array("a.png"), "ndarray: give a list"),
+        (None, "NoneType: give a list"),
+        ([GREY], "paths of files; got an object of type ndarray"),
+        ([b"a.png"], "paths of files; got an object of type bytes"),
+    ],
+)
+def test_what_is_no_list_of_paths_is_refused(model, tmp_path, entry, images, why):
+    with pytest.raises(InvalidOptionError, match=why):
+        entry(model, images, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("entry", list(ENTRIES.values())[1:], ids=list(ENTRIES)[1:])
+@pytest.mark.parametrize("option", ["batch_size", "workers"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "2", True, np.nan, 10**30])
+def test_numbers_of_images_and_threads_are_whole(model, tmp_path, entry, option, value):
+    with pytest.raises(InvalidOptionError, match="whole numbers from 1 to"):
+        entry(model, ["a.png"], tmp_path, **{option: value})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [Path, os.fspath])
+def test_paths_are_texts_or_objects_and_images_any_iterable(model, pictures, tmp_path, kind):
+    good = [picture for picture in pictures if "p00" in picture][:3]
+    out, folder = kind(tmp_path / "rows.jsonl"), kind(tmp_path / "drawn")
+    numbers = {"batch_size": np.int64(2), "workers": np.int64(1)}
+    assert predict_to_file(model, map(kind, good), out, draw=folder, **numbers).images == 3
+    assert draw_images(model, map(kind, good), folder, overwrite=True, **numbers).images == 3
+    assert [row["image"] for row in read_jsonl(tmp_path / "rows.jsonl")] == good
+    assert list(predict_rows(model, np.array(good), **numbers)) == read_jsonl(tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    "options", [{"min_score": np.float32(0.5)}, {"max_faces": np.int64(2)}, {"rotations": (np.int64(0),)}]
+)
+def test_settings_may_be_numbers_of_numpy(model, pictures, tmp_path, options):
+    assert run(model, pictures[:1], tmp_path / "rows.jsonl", find=Find(**options)).images == 1
 
 
 def test_names_that_are_no_utf8_are_written_all_the_same():

@@ -3,12 +3,14 @@
 import json
 import os
 import sys
+from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from facelandmarks.errors import InvalidOptionError, VideoError
+from facelandmarks.errors import InvalidImageError, InvalidOptionError, MissingVideoError, VideoError
 from facelandmarks.video import Frame, TruncatedVideoWarning, Video, VideoWriter, as_frames, read_video
 from facelandmarks.video.write import LinesWriter
 
@@ -130,6 +132,67 @@ def test_a_writer_that_opencv_refuses_says_so_at_once(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_error_of_opencv_leaves_no_file(tmp_path, monkeypatch):
+    class Failing:
+        fourcc = cv2.VideoWriter.fourcc
+        isOpened = release = lambda _: False  # noqa: N815
+
+        def open(self, *_):
+            raise cv2.error("no")
+
+    monkeypatch.setattr(cv2, "VideoWriter", Failing)
+    with pytest.raises(VideoError, match="no writer for 64 x 48"):
+        VideoWriter(tmp_path / "clip.mp4", 25, 64, 48)
+    assert not list(tmp_path.iterdir())
+
+
+NO_RATES = [np.inf, np.nan, 0, -25, "25", None, 10**400]
+
+
+@pytest.mark.parametrize("rate", [*NO_RATES, 66000])
+def test_a_writer_needs_a_rate(tmp_path, rate):
+    with pytest.raises(InvalidOptionError, match="rate must be frames per second, above 0 and at most 1000; got"):
+        VideoWriter(tmp_path / "clip.mp4", rate, 64, 48)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("side", [511.5, "64", None, 0, -64, np.nan, 2**40])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_writer_needs_whole_pixels(tmp_path, side, turned):
+    with pytest.raises(InvalidOptionError, match=r"width and height must be .* pixels; got"):
+        VideoWriter(tmp_path / "clip.avi", 25, *((48, side) if turned else (side, 48)))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "image", [grey(100) / 255, grey(100)[..., 0], grey(100)[:9], np.full((48, 64, 4), 100, np.uint8)]
+)
+def test_any_image_is_written(tmp_path, image):
+    writer = VideoWriter(tmp_path / "clip.mp4", np.float32(25), np.int64(64), np.int64(48))
+    writer.write(image, np.float32(0))
+    writer.close()
+    writer.keep()
+    assert abs(next(read_video(tmp_path / "clip.mp4")).image.mean() - 100) < 8
+
+
+@pytest.mark.parametrize(
+    ("image", "time", "error", "why"),
+    [
+        (grey(9).astype(float), 0.0, InvalidImageError, "floats must lie in 0..1"),
+        (grey(9)[..., :2], 0.0, InvalidImageError, "1, 3 or 4 channels"),
+        (None, 0.0, InvalidImageError, "cannot read an image"),
+        *((grey(9), time, InvalidOptionError, "time must be") for time in (np.nan, np.inf, 1e300, "1", None)),
+    ],
+)
+def test_what_cannot_be_written_is_refused(tmp_path, image, time, error, why):
+    writer = VideoWriter(tmp_path / "clip.mp4", 25, 64, 48)
+    writer.write(grey(9), 0.0)
+    with pytest.raises(error, match=why):
+        writer.write(image, time)
+    assert writer.written == 1
+    writer.discard()
+
+
 def test_nothing_has_its_name_before_it_is_whole(tmp_path):
     writer, lines = VideoWriter(tmp_path / "clip.mp4", 30, 64, 48), LinesWriter(tmp_path / "clip.jsonl")
     writer.write(grey(1), 0.0)
@@ -190,8 +253,31 @@ def test_plain_images_are_frames():
     frames = list(as_frames([grey(1), grey(2)], 25))
     assert [(f.index, f.time) for f in frames] == [(0, 0.0), (1, 0.04)]
     assert isinstance(frames[0], Frame)
-    with pytest.raises(InvalidOptionError, match="got 0"):
-        as_frames([], 0)
+    for rate in (Fraction(25), np.float32(25)):
+        assert [(type(frame.time), frame.time) for frame in as_frames([grey(1), grey(2)], rate)][1] == (float, 0.04)
+
+
+@pytest.mark.parametrize("rate", NO_RATES)
+def test_plain_images_need_a_rate(rate):
+    with pytest.raises(InvalidOptionError, match="rate must be a positive number of frames per second; got"):
+        as_frames([], rate)
+
+
+@pytest.mark.parametrize("images", ["clip.mp4", Path("clip.mp4"), grey(1), None])
+def test_one_image_is_no_list(images):
+    with pytest.raises(InvalidOptionError, match="several images belong here"):
+        as_frames(images, 25)
+
+
+@pytest.mark.parametrize("source", [-1, np.int64(-1), True, 2**40, 10**400, 2.5, np.nan, None, b"clip.mp4"])
+def test_what_is_neither_a_path_nor_a_camera_is_refused(source):
+    with pytest.raises(VideoError, match=r"path of a file, or the number of a camera from 0; got"):
+        Video(source)
+
+
+def test_a_name_that_is_too_long_is_none():
+    with pytest.raises(MissingVideoError, match="no such file: xxx"):
+        Video("x" * 5000)
 
 
 class StandingClock:
@@ -233,7 +319,7 @@ def test_times_that_stand_still_or_are_none_go_on_by_the_rate(tmp_path, monkeypa
 
 def test_a_camera_has_the_time_of_the_clock(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", StandingClock)
-    camera = Video(0)
+    camera = Video(np.int64(0))
     assert (camera.live, camera.info.count, camera.name) == (True, None, "camera 0")
     times = [f.time for f in camera]
     assert len(times) == 3

@@ -135,3 +135,15 @@ def test_wrong_shapes_are_refused():
         jitter(np.zeros((2, 0, 2)))
     with pytest.raises(InvalidOptionError, match=r"\(5, 68, 2\) and \(4, 68, 2\)"):
         jitter(np.zeros((5, 68, 2)), np.zeros((4, 68, 2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0, "1", None, True])
+def test_settings_are_numbers_in_their_range(value):
+    for name in ("least", "slope", "speed"):
+        with pytest.raises(InvalidOptionError, match="least and speed must be positive, slope at least 0"):
+            Cutoffs(**{"least": 1.0, "slope": 0.0, "speed": 1.0, name: value})
+    for name in ("gap", "sure"):
+        with pytest.raises(InvalidOptionError, match="gap and sure must be numbers of at least 0"):
+            Smoothing(**{name: value})
+    with pytest.raises(InvalidOptionError, match="must be Cutoffs"):
+        Smoothing(pose=value)

@@ -17,7 +17,13 @@ from video_clips import make_clip, photos
 import facelandmarks as fl
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detections
-from facelandmarks.errors import InvalidBoxError, InvalidOptionError, MissingDependencyError, VideoError
+from facelandmarks.errors import (
+    InvalidBoxError,
+    InvalidImageError,
+    InvalidOptionError,
+    MissingDependencyError,
+    VideoError,
+)
 from facelandmarks.video import (
     FaceSmoother,
     Frame,
@@ -230,13 +236,42 @@ def test_wrong_arguments_are_refused(model):
         track("clip.mp4", model)
     with pytest.raises(InvalidOptionError, match="rate="):
         list(track([grey], model))
-    with pytest.raises(InvalidOptionError, match="detect_every"):
-        track([], model, detect_every=0)
-    with pytest.raises(InvalidOptionError, match="keep_lost"):
-        track([], model, keep_lost=float("nan"))
-    with pytest.raises(InvalidOptionError, match="frame 1 is at"):
-        list(track([Frame(0, 0.0, grey), Frame(1, 0.0, grey)], model))
+    for time in (0.0, np.nan, np.inf, "1"):
+        with pytest.raises(InvalidOptionError, match="frame 1 is at"):
+            list(track([Frame(0, 0.0, grey), Frame(1, time, grey)], model))
+    with pytest.raises(InvalidImageError, match="floats must lie in"):
+        list(track([Frame(0, 0.0, grey.astype(float))], model))
+    for images in (grey, grey[..., 0], b"clip.mp4", None):
+        with pytest.raises(InvalidOptionError, match="several images belong here"):
+            track(images, model, rate=25)
     assert not issubclass(InvalidOptionError, InvalidBoxError)
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("detect_every", (np.nan, np.inf, "2", None, 0, -1, 2.5, True, 10**30)),
+        ("keep_lost", (np.nan, -np.inf, "2", None, -1, True)),
+        ("smoothing", (True, False, "on", 0.5)),
+        ("rate", (np.nan, np.inf, "25", 0, -1)),
+    ],
+)
+def test_options_that_are_out_of_range_are_refused_at_once(model, option, values):
+    for value in values:
+        with pytest.raises(InvalidOptionError, match=f"{option} must be"):
+            track([], model, **{option: value})
+
+
+@pytest.mark.parametrize("most", [np.nan, np.inf, "2", 0, -1, 2.5, True, 10**30])
+def test_a_number_of_frames_is_whole(model, tmp_path, most):
+    with pytest.raises(InvalidOptionError, match="most_frames must be a whole number"):
+        annotate(tmp_path / "none.mp4", model, most_frames=most)
+
+
+def test_options_may_be_numbers_of_numpy(model):
+    options = {"rate": np.float32(25), "detect_every": np.int64(2), "keep_lost": np.float32(1)}
+    assert len(list(track(np.full((3, 60, 80, 3), 127, np.uint8), model, **options))) == 3
+    assert list(track([], model, keep_lost=np.inf)) == []
 
 
 def test_without_scipy_nothing_is_begun(model, monkeypatch):
