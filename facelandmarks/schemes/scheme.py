@@ -94,9 +94,9 @@ _CORNERS = ("eye_left_outer", "eye_left_inner", "eye_right_inner", "eye_right_ou
 _TIPS = ("nose_tip", "mouth_left", "mouth_right", "chin")
 
 
-def _named(*points: int) -> Mapping[str, int]:
+def _named(*points: int) -> dict[str, int]:
     """Name the points that every scheme of a face has, in the order of `_CORNERS` and `_TIPS`."""
-    return MappingProxyType(dict(zip(_CORNERS + _TIPS, points, strict=True)))
+    return dict(zip(_CORNERS + _TIPS, points, strict=True))
 
 
 def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
@@ -219,7 +219,7 @@ POINTS5 = Scheme(
     ),
     pairs=((0, 1), (3, 4)),
     source="the five points of MTCNN, RetinaFace and ArcFace; no model here has them, `convert` makes them",
-    named=MappingProxyType({"nose_tip": 2, "mouth_left": 3, "mouth_right": 4}),
+    named={"nose_tip": 2, "mouth_left": 3, "mouth_right": 4},
 )
 
 DEEPFASHION_UPPER = _clothes(
