@@ -56,15 +56,18 @@ def to_coco(records: Mapping[str, Mapping[str, Any]], scheme: Scheme | None = No
 
 
 def _annotation(face: Mapping[str, Any]) -> dict[str, Any]:
+    if None in face["box"]:
+        raise InvalidOptionError("a face without a box cannot be written as COCO: give its boxes, or leave it out")
     left, top, right, bottom = face["box"]
+    points = [(0, 0, 0) if None in point else (*point, LABELLED) for point in face["points"]]
     width, height = round(right - left, 3), round(bottom - top, 3)
     return {
         "category_id": CATEGORY,
         "iscrowd": 0,
         "bbox": [left, top, width, height],
         "area": round(width * height, 3),
-        "keypoints": [value for x, y in face["points"] for value in (x, y, LABELLED)],
-        "num_keypoints": len(face["points"]),
+        "keypoints": [*chain.from_iterable(points)],
+        "num_keypoints": sum(flag > 0 for *_, flag in points),
         "score": face["box_score"],
         "keypoint_scores": face["scores"],
         **{name: face[name] for name in CARRIED if face[name] is not None},

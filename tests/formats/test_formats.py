@@ -216,6 +216,17 @@ def test_coco_of_others_has_no_scores_and_points_without_labels():
     assert np.isnan(found.box_scores).all()
 
 
+def test_coco_writes_points_that_are_missing_as_unlabelled():
+    faces = made("aflw19", 2)
+    faces.points[1, 3] = np.nan
+    first, second = json.loads(faces.to_coco("a"))["annotations"]
+    assert (first["num_keypoints"], second["num_keypoints"]) == (19, 18)
+    assert second["keypoints"][9:12] == [0, 0, 0]
+    assert_same(Landmarks.from_coco(faces.to_coco("a"))["a"], faces)
+    with pytest.raises(InvalidOptionError, match="without a box"):
+        replace(faces, boxes=faces.boxes * np.nan).to_coco("a")
+
+
 @pytest.mark.parametrize(
     ("read", "text"),
     [
