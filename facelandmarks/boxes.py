@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facelandmarks.errors import InvalidBoxError, lookup
+from facelandmarks.errors import FaceLandmarksError, InvalidBoxError, lookup
 
 Boxes = NDArray[np.float64]
 
@@ -133,16 +133,16 @@ def check_regions(center: Any, scale: Any, aspect: tuple[int, int] | None = None
     return centers, scales
 
 
-def to_float64(values: Any, expected: str) -> NDArray[np.float64]:
-    """Return numbers as a new array, also from tensors; `InvalidBoxError` says what was expected."""
+def to_float64(values: Any, expected: str, refusal: type[FaceLandmarksError] = InvalidBoxError) -> NDArray[np.float64]:
+    """Return numbers as a new array, also from tensors; the `refusal` of others says what was expected."""
     try:
         if isinstance(values, (list, tuple)):
-            return np.array([to_float64(each, expected) for each in values], np.float64)
+            return np.array([to_float64(each, expected, refusal) for each in values], np.float64)
         if hasattr(values, "detach"):
             values = values.detach().cpu().double().numpy()  # NumPy has no bfloat16, and knows no gradients
         return np.array(values, np.float64)
     except Exception as error:  # tensors raise errors of a dozen kinds: meta, sparse, quantized
-        raise InvalidBoxError(f"{expected}, got {values!r:.200}") from error
+        raise refusal(f"{expected}, got {values!r:.200}") from error
 
 
 def check_count(count: int) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -104,9 +104,9 @@ def import_of(package: str, cure: str | None = None) -> Iterator[None]:
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return the entry of that name, else raise `UnknownNameError`; `kind` says what the table holds."""
-    if name in table:
+    with suppress(KeyError, TypeError):  # lists and the like cannot be keys
         return table[name]
-    raise UnknownNameError(f"no {kind} {name!r}; {hint_at(name, table)}")
+    raise UnknownNameError(f"no {kind} {name!r:.200}; {hint_at(name, table)}")
 
 
 def require(package: str, purpose: str, install: str) -> Any:

@@ -56,22 +56,25 @@ def to_coco(records: Mapping[str, Mapping[str, Any]], scheme: Scheme | None = No
 
 
 def _annotation(face: Mapping[str, Any]) -> dict[str, Any]:
+    if None in face["box"]:
+        raise InvalidOptionError("a face without a box cannot be written as COCO: give its boxes, or leave it out")
     left, top, right, bottom = face["box"]
+    points = [(0, 0, 0) if None in point else (*point, LABELLED) for point in face["points"]]
     width, height = round(right - left, 3), round(bottom - top, 3)
     return {
         "category_id": CATEGORY,
         "iscrowd": 0,
         "bbox": [left, top, width, height],
         "area": round(width * height, 3),
-        "keypoints": [value for x, y in face["points"] for value in (x, y, LABELLED)],
-        "num_keypoints": len(face["points"]),
+        "keypoints": [*chain.from_iterable(points)],
+        "num_keypoints": sum(flag > 0 for *_, flag in points),
         "score": face["box_score"],
         "keypoint_scores": face["scores"],
         **{name: face[name] for name in CARRIED if face[name] is not None},
     }
 
 
-def from_coco(text: str, own: Scheme | None = None) -> dict[str, dict[str, Any]]:
+def from_coco(text: str | bytes, own: Scheme | None = None) -> dict[str, dict[str, Any]]:
     """Return the records of a document's images by file name; `InvalidOptionError` if it is of another kind.
 
     Its only category must have the point names of a scheme that is known here, or of `own`. Points without a label, and
@@ -100,7 +103,7 @@ def from_coco(text: str, own: Scheme | None = None) -> dict[str, dict[str, Any]]
             }
             for image in images
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidOptionError(f"this is not a COCO document of faces: {type(error).__name__}: {error}") from error
 
 
@@ -185,10 +188,18 @@ def to_pandas(record: Mapping[str, Any], landmarks: int) -> "pd.DataFrame":
     return table
 
 
-def from_csv(text: str) -> dict[str, Any]:
+def _decoded(text: str | bytes) -> str:
+    """Return a text without its byte order mark; bytes are UTF-8."""
+    try:
+        return text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    except (AttributeError, ValueError) as error:
+        raise InvalidOptionError(f"expected a text, or its bytes in UTF-8; got {text!r:.99}") from error
+
+
+def from_csv(text: str | bytes) -> dict[str, Any]:
     """Return the record of the one image in a table of `to_csv`; `InvalidOptionError` for other tables."""
     try:
-        lines = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+        lines = list(csv.DictReader(io.StringIO(_decoded(text))))
     except csv.Error as error:
         raise InvalidOptionError(f"this is not a table: {error}") from error
     images = {tuple(line.get(name) for name in IMAGE) for line in lines}
@@ -241,7 +252,7 @@ def to_pts(points: NDArray[np.float32]) -> str:
     return "\n".join(["version: 1", f"n_points: {len(rows)}", "{", *rows, "}", ""])
 
 
-def from_pts(text: str, count: int) -> NDArray[np.float64]:
+def from_pts(text: str | bytes, count: int) -> NDArray[np.float64]:
     """Return the points (count, 2) of a file; `InvalidOptionError` for other files and other numbers of points."""
     points, _ = parse_pts(text)
     if len(points) != count or not (np.abs(points) <= np.finfo(np.float32).max).all():  # false for NaN
@@ -249,7 +260,7 @@ def from_pts(text: str, count: int) -> NDArray[np.float64]:
     return points - ORIGIN
 
 
-def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def parse_pts(text: str | bytes) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Parse the points of a face, in any dialect of `.pts`.
 
     Header, braces and commas may be missing; rows are `x y`, `x y visible` (0 or 1), or `number x y visible` (True or
@@ -260,7 +271,7 @@ def parse_pts(text: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """
     rows: dict[int, tuple[NDArray[np.float64], bool]] = {}
     stated, count = None, 0
-    for line, content in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for line, content in enumerate(_decoded(text).splitlines(), 1):
         for header in _HEADER.finditer(content):
             stated = int(header[1]) if header[1] else stated
         words = re.sub(r"[{},;]", " ", _HEADER.sub(" ", content)).split()

@@ -31,7 +31,7 @@ from facelandmarks.finding import (
 )
 from facelandmarks.geometry import Float32, Float64, Pixels
 from facelandmarks.geometry.rotated import Rotated
-from facelandmarks.images import ColorOrder, load_image
+from facelandmarks.images import ColorOrder, check_several, load_image
 from facelandmarks.images.files import path_of
 from facelandmarks.pipeline import DECODERS, bind
 from facelandmarks.results import Crops, Decoded, Landmarks
@@ -160,6 +160,7 @@ class Model:
         Parameters are those of `predict`; `bboxes` has one entry per image: a box, several, or None to detect.
         """
         find = Find(detector, box_convention, min_score, min_face, max_faces, largest, rotations, confirm)
+        check_several(images)
         given: Iterable[ArrayLike | None] = repeat(None)
         if bboxes is not None:
             images, given = list(images), list(bboxes)
@@ -230,7 +231,11 @@ class Model:
         boxes = None if bboxes is None else check_boxes(bboxes, pixels.shape[1], pixels.shape[0])
         aspect = self.spec.input_size if geometry.one_zoom else None
         regions = check_regions(center, scale, aspect) if boxes is None else geometry.regions(boxes)
-        angles = np.zeros(len(regions[0])) if rotation is None else to_float64(rotation, "rotation must be numbers")
+        angles = (
+            np.zeros(len(regions[0]))
+            if rotation is None
+            else to_float64(rotation, "rotation must be numbers", InvalidOptionError)
+        )
         if angles.shape != (len(regions[0]),) or not np.isfinite(angles).all():
             expected = f"finite numbers (N,) in radians, with N = {len(regions[0])} here"
             raise InvalidOptionError(f"rotation must be {expected}; got {rotation!r:.200}")

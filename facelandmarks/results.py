@@ -180,7 +180,7 @@ class Landmarks:
         try:
             number = operator.index(index)
         except TypeError:
-            rows = index if isinstance(index, slice) else np.asarray(index)
+            rows = list(index) if isinstance(index, tuple) else index
             return replace(self, **{name: _at(getattr(self, name), rows) for name in _FIELDS})
         points, scores, box, box_score, *carried = (_at(getattr(self, name), number) for name in _FIELDS)
         return Face(points, scores, box, float(box_score), self.scheme, *carried)
@@ -223,7 +223,7 @@ class Landmarks:
                 values = [face.get(key) if name in CARRIED else face[key] for face in faces]
                 if name not in CARRIED or any(value is not None for value in values):
                     arrays[name] = _stack(values, shape)
-            size = _side(record["width"]), _side(record["height"])
+            size = _size((record["width"], record["height"]))
             return cls(**arrays, scheme=layout, image_size=size, detector=detector)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InvalidOptionError(f"these are not landmarks: {type(error).__name__}: {error}") from error
@@ -233,11 +233,11 @@ class Landmarks:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str, scheme: Scheme | None = None) -> "Landmarks":
+    def from_json(cls, text: str | bytes, scheme: Scheme | None = None) -> "Landmarks":
         """Read what `to_json` wrote; scheme and errors as in `from_dict`."""
         try:
             record = parse_json(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InvalidOptionError(f"this is not JSON: {error}") from error
         return cls.from_dict(record, scheme)
 
@@ -246,7 +246,7 @@ class Landmarks:
         return to_csv(self.to_dict(), len(self.scheme))
 
     @classmethod
-    def from_csv(cls, text: str, scheme: Scheme | None = None) -> "Landmarks":
+    def from_csv(cls, text: str | bytes, scheme: Scheme | None = None) -> "Landmarks":
         """Read what `to_csv` wrote; scheme and errors as in `from_dict`."""
         return cls.from_dict(from_csv(text), scheme)
 
@@ -255,20 +255,20 @@ class Landmarks:
         return [face.to_pts() for face in self]
 
     @classmethod
-    def from_pts(cls, texts: Sequence[str], scheme: str | Scheme, image_size: tuple[int, int]) -> "Landmarks":
+    def from_pts(cls, texts: Sequence[str | bytes], scheme: str | Scheme, image_size: tuple[int, int]) -> "Landmarks":
         """Read `.pts` files, one per face, which do not say scheme and size; scores are NaN, boxes bound the points."""
-        layout = get_scheme(scheme)
+        layout, size = get_scheme(scheme), _size(image_size)
         shape = (len(texts), len(layout))
         points = np.array([from_pts(text, len(layout)) for text in texts], np.float32).reshape(*shape, 2)
         unknown = np.full(shape, np.nan, np.float32)
-        return cls(points, unknown, tight_boxes(points).astype(np.float32), unknown[:, 0], layout, image_size)
+        return cls(points, unknown, tight_boxes(points).astype(np.float32), unknown[:, 0], layout, size)
 
     def to_coco(self, file_name: str) -> str:
         """Return a COCO keypoints document of this image; `facelandmarks.formats.to_coco` takes several."""
         return to_coco({file_name: self.to_dict()}, self.scheme)
 
     @classmethod
-    def from_coco(cls, text: str, scheme: Scheme | None = None) -> "dict[str, Landmarks]":
+    def from_coco(cls, text: str | bytes, scheme: Scheme | None = None) -> "dict[str, Landmarks]":
         """Read the images of a COCO document by file name; scheme and errors as in `from_dict`."""
         return {name: cls.from_dict(record, scheme) for name, record in from_coco(text, scheme).items()}
 
@@ -376,11 +376,14 @@ def _rounded(array: NDArray[np.floating], digits: int = 3) -> Any:
     return np.where(unknown, None, rounded).tolist() if unknown.any() else rounded.tolist()  # type: ignore[call-overload]
 
 
-def _side(value: Any) -> int:
-    side = int(operator.index(value))
-    if not 0 < side <= MOST_PIXELS:
-        raise ValueError(f"a side of an image cannot have {side} pixels")
-    return side
+def _size(image_size: Any) -> tuple[int, int]:
+    try:
+        width, height = (int(operator.index(side)) for side in image_size)
+    except (TypeError, ValueError) as error:
+        raise InvalidOptionError(f"an image has a size of (width, height) pixels, not {image_size!r:.99}") from error
+    if not (0 < width <= MOST_PIXELS and 0 < height <= MOST_PIXELS):
+        raise InvalidOptionError(f"an image cannot have {width} x {height} pixels")
+    return width, height
 
 
 def _stack(values: Sequence[Any], shape: tuple[int, ...]) -> Any:

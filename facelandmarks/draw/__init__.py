@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,8 +45,9 @@ class Style:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "color", parse_color(self.color))
-        if self.size is not None and not 0 < self.size <= LARGEST_SIDE:
-            raise InvalidOptionError(f"size is a radius in pixels, above 0; got {self.size!r}")
+        size: Any = self.size
+        if not (size is None or (isinstance(size, int | float | np.number) and 0 < size <= LARGEST_SIDE)):
+            raise InvalidOptionError(f"size is a radius in pixels, above 0; got {size!r}")
 
 
 def parse_color(color: Any) -> Color:
@@ -73,22 +75,29 @@ def draw_landmarks(
     """Return a copy of an image, uint8 (H, W, 3) RGB, with contours, points and boxes on it.
 
     Points (N, K, 2) and boxes (N, 4) xyxy are in pixels of the image; points in the mask `doubtful` (N, K) are hollow.
-    Sizes follow each box, also where it is not drawn; faces under 64 pixels have points only.
+    Sizes follow each box, also where it is not drawn; faces under 64 pixels have points only. What is not finite is
+    left out: points, the lines to them, and boxes, in whose place the points tell the size.
     """
     canvas, color = image.copy(), parse_color(style.color)
     doubtful = np.zeros(points.shape[:2], bool) if doubtful is None else doubtful
     for face, box, hollow in zip(points, boxes, doubtful, strict=True):
-        side = min(float(np.max(box[2:] - box[:2])), LARGEST_SIDE)
+        there, boxed = np.isfinite(face).all(axis=1), np.isfinite(box).all()
+        corners = box.reshape(2, 2) if boxed else face[there]
+        side = min(float(np.ptp(corners, axis=0).max()), LARGEST_SIDE) if len(corners) else 0.0
         thickness = max(1, round(side * LINE_WIDTH))
-        if style.boxes:
-            first, second = fixed_point(box.reshape(2, 2))
+        if style.boxes and boxed:
+            first, second = fixed_point(corners)
             cv2.rectangle(canvas, first, second, BOX, thickness, cv2.LINE_AA, FRACTION_BITS)
         lined = style.contours and side >= LEAST_LINED
         for contour in scheme.contours if lined else ():
-            line = fixed_point(face[list(contour.points)])
-            cv2.polylines(canvas, [line], contour.closed, color, thickness, cv2.LINE_AA, FRACTION_BITS)
+            lines, closed = [list(contour.points)], contour.closed
+            if not there[lines[0]].all():  # the pieces between neighbours that are there
+                neighbours = pairwise((*contour.points, *contour.points[:closed]))
+                lines, closed = [list(pair) for pair in neighbours if there[list(pair)].all()], False
+            paths = [fixed_point(face[line]) for line in lines]
+            cv2.polylines(canvas, paths, closed, color, thickness, cv2.LINE_AA, FRACTION_BITS)
         radius = side * RADIUS if style.size is None else style.size
-        draw_points(canvas, face, hollow, radius, POINT if lined else color)
+        draw_points(canvas, face[there], hollow[there], radius, POINT if lined else color)
         if style.indices:
             draw_indices(canvas, face, side * DIGITS, radius)
     return canvas
@@ -112,7 +121,7 @@ def draw_indices(canvas: NDArray[np.uint8], points: Array, height: float, radius
     font = cv2.FONT_HERSHEY_SIMPLEX
     scale = max(height, 6.0) / cv2.getTextSize("0", font, 1.0, 1)[0][1]
     for number, (x, y) in enumerate(points):
-        if np.isfinite((x, y)).all() and abs(x) < LARGEST_SIDE * 4 and abs(y) < LARGEST_SIDE * 4:
+        if abs(x) < LARGEST_SIDE * 4 and abs(y) < LARGEST_SIDE * 4:  # false for NaN
             place = (round(float(x) + 1.6 * radius + 1), round(float(y) - radius))
             for ink, stroke in ((POINT_EDGE, 3), (POINT, 1)):
                 cv2.putText(canvas, str(number), place, font, scale, ink, stroke, cv2.LINE_AA)
@@ -190,7 +199,7 @@ class Window:
         self.close()
 
 
-def show_image(image: NDArray[np.uint8], title: str = "facelandmarks") -> None:
+def show_image(image: NDArray[np.uint8]) -> None:
     """Show an RGB image (H, W, 3) below the cell of a notebook, else in a window until a key is pressed."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if hasattr(shell, "kernel"):
@@ -199,5 +208,5 @@ def show_image(image: NDArray[np.uint8], title: str = "facelandmarks") -> None:
 
         display(Image.fromarray(image))
         return
-    with Window(title) as window:
+    with Window("facelandmarks") as window:
         window.show(image, wait=True)

@@ -6,6 +6,7 @@ mouth is open, so that there is room for every number. Only the meshes' are comp
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from facelandmarks._opencv import cv2
 from facelandmarks.boxes import shared_area
 from facelandmarks.draw import FRACTION_BITS, Color, fixed_point
 from facelandmarks.errors import InvalidOptionError, lookup
-from facelandmarks.schemes import Contour, Scheme, mesh
+from facelandmarks.schemes import SCHEMES, Contour, Scheme, mesh
 
 MANY = 200  # points from which dots are small
 SMALLEST, LARGEST = 300, 2000  # sides of a drawing in pixels
@@ -34,15 +35,16 @@ def draw_scheme(scheme: Scheme, size: int | None = None) -> NDArray[np.uint8]:
     A contour and its mirror image have one colour. Sizes are 300 to 2000 pixels. None takes 900, and 1800
     for meshes; from 700 the numbers of all other schemes can be read.
     """
-    size = usual_size(scheme) if size is None else size
-    if not SMALLEST <= size <= LARGEST:
-        raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, got {size!r}")
-    canvas = draw_figure(scheme, size)
+    side: Any = usual_size(scheme) if size is None else size
+    if not (isinstance(side, int | np.integer) and SMALLEST <= side <= LARGEST):
+        raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, a whole number; got {size!r}")
+    side = int(side)
+    canvas = draw_figure(scheme, side)
     boxes = label_boxes(scheme, canvas)
     colours = {p: colour for c, colour in reversed(_coloured(scheme)) for p in c.points}
     for point, box in enumerate(boxes.astype(int).tolist()):
         left_bottom, colour = (box[0], box[3]), colours.get(point, TITLE_INK)
-        cv2.putText(canvas, str(point), left_bottom, FONT, _font_scale(scheme, size), colour, 1, cv2.LINE_AA)
+        cv2.putText(canvas, str(point), left_bottom, FONT, _font_scale(scheme, side), colour, 1, cv2.LINE_AA)
     return canvas // SHADE * SHADE
 
 
@@ -212,6 +214,8 @@ _HALVES: Mapping[str, Half] = {
 
 def typical_layout(scheme: Scheme) -> NDArray[np.float64]:
     """Return typical positions of a scheme's points: float64 (K, 2) in a unit square, symmetric under its mirror."""
+    if SCHEMES.get(scheme.name, scheme) != scheme:
+        raise InvalidOptionError(f"there is another scheme {scheme.name!r} here, and no typical layout of this one")
     half = np.array(lookup(_HALVES, scheme.name, "typical layout of scheme"))
     first = np.flatnonzero(np.arange(len(scheme)) <= scheme.mirror)
     points = np.empty((len(scheme), 2))

@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from facelandmarks.errors import InvalidOptionError
@@ -55,7 +54,7 @@ def published_rows(spec: ModelSpec) -> Iterator[Row]:
                 and row["dataset"] == protocol.table
                 and spec.scheme == RELEASES[protocol.dataset].scheme
             ):
-                yield Row(spec.name, protocol, row["source"], MappingProxyType(dict(row["values"])))
+                yield Row(spec.name, protocol, row["source"], dict(row["values"]))
 
 
 def rows_of(dataset: str) -> list[Row]:

@@ -82,9 +82,10 @@ def align(
     """
     array, known = check_points(points, scheme)
     recipe = lookup(ALIGNMENTS, kind, "alignment")
-    side = recipe.size if size is None else size
-    if not 1 <= side <= LARGEST_SIZE:
-        raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels; got {size!r}")
+    side: Any = recipe.size if size is None else size
+    if not (isinstance(side, int | np.integer) and 1 <= side <= LARGEST_SIZE):
+        raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels, a whole number; got {size!r}")
+    side = int(side)
     rgb = load_image(image, color=color)
     five = convert(array, known, "points5").astype(np.float64)
     valid = _looks_like_a_face(five)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks.boxes import to_float64
 from facelandmarks.errors import InvalidOptionError
 from facelandmarks.schemes import Scheme, check_points, get_scheme
 
@@ -37,6 +38,7 @@ AVERAGE_FACE: Mapping[str, tuple[float, float, float]] = MappingProxyType(
 )
 # Labels of 2,014 faces of 300-W have errors up to 0.086 (median 0.027), 500 sets of random points 0.136 and more.
 LARGEST_ERROR = 0.1
+SHORTEST, LONGEST = 1e-6, 1e9  # pixels, of focal lengths and images' sides: beyond, numbers overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,8 @@ class HeadPose:
     # (N,): root mean square distance of the points from those of the turned average face, as a fraction of the
     # diagonal of the points' bounding box.
     error: NDArray[np.float64]
-    # (N,): no point is missing, the head is in front of the camera, turned by less than 90 degrees, `error` <= 0.1.
+    # (N,): no point is missing, the face is larger than about 0.6 % of the focal length, the head is in front of the
+    # camera, turned by less than 90 degrees, `error` <= 0.1.
     valid: NDArray[np.bool_]
 
 
@@ -83,13 +86,16 @@ def head_pose(
     missing = [name for name in AVERAGE_FACE if name not in known.named]
     if missing:
         raise InvalidOptionError(f"{known.name} lacks points that head pose needs: {', '.join(missing)}")
-    length = float(max(image_size)) if focal is None else focal
-    if not (min(image_size) > 0 and np.isfinite(length) and length > 0):
-        raise InvalidOptionError(f"image_size and focal must be positive; got {image_size} and {focal}")
+    size = to_float64(image_size, "image_size must be (width, height), numbers", InvalidOptionError)
+    length = to_float64(size.max(initial=0) if focal is None else focal, "focal must be a number", InvalidOptionError)
+    lengths = np.append(size, length)
+    if size.shape != (2,) or length.shape != () or not ((lengths >= SHORTEST) & (lengths <= LONGEST)).all():
+        expected = f"(width, height) and focal a number, positive, {SHORTEST:g} to {LONGEST:g} pixels"
+        raise InvalidOptionError(f"image_size must be {expected}; got {image_size!r:.99} and {focal!r:.99}")
     seen = array[:, [known.named[name] for name in AVERAGE_FACE]]
     model = np.array(list(AVERAGE_FACE.values()))
     # The middle of the image: pixels are counted from the centre of the first.
-    width, height = image_size
+    width, height = size
     camera = np.array([[length, 0, (width - 1) / 2], [0, length, (height - 1) / 2], [0, 0, 1]])
     rotation, translation = _solve(seen, model, camera)
     projected = (model @ rotation.transpose(0, 2, 1) + translation[:, None]) @ camera.T
@@ -108,7 +114,7 @@ def head_pose(
 def _solve(
     seen: NDArray[np.float64], model: NDArray[np.float64], camera: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rotations (N, 3, 3) and translations (N, 3); NaN for points that are missing or on one line."""
+    """Return rotations (N, 3, 3) and translations (N, 3); NaN for points that are missing, on one line or too close."""
     finite: NDArray[np.bool_] = np.isfinite(seen.sum(axis=(1, 2)))
     centred = np.where(finite[:, None, None], seen, 0.0)
     centred = centred - centred.mean(axis=1, keepdims=True)
@@ -117,7 +123,10 @@ def _solve(
     rotations, translations = np.full((len(seen), 3, 3), np.nan), np.full((len(seen), 3), np.nan)
     for index in np.flatnonzero(spread):
         points: Any = np.ascontiguousarray(seen[index])
-        found, turn, shift = cv2.solvePnP(model, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        try:
+            found, turn, shift = cv2.solvePnP(model, points, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        except cv2.error:  # it refuses points that are too close to each other, seen from the camera
+            continue
         if found:
             turn, shift = cv2.solvePnPRefineLM(model, points, camera, None, turn, shift)
             rotations[index], translations[index] = cv2.Rodrigues(turn)[0], shift[:, 0]

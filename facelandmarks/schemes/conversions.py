@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks.boxes import to_float64
 from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.schemes import mesh
-from facelandmarks.schemes.scheme import SCHEMES, Scheme
+from facelandmarks.schemes.scheme import SCHEMES, Scheme, get_scheme
 
 # From the best to the worst:
 # exact          one point of the source, at the same place of a face by both definitions
@@ -319,8 +320,8 @@ CONVERSIONS: Mapping[tuple[str, str], Conversion] = MappingProxyType(
 
 def get_conversion(source: str, target: str) -> Conversion:
     """Return the conversion between two schemes; `InvalidOptionError` says why there is none, and which there are."""
+    points, wanted = (len(lookup(SCHEMES, name, "point scheme")) for name in (source, target))
     if (source, target) not in CONVERSIONS:
-        points, wanted = (len(lookup(SCHEMES, name, "scheme")) for name in (source, target))
         why = f": {wanted} points cannot be made of {points}" if wanted > points else ""
         known = ", ".join(b for a, b in CONVERSIONS if a == source) or "none"
         raise InvalidOptionError(
@@ -332,13 +333,27 @@ def get_conversion(source: str, target: str) -> Conversion:
 def convert(points: ArrayLike, source: str | Scheme, target: str | Scheme) -> NDArray[Any]:
     """Convert points (..., K, 2) of one scheme to points (..., K', 2) of another; the result is a copy.
 
-    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme; `InvalidOptionError` for others.
-    A point whose kind there is "unavailable" becomes NaN.
+    `CONVERSIONS` holds the pairs that are possible, besides twice the same scheme; `InvalidOptionError` for others, and
+    for what is no number. A point whose kind there is "unavailable" becomes NaN; tensors become arrays, and float32
+    stays float32.
     """
-    first, second = (given.name if isinstance(given, Scheme) else given for given in (source, target))
-    array = np.asarray(points)
-    conversion = None if first == second and first in SCHEMES else get_conversion(first, second)
-    count = len(SCHEMES[first])
-    if array.shape[-2:] != (count, 2):
-        raise InvalidOptionError(f"points of {first} must be (..., {count}, 2); got {array.shape}")
+    first, second = get_scheme(source), get_scheme(target)
+    own = next((scheme.name for scheme in (first, second) if SCHEMES.get(scheme.name) != scheme), None)
+    if own is not None and first != second:
+        raise InvalidOptionError(
+            f"{own!r} is a scheme of your own, which cannot be converted to others, nor others to it"
+        )
+    conversion = None if first == second else get_conversion(first.name, second.name)
+    expected = f"points of {first.name} must be (..., {len(first)}, 2)"
+    array: NDArray[Any]
+    if isinstance(points, np.ndarray) and points.dtype.kind in "iuf":
+        array = points
+    else:
+        array, part = to_float64(points, f"{expected}, numbers", InvalidOptionError), points
+        while isinstance(part, list | tuple) and part:
+            part = part[0]
+        if str(getattr(part, "dtype", "")).endswith("float32"):  # an array or a tensor
+            array = array.astype(np.float32)
+    if array.shape[-2:] != (len(first), 2):
+        raise InvalidOptionError(f"{expected}; got {array.shape}")
     return array.copy() if conversion is None else conversion.apply(array)

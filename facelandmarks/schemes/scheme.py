@@ -3,6 +3,7 @@
 "left" and "right" are sides of the image as one looks at it, not of the person.
 """
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks.boxes import to_float64
 from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.schemes import mesh
 
@@ -28,7 +30,8 @@ class Contour:
 class Scheme:
     """A point layout: one of `SCHEMES`, or your own, such as `Scheme("mine", size=5, pairs=((0, 1), (3, 4)))`.
 
-    `InvalidOptionError` if an index is out of range, a point is in two pairs, or names and points differ in number.
+    `InvalidOptionError` if an index is out of range or no whole number, a pair has not two, a point is in two pairs, or
+    names and points differ in number.
     """
 
     name: str  # key in `SCHEMES`, for those that are there
@@ -44,12 +47,19 @@ class Scheme:
     size: int | None = None  # number of points, if not all are on contours
 
     def __post_init__(self) -> None:
-        paired = [point for pair in self.pairs for point in pair]
-        used = [point for contour in self.contours for point in contour.points]
-        sized = self.size is not None or bool(used)
-        count = len(self) if sized else 0
-        used += [*paired, *(self.normaliser or ()), *self.named.values()]
-        wrong = next((point for point in used if not 0 <= point < count), None)
+        try:
+            paired = [point for first, second in self.pairs for point in (first, second)]
+            normalisers = () if self.normaliser is None else (self.normaliser,)
+            ends = [point for first, second in normalisers for point in (first, second)]
+            used = [point for contour in self.contours for point in contour.points]
+            sized = self.size is not None or bool(used)
+            count = operator.index(len(self) if self.size is None else self.size) if sized else 0
+            used += [*paired, *ends, *self.named.values()]
+            wrong = next((point for point in used if not 0 <= operator.index(point) < count), None)
+            names = len(self.published_names)
+        except (AttributeError, TypeError, ValueError) as error:
+            expected = "the size and all indices are whole numbers, pairs and the normaliser two indices each"
+            raise InvalidOptionError(f"scheme {self.name!r:.99}: {expected}; {error}") from error
         if not sized:
             problem = "give size=, the number of points"
         elif count < 1 or wrong is not None:
@@ -57,8 +67,8 @@ class Scheme:
         elif len(set(paired)) < len(paired):
             twice = next(point for point in paired if paired.count(point) > 1)
             problem = f"point {twice} is in two pairs, or paired with itself: leave out points on the axis"
-        elif self.published_names and len(self.published_names) != count:
-            problem = f"it has {len(self.published_names)} names for {count} points"
+        elif names not in (0, count):
+            problem = f"it has {names} names for {count} points"
         else:
             return
         raise InvalidOptionError(f"scheme {self.name!r}: {problem}")
@@ -94,9 +104,9 @@ _CORNERS = ("eye_left_outer", "eye_left_inner", "eye_right_inner", "eye_right_ou
 _TIPS = ("nose_tip", "mouth_left", "mouth_right", "chin")
 
 
-def _named(*points: int) -> Mapping[str, int]:
+def _named(*points: int) -> dict[str, int]:
     """Name the points that every scheme of a face has, in the order of `_CORNERS` and `_TIPS`."""
-    return MappingProxyType(dict(zip(_CORNERS + _TIPS, points, strict=True)))
+    return dict(zip(_CORNERS + _TIPS, points, strict=True))
 
 
 def _run(name: str, first: int, last: int, closed: bool = False) -> Contour:
@@ -219,7 +229,7 @@ POINTS5 = Scheme(
     ),
     pairs=((0, 1), (3, 4)),
     source="the five points of MTCNN, RetinaFace and ArcFace; no model here has them, `convert` makes them",
-    named=MappingProxyType({"nose_tip": 2, "mouth_left": 3, "mouth_right": 4}),
+    named={"nose_tip": 2, "mouth_left": 3, "mouth_right": 4},
 )
 
 DEEPFASHION_UPPER = _clothes(
@@ -292,9 +302,13 @@ def get_scheme(name: str | Scheme) -> Scheme:
 
 
 def check_points(points: ArrayLike, scheme: str | Scheme) -> tuple[NDArray[np.float64], Scheme]:
-    """Return points as float64 (N, K, 2), and their scheme; `InvalidOptionError` if they do not fit it."""
+    """Return points as float64 (N, K, 2), also those of tensors, and their scheme.
+
+    `InvalidOptionError` for what is no number, and for points that do not fit the scheme.
+    """
     known = get_scheme(scheme)
-    array = np.asarray(points, np.float64)
+    expected = f"points of {known.name} must be (N, {len(known)}, 2)"
+    array = to_float64(points, f"{expected}, numbers", InvalidOptionError)
     if array.ndim != 3 or array.shape[1:] != (len(known), 2):
-        raise InvalidOptionError(f"points of {known.name} must be (N, {len(known)}, 2); got {array.shape}")
+        raise InvalidOptionError(f"{expected}; got {array.shape}")
     return array, known

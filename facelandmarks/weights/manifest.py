@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -153,7 +152,7 @@ def manifest_from(document: Mapping[str, Mapping[str, Any]]) -> Manifest:
         frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
         frozen["sources"] = tuple(FileSource(**each) for each in fields["sources"])
         records[name] = FileRecord(name=name, **frozen)
-    return Manifest(MappingProxyType(records), *(MappingProxyType(document.get(table, {})) for table in TABLES))
+    return Manifest(records, *(document.get(table, {}) for table in TABLES))
 
 
 def manifest_path() -> Path:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from types import MappingProxyType
 from unittest import mock
 
 import numpy as np
@@ -78,7 +77,7 @@ def publish_row(monkeypatch, value, count=6):
     plain = rows.plain_row(rows.MODELS["compact_300w"], "300w", ["full"])
     (cell, *_) = plain.protocol.cells
     named = rows.replace(plain.protocol, cells=(rows.replace(cell, key="full"),))
-    row = rows.Row("compact_300w", named, "a test", MappingProxyType({"full": value}))
+    row = rows.Row("compact_300w", named, "a test", {"full": value})
     monkeypatch.setattr("facelandmarks.evaluation.rows.published_rows", lambda spec: [row])
 
 

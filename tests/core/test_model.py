@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -128,7 +129,7 @@ def test_the_stages_work_without_a_face_too(photo, engine):
 def test_there_is_one_rotation_for_each_box(model, photo, rotation):
     boxes = [FACE, (170, 80, 270, 185)]
     assert len(model.prepare(photo, boxes, rotation=[0, np.pi])) == 2
-    with pytest.raises((InvalidOptionError, InvalidBoxError), match="rotation must be"):
+    with pytest.raises(InvalidOptionError, match="rotation must be"):
         model.prepare(photo, boxes, rotation=rotation)
 
 
@@ -188,6 +189,12 @@ def test_a_batch_larger_than_one_call_of_the_network(model, photo):
     faces = model.predict(photo, np.tile(FACE, (BATCH + 3, 1)))
     assert len(faces) == BATCH + 3
     np.testing.assert_allclose(faces.points, np.broadcast_to(faces.points[:1], faces.points.shape), atol=2e-3)
+
+
+@pytest.mark.parametrize("images", ["a.png", Path("a.png"), b"", np.zeros((40, 40, 3), np.uint8), 5, None])
+def test_a_batch_is_several_images(model, images):
+    with pytest.raises(InvalidOptionError, match="give a list"):
+        model.predict_batch(images)
 
 
 def test_lists_of_other_lengths_are_refused(model, photo):

@@ -267,6 +267,15 @@ def test_runs_of_many_images_continue_with_own_points(own, tmp_path):
         ({"size": 3, "contours": (Contour("c", (2, 3)),)}, "no point 3"),
         ({"size": 3, "named": {"nose_tip": 9}}, "no point 9"),
         ({"size": 3, "normaliser": (0, 7)}, "no point 7"),
+        ({"size": -1}, "it has -1 points"),
+        ({"size": "5"}, "whole numbers"),
+        ({"size": 5.0}, "whole numbers"),
+        ({"size": 6, "pairs": ((0, 1, 2), (3, 4, 5))}, "two indices each"),
+        ({"size": 6, "pairs": 5}, "two indices each"),
+        ({"size": 3, "normaliser": (0,)}, "two indices each"),
+        ({"size": 3, "named": {"a": 1.5}}, "whole numbers"),
+        ({"contours": (Contour("c", (0, 1.0)),)}, "whole numbers"),
+        ({"contours": (("c", (0, 1)),)}, "whole numbers"),
     ],
 )
 def test_schemes_that_cannot_be(arguments, says):

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidOptionError, MissingDependencyError
 from facelandmarks.formats import CARRIED
 from facelandmarks.results import Crops, Decoded, Face, Landmarks
@@ -38,6 +40,23 @@ def test_selection_by_mask_slice_and_list(faces):
     assert len(faces[1:]) == 2
     assert np.array_equal(faces[[2, 0]].points, faces.points[[2, 0]])
     assert len(faces[np.zeros(3, bool)]) == 0
+    for form in (list, tuple, np.array, torch.tensor):
+        assert np.array_equal(faces[form([2, 0])].points, faces.points[[2, 0]])
+        assert np.array_equal(faces[form([True, False, True])].points, faces.points[[0, 2]])
+    with pytest.raises(IndexError):
+        faces[np.zeros(2, bool)]
+
+
+@pytest.mark.parametrize("nothing", [[], (), range(0), np.zeros(0, int), slice(0)])
+def test_a_selection_of_nothing_is_empty(faces, nothing):
+    for whole in (faces, carrying(faces), faces[:0]):
+        assert len(whole[nothing]) == 0
+        assert whole[nothing].points.shape == (0, 68, 2)
+    crops = Crops(np.zeros((3, 4, 4, 3), np.uint8), np.zeros((3, 2)), np.ones((3, 2)), np.zeros(3))
+    found = Detections(faces.boxes, faces.box_scores, faces.points[:, :5])
+    rows = list(nothing) if isinstance(nothing, tuple) else nothing
+    for whole in (crops, Decoded(faces.points, faces.scores, depth=faces.scores), found):
+        assert len(whole[rows]) == 0
 
 
 def carrying(faces):

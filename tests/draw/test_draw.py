@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,7 +74,7 @@ def test_a_color_that_is_none_is_refused(color):
         Style(color=color)
 
 
-@pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf"), "5"])
 def test_a_size_that_is_none_is_refused(size):
     with pytest.raises(InvalidOptionError, match="size is a radius"):
         Style(size=size)
@@ -84,6 +85,26 @@ def test_points_far_outside_and_missing_ones_are_drawn_without_harm(astronaut, f
     points[0, 0], points[0, 1] = (1e9, -1e9), (3e38, 3e38)
     drawn = fl.draw.draw_landmarks(astronaut, points, faces.boxes, faces.scheme, Style(indices=True))
     assert drawn.shape == astronaut.shape
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("missing", [[8], [0, 16], [30, 37, 42, 47, 48, 59, 60], range(68)])
+def test_what_is_missing_is_left_out_with_the_lines_to_it(astronaut, faces, missing, value):
+    points, style = faces.points.copy(), Style(boxes=False, indices=True)
+    points[0, missing, 1] = value
+    drawn = replace(faces, points=points).draw(astronaut, style)
+    where, whole = changed(astronaut, drawn), changed(astronaut, faces.draw(astronaut, style))
+    assert where.sum() < whole.sum()
+    assert where.any() == (len(missing) < 68)
+    assert not (where & ~whole).any()
+
+
+@pytest.mark.parametrize("box", [np.full(4, np.nan), [180, 91, np.inf, 175], BOX[[2, 3, 0, 1]], BOX[[0, 3, 2, 1]]])
+def test_boxes_that_are_none_are_drawn_without_harm(astronaut, faces, box):
+    odd = replace(faces, boxes=np.array([box], np.float32), expected_error=None)
+    assert changed(astronaut, odd.draw(astronaut))[160:175, 200:240].any()  # the mouth and chin
+    nothing = replace(odd, points=faces.points * np.nan).draw(astronaut, Style(boxes=False, indices=True))
+    assert (nothing == astronaut).all()
 
 
 def photo(folder, astronaut):

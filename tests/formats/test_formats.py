@@ -216,6 +216,17 @@ def test_coco_of_others_has_no_scores_and_points_without_labels():
     assert np.isnan(found.box_scores).all()
 
 
+def test_coco_writes_points_that_are_missing_as_unlabelled():
+    faces = made("aflw19", 2)
+    faces.points[1, 3] = np.nan
+    first, second = json.loads(faces.to_coco("a"))["annotations"]
+    assert (first["num_keypoints"], second["num_keypoints"]) == (19, 18)
+    assert second["keypoints"][9:12] == [0, 0, 0]
+    assert_same(Landmarks.from_coco(faces.to_coco("a"))["a"], faces)
+    with pytest.raises(InvalidOptionError, match="without a box"):
+        replace(faces, boxes=faces.boxes * np.nan).to_coco("a")
+
+
 @pytest.mark.parametrize(
     ("read", "text"),
     [
@@ -325,6 +336,31 @@ def test_texts_with_a_byte_order_mark_are_read():
     ):
         assert_same(read("\ufeff" + text), read(text))
         assert len(read("\ufeff" + text)) == 2
+
+
+READERS = {
+    "json": Landmarks.from_json,
+    "csv": Landmarks.from_csv,
+    "coco": lambda text: Landmarks.from_coco(text)["a.jpg"],
+    "pts": lambda text: Landmarks.from_pts([text], "ibug68", (640, 480)),
+}
+
+
+@pytest.mark.parametrize("way", READERS)
+def test_bytes_are_read_and_what_is_no_text_is_refused(way):
+    faces, read = made("ibug68", 1), READERS[way]
+    texts = {"json": faces.to_json(), "csv": faces.to_csv(), "coco": faces.to_coco("a.jpg"), "pts": faces.to_pts()[0]}
+    for encoding in ("utf-8", "utf-8-sig"):
+        assert_same(read(texts[way].encode(encoding)), faces, scores=way != "pts")
+    for other in (None, 5, b"\xff\xfe\xff", ["a"]):
+        with pytest.raises(InvalidOptionError):
+            read(other)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (640, -1), (2**31, 9), "ab", (9.5, 9), (9,), (9, 9, 3), None, 9])
+def test_sizes_that_cannot_be_are_refused(size):
+    with pytest.raises(InvalidOptionError, match="an image"):
+        Landmarks.from_pts(made("ibug68", 1).to_pts(), "ibug68", size)
 
 
 @pytest.mark.parametrize("change", [("68", "67"), ("}", "1 2 }"), (".", "x."), ("version", "vision"), ("{", "[")])

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import skimage.data
 import skimage.transform
+import torch
 
+import facelandmarks as fl
 from facelandmarks.draw.schemes import typical_layout
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
 from facelandmarks.measures import ALIGNMENTS, align, eye_aspect_ratios, head_pose, mouth_aspect_ratio
@@ -114,6 +116,37 @@ def test_schemes_without_the_points_are_named():
         head_pose(faces("ibug68"), "ibug86", SIZE)
 
 
+MEASURES = {
+    "eyes": lambda points: eye_aspect_ratios(points, "ibug68"),
+    "mouth": lambda points: mouth_aspect_ratio(points, "ibug68"),
+    "pose": lambda points: head_pose(points, "ibug68", SIZE),
+    "align": lambda points: align(np.full((250, 250, 3), 99, np.uint8), points, "ibug68", size=9),
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
+def test_tensors_and_lists_are_measured_as_arrays(measure):
+    points = faces("ibug68").astype(np.float32)
+    tensor = torch.tensor(points, requires_grad=True) * 1  # no leaf
+    for form in (tensor, list(tensor), points.tolist()):
+        np.testing.assert_equal(vars(measure(form)), vars(measure(points)))
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
+@pytest.mark.parametrize("points", ["points", [["a"]], [[[1, 2], [3]]], None, {}, torch.zeros(1, 68, 2, device="meta")])
+def test_what_is_no_points_is_refused(measure, points):
+    with pytest.raises(InvalidOptionError, match=r"points of ibug68 must be \(N, 68, 2\)"):
+        measure(points)
+
+
+def test_landmarks_in_place_of_their_points_are_refused():
+    found = fl.predict(skimage.data.astronaut())
+    for measure in (*MEASURES.values(), lambda points: convert(points, "ibug68", "points5")):
+        for wrong in (found, list(found), found[:0], found[0]):
+            with pytest.raises(InvalidOptionError, match="points of ibug68 must be"):
+                measure(wrong)
+
+
 @pytest.mark.parametrize("scheme", FACES)
 @pytest.mark.parametrize("angles", [(0, 0, 0), (30, 0, 0), (0, 25, 0), (0, 0, 40), (-50, 20, -15), (10, -30, 170)])
 def test_pose_of_the_average_face_comes_back(scheme, angles):
@@ -143,8 +176,25 @@ def test_poses_that_mean_nothing_are_flagged():
     assert pose.valid.tolist() == [True, False, False, False, False]
     assert np.isnan(pose.yaw[1:4]).all()
     assert head_pose(np.zeros((0, 68, 2)), "ibug68", SIZE).rotation.shape == (0, 3, 3)
-    with pytest.raises(InvalidOptionError, match="positive"):
-        head_pose(good, "ibug68", SIZE, focal=0.0)
+
+
+@pytest.mark.parametrize("focal", [0.0, -1, 1e300, 1e-300, np.nan, np.inf, "a", (1, 2)])
+def test_focal_lengths_that_cannot_be_are_refused(focal):
+    with pytest.raises(InvalidOptionError, match="focal"):
+        head_pose(turned(10, 5, 0), "ibug68", SIZE, focal=focal)
+
+
+@pytest.mark.parametrize("size", [(512, np.nan), (512, 0), (512,), (512, 512, 3), None, 512, "ab", (1e300, 9), ()])
+@pytest.mark.parametrize("focal", [None, 500.0])
+def test_image_sizes_that_cannot_be_are_refused(size, focal):
+    with pytest.raises(InvalidOptionError, match="image_size"):
+        head_pose(turned(10, 5, 0), "ibug68", size, focal=focal)
+
+
+def test_faces_that_are_too_small_in_the_image_have_no_pose():
+    """OpenCV refuses points that are so close together."""
+    pose = head_pose(np.concatenate([turned(10, 5, 0), turned(10, 5, 0) * 0.01]), "ibug68", SIZE)
+    assert pose.valid.tolist() == [True, False]
 
 
 def test_angles_hardly_depend_on_the_focal_length():
@@ -279,11 +329,13 @@ def test_crops_that_mean_nothing_are_black_and_flagged(shared):
 
 def test_options_of_align():
     picture, points = np.zeros((9, 9, 3), np.uint8), faces("ibug68")
-    for size in (0, 5000):
+    for size in (0, 5000, 112.0, "a", np.nan):
         with pytest.raises(InvalidOptionError, match="size"):
             align(picture, points, "ibug68", size=size)
-    with pytest.raises(InvalidOptionError, match="arcface112"):
-        align(picture, points, "ibug68", "arcface")
+    for kind in ("arcface", ["arcface112"], None):
+        with pytest.raises(InvalidOptionError, match="arcface112"):
+            align(picture, points, "ibug68", kind)
+    assert align(picture, points, "ibug68", size=np.int64(7)).pixels.shape == (3, 7, 7, 3)
     assert align(picture, points[:0], "ibug68").pixels.shape == (0, 112, 112, 3)
 
 

@@ -4,12 +4,14 @@ import io
 import json
 import lzma
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from facelandmarks.errors import InvalidOptionError
-from facelandmarks.schemes import CONVERSIONS, KINDS, convert, get_conversion, get_scheme
+from facelandmarks.schemes import CONVERSIONS, KINDS, SCHEMES, Scheme, convert, get_conversion, get_scheme
 
 # Outer and inner corner, then the lid's points from the outer one: upper and lower, left and right eye.
 LIDS = {
@@ -194,7 +196,40 @@ def test_whole_numbers_become_fractions():
 def test_conversions_that_cannot_be_are_refused():
     with pytest.raises(InvalidOptionError, match="98 points cannot be made of 68"):
         convert(np.zeros((68, 2)), "ibug68", "wflw98")
-    with pytest.raises(InvalidOptionError, match="no scheme"):
+    with pytest.raises(InvalidOptionError, match="no point scheme"):
         convert(np.zeros((68, 2)), "nothing", "nothing")
     with pytest.raises(InvalidOptionError, match=r"wflw98 must be \(\.\.\., 98, 2\); got \(106, 2\)"):
         convert(np.zeros((106, 2)), "wflw98", "ibug68")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64])
+def test_tensors_become_arrays_and_float32_stays(dtype):
+    points = torch.arange(196).reshape(98, 2).to(dtype)
+    if dtype.is_floating_point:
+        points = points.requires_grad_() * 1  # no leaf
+    single = dtype == torch.float32
+    for target in ("ibug68", "wflw98"):
+        expected = convert(points.detach().double().numpy(), "wflw98", target)
+        for form in (points, list(points), [list(row) for row in points]):
+            found = convert(form, "wflw98", target)
+            assert found.dtype == (np.float32 if single else np.float64)
+            np.testing.assert_allclose(found, expected, rtol=1e-6 if single else 0)
+
+
+@pytest.mark.parametrize(
+    "points", ["points", [["a", "b"]] * 98, [[1, 2], [3]], [], None, {}, object(), np.array(["a"])]
+)
+def test_what_is_no_points_is_refused(points):
+    for target in ("ibug68", "wflw98"):
+        with pytest.raises(InvalidOptionError, match=r"points of wflw98 must be \(\.\.\., 98, 2\)"):
+            convert(points, "wflw98", target)
+
+
+def test_own_schemes_are_told_from_those_here_by_what_they_are():
+    points, mine, false = np.ones((1, 5, 2)), Scheme("mine", size=5), Scheme("ibug68", size=5)
+    for own in (mine, false):
+        np.testing.assert_array_equal(convert(points, own, replace(own)), points)
+        for pair in ((own, "points5"), ("points5", own)):
+            with pytest.raises(InvalidOptionError, match=f"{own.name!r} is a scheme of your own"):
+                convert(points, *pair)
+    assert convert(np.ones((68, 2)), replace(SCHEMES["ibug68"]), "points5") == pytest.approx(1.0)

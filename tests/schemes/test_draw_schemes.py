@@ -19,7 +19,7 @@ from facelandmarks.draw.schemes import (
     usual_size,
 )
 from facelandmarks.errors import InvalidOptionError, UnknownModelError
-from facelandmarks.schemes import SCHEMES, get_scheme
+from facelandmarks.schemes import SCHEMES, Scheme, get_scheme
 from facelandmarks.schemes.scheme import LAPA106, WFLW98
 
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda s: s.name)
@@ -145,10 +145,15 @@ def test_mirror_images_have_one_colour_and_neighbours_have_not():
     assert len({colours[point] for point in (0, 33, 51, 55, 60, 76, 88)}) == 7
 
 
-@pytest.mark.parametrize("size", [0, 299, 2001])
+@pytest.mark.parametrize("size", [0, 299, 2001, 900.0, "900"])
 def test_impossible_sizes_are_refused(size):
-    with pytest.raises(InvalidOptionError, match=f"300 to 2000 pixels, got {size}"):
+    with pytest.raises(InvalidOptionError, match=f"300 to 2000 pixels, a whole number; got {size!r}"):
         draw_scheme(WFLW98, size)
+
+
+def test_another_scheme_of_a_known_name_is_refused():
+    with pytest.raises(InvalidOptionError, match="there is another scheme 'ibug68' here"):
+        draw_scheme(Scheme("ibug68", size=5))
 
 
 def test_a_scheme_without_layout_is_refused():

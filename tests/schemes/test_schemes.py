@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from facelandmarks.boxes import CONVENTIONS, convert_boxes, tight_boxes
+from facelandmarks.boxes import CONVENTIONS, convert_boxes, get_convention, tight_boxes
 from facelandmarks.draw import draw_landmarks
 from facelandmarks.errors import UnknownModelError
 from facelandmarks.evaluation.datasets.files import read_pts
 from facelandmarks.results import Landmarks
-from facelandmarks.schemes import SCHEMES, convert, get_scheme
+from facelandmarks.schemes import SCHEMES, convert, get_conversion, get_scheme
 
 OURS = {"points5"}  # made of other layouts; no dataset has it
 MESHES = {"mesh468", "mesh478"}  # see test_mesh.py
@@ -66,6 +66,13 @@ def test_every_scheme_can_be_drawn(scheme):
 def test_unknown_scheme_lists_the_known():
     with pytest.raises(UnknownModelError, match="ibug68"):
         get_scheme("ibug86")
+
+
+@pytest.mark.parametrize("name", [["ibug68"], {}, None, 68, np.zeros(2)])
+def test_what_cannot_be_a_name_is_unknown(name):
+    for look_up in (get_scheme, get_convention, lambda name: get_conversion(name, "ibug68")):
+        with pytest.raises(UnknownModelError, match="no "):
+            look_up(name)
 
 
 @pytest.mark.parametrize("scheme", [s for s in SCHEMES.values() if s.named], ids=lambda s: s.name)

@@ -221,7 +221,6 @@ def _counted(errors: Errors, valid: Mask | None) -> Mask:
 # Thresholds of failures and of the area under the curve, fractions of the normaliser.
 THRESHOLDS = (0.08, 0.10)
 STATISTICS = ("mean", "median", "failures_08", "failures_10", "auc_08", "auc_10")
-LEVEL = 0.95
 
 
 def json_number(value: float) -> float | None:
