@@ -49,7 +49,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return f"--draw {args.draw.path} is one file for many images: give a folder, such as {args.draw.path.stem}/"
     parents = [path.parent for path in (args.out, args.draw and args.draw.path) if path is not None]
     missing = [parent for parent in parents if not parent.is_dir()]
-    return f"no such folder: {missing[0]}" if missing else None
+    if missing:
+        return f"no such folder: {missing[0]}"
+    # Whether the table may be overwritten is said by `next_step`.
+    return common.check_outputs([args.out], force=True, made=args.draw and args.draw.path) if args.out else None
 
 
 def run(args: argparse.Namespace) -> int:

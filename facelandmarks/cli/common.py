@@ -25,6 +25,7 @@ DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
+STDOUT = Path("-")
 FINDING = ("detector", "min_score", "min_face", "max_faces", "largest", "rotations", "confirm")  # fields of `Find`
 LOADING = ("weights", "scheme", "offline", "allow_unverified", "allow_third_party")  # of `add_weights_options`
 EXIT_CODES = (
@@ -118,13 +119,28 @@ def find_address(paths: Iterable[Path]) -> str | None:
     return None
 
 
-def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
+def check_outputs(
+    files: Sequence[Path], force: bool, made: Path | None = None, inputs: Iterable[Path] = ()
+) -> str | None:
     """Say why these files cannot be written, or None; `made` is a folder that will be made."""
-    existing = [path for path in files if path.exists()]
-    if existing and not force:
-        return f"{existing[0]} exists: move it away, or overwrite it with --force"
-    missing = [path.parent for path in files if not path.parent.is_dir() and path.parent != made]
-    return f"no such folder: {missing[0]}" if missing else None
+    read = {os.path.realpath(path) for path in inputs}  # `Path.resolve` fails where links form a circle
+    taken: set[str] = set()
+    for path in files:
+        place = os.path.realpath(path)
+        if place in read:
+            return f"{path} is an input: write the results to another file"
+        if place in taken:
+            return f"{path} is named for two outputs: give each a file of its own"
+        taken.add(place)
+        if path == made or path.is_dir():
+            return f"{path} is a folder: give the name of a file"
+        if path.exists() and not path.is_file():  # a device, which a file would replace
+            return f"{path} is not a plain file: give another name"
+        if path.exists() and not force:
+            return f"{path} exists: move it away, or overwrite it with --force"
+        if path.parent != made and not path.parent.is_dir():
+            return f"no such folder: {path.parent}"
+    return None
 
 
 def exit_code(failed: int, of: int, all_failed: int = NOTHING_DONE) -> int:

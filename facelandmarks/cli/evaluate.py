@@ -9,6 +9,7 @@ from facelandmarks._files import write_file
 from facelandmarks.cli.common import (
     DONE,
     SOME_FAILED,
+    STDOUT,
     WEIGHTS,
     add_engine_options,
     check_outputs,
@@ -24,7 +25,6 @@ from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import list_datasets
 from facelandmarks.evaluation.run import BOXES, evaluate
 
-STDOUT = Path("-")
 # fmt: off
 OPTIONS = (  # of the command that go to `evaluate` as they are
     "dataset", "data_root", "models", "predictions", "subsets", "protocol", "form", "limit", "allow_partial", "boxes",
@@ -172,8 +172,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
             return f"give --data-root DIR, the folder of {where.title}; --list says where to get the data"
     if args.data_root and not args.data_root.exists():
         return f"no such folder: {args.data_root}; --list says where to get the data"
+    if STDOUT in (args.markdown, args.csv, args.html):
+        return "only --json - is stdout: give --markdown, --csv and --html the names of files"
     files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]
-    return check_outputs(files, args.force, None)
+    return check_outputs(files, args.force, inputs=[args.predictions] if args.predictions else ())
 
 
 def _evaluate(args: argparse.Namespace, command: Sequence[str], models: Sequence[str]) -> Report:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import facelandmarks.errors as errors
 from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
+from facelandmarks.cli.common import STDOUT
 from facelandmarks.detection import DETECTORS
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 UPRIGHT = (0,)  # as in `finding`, which needs NumPy: too slow an import for --help
 SCHEMA = "facelandmarks-predictions/2"
-STDOUT = Path("-")
 EPILOG = """\
 Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
 current folder. A folder, a pattern or a list: --out writes one row per face into one file, --draw a drawing of each
@@ -231,10 +231,8 @@ def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str |
         return f"--draw {path} is one file for {len(args.images)} images: give a folder, such as {path.stem}/"
     outputs = [t.drawing for t in targets] + [t.json for t in targets] + [args.json]
     files = [path for path in outputs if path is not None and path != STDOUT]
-    same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
-    if same:
-        return f"{same.pop()} is an input: write the results to another file"
-    return common.check_outputs(files, args.force, args.draw.path if args.draw and args.draw.folder else None)
+    made = args.draw.path if args.draw and args.draw.folder else None
+    return common.check_outputs(files, args.force, made, args.images)
 
 
 def describe(faces: "Landmarks", image: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facelandmarks.cli import common
-from facelandmarks.cli.predict import STDOUT, UPRIGHT, is_camera
+from facelandmarks.cli.common import STDOUT
+from facelandmarks.cli.predict import UPRIGHT, is_camera
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
@@ -61,9 +62,7 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
     if out is not None and out.suffix.lower() != suffix and (out != STDOUT or suffix == ".csv"):
         return f"--out {out}: the landmarks of a video are written as {suffix}, {what}"
     files = [path for path in (draw, out) if path is not None and path != STDOUT]
-    if args.images[0].resolve() in {path.resolve() for path in files}:
-        return f"{args.images[0]} is the input: write the results to another file"
-    return common.check_outputs(files, args.force)
+    return common.check_outputs(files, args.force, inputs=args.images)
 
 
 def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":

@@ -13,6 +13,7 @@ from facelandmarks import detection
 from facelandmarks.cli.common import (
     DONE,
     WEIGHTS,
+    check_outputs,
     chosen,
     complain,
     exit_code,
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add["list"]("--dataset", help="only files trained on this dataset")
     add["bundle"]("out", type=Path, metavar="OUT.zip")
     add["bundle"]("names", nargs="+", metavar="NAME")
+    add["bundle"]("--force", action="store_true", help="overwrite a file that exists")
     for name in ("fetch", "verify", "clean"):
         add[name]("names", nargs="*", metavar="NAME")
     for name in ("add", "path", "url"):
@@ -234,6 +236,7 @@ def run_bundle(args: argparse.Namespace, access: Access) -> int:
     """Write a bundle of files, which are fetched if they are not in the cache."""
     from facelandmarks.weights.bundle import write_bundle
 
+    refuse(check_outputs([args.out], args.force))
     records = list({record.name: record for record in map(record_of, args.names) if not record.asset}.values())
     write_bundle(args.out, [(record, obtain(record, access)) for record in records])
     print(f"{args.out}: {len(records)} files, {args.out.stat().st_size / 1e6:.1f} MB")

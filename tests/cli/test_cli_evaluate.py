@@ -286,6 +286,10 @@ WRONG = [
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
     (("--dataset", "301w", "--data-root", "."), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
+    (("--render", "r.json", "--json", "q.json", "--csv", "q.json"), "q.json is named for two outputs"),
+    (("--render", "r.json", "--json", ".", "--force"), ". is a folder: give the name of a file"),
+    (("--dataset", "300w", "--data-root", ".", "--predictions", "p", "--csv", "p", "--force"), "p is an input"),
+    *((("--render", "r.json", option, "-"), "only --json - is stdout") for option in ("--csv", "--markdown", "--html")),
     (("--compare", "compact_300w", "compact_300w"), "give --dataset NAME and --data-root DIR"),
     (("--compare", "a.json", "b.json", "--model", "compact_300w"), "leave out --model"),
 ]

@@ -107,7 +107,7 @@ def test_wrong_usage(clips, capsys, options, why):
 def test_an_input_is_never_an_output(clips, capsys):
     shutil.copy(clips / "crossing.mp4", "clip.mp4")
     assert main(["clip.mp4", "--draw", "clip.mp4", "--force"]) == 2
-    assert "is the input" in capsys.readouterr().err
+    assert "is an input" in capsys.readouterr().err
 
 
 def test_a_camera_that_is_not_there_is_one_clear_line(tmp_path, monkeypatch, capfd):

@@ -197,6 +197,9 @@ def test_files_of_the_wheel_are_where_they_are(cache, capsys):
 def test_bundle_and_unbundle(own, cache, tmp_path, capsys):
     assert main(["bundle", str(tmp_path / "out.zip"), NAME, NAME]) == 0
     assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["weights_manifest.json", NAME]
+    assert main(["bundle", str(tmp_path / "out.zip"), NAME]) == 2
+    assert "out.zip exists" in capsys.readouterr().err
+    assert main(["bundle", str(tmp_path / "out.zip"), NAME, "--force"]) == 0
     other = tmp_path / "other"
     assert main(["--cache-dir", str(other), "unbundle", str(tmp_path / "out.zip")]) == 0
     assert (other / NAME).read_bytes() == BODY
