@@ -15,6 +15,7 @@ from facelandmarks.cli.common import (
     check_outputs,
     new_parser,
     parse_count,
+    parse_threads,
     refuse,
     run_command,
 )
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--batch-size", type=parse_count, default=32, metavar="N", help="faces at once (default: %(default)s)"
     )
     how.add_argument(
-        "--workers", type=parse_count, default=4, metavar="N", help="threads that read images (default: %(default)s)"
+        "--workers", type=parse_threads, default=4, metavar="N", help="threads that read images (default: %(default)s)"
     )
     how.add_argument(
         "--resume", type=Path, metavar="DIR", help="keep predictions in this folder, and reuse those in it"
@@ -174,7 +175,7 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return f"no such folder: {args.data_root}; --list says where to get the data"
     if STDOUT in (args.markdown, args.csv, args.html):
         return "only --json - is stdout: give --markdown, --csv and --html the names of files"
-    files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]
+    files = [path for path in (args.json, args.markdown, args.csv, args.html) if path]
     return check_outputs(files, args.force, inputs=[args.predictions] if args.predictions else ())
 
 

@@ -90,6 +90,25 @@ def test_a_pipe_that_closes_is_141_without_a_word(folder, words):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("predict --scheme points5 2>&-", 0),
+        ("predict none.png 2>&-", 4),
+        ("evaluate --render none.json 2>&-", 2),
+        ("predict --scheme points5 >&-", 0),
+        ("predict face.png --json - >&-", 141),
+        ("predict face.png --json - >&- 2>&-", 141),
+    ],
+)
+def test_closed_streams_are_no_error_unless_results_go_there(folder, words, code):
+    command = f'"{sys.executable}" -m facelandmarks.cli.{words}'
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, shell=True, capture_output=True, env=env, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_under_stdout_is_one_line(folder):
     with open("/dev/full", "w") as full:
@@ -109,6 +128,8 @@ def test_a_full_disk_under_stdout_is_one_line(folder):
         (["face.png", "--draw", "a.gif"], 2, "--draw a.gif: drawings of images are written as .png, .jpg"),
         (["face.png", "--json", "no/a.json"], 2, "no such folder: no"),
         (["none.png", "--out", "no/a.csv"], 2, "no such folder: no"),
+        (["", "--out", "a.csv"], 2, "an argument is empty"),
+        (["face.png", "--model="], 2, "an argument is empty"),
         (["face.png", "--draw", "x.png", "--json", "./x.png"], 2, "x.png is named for two outputs"),
         (["face.png", "--draw", "new/", "--json", "new"], 2, "new is a folder: give the name of a file"),
         (["face.png", "--json", ".", "--force"], 2, ". is a folder: give the name of a file"),
