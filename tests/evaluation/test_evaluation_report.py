@@ -64,6 +64,21 @@ def test_the_date_is_of_the_run(report):
     assert 0 <= age.total_seconds() < 600
 
 
+@pytest.mark.parametrize("value", ["99999999999999", "9" * 400, "yesterday"])
+def test_a_date_that_is_none_is_told_before_anything_is_measured(tmp_path, monkeypatch, value):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(InvalidOptionError, match="SOURCE_DATE_EPOCH must be seconds since 1970"):
+        evaluate("300w", tmp_path / "none")
+
+
+def test_names_that_are_not_utf_8_are_written_as_escapes(report, tmp_path):
+    card = json.loads(report.to_json())
+    card["rows"][0]["model"] = "m\udcff"
+    for suffix in ("html", "md", "csv", "txt", "json"):
+        Report(card).save(tmp_path / f"report.{suffix}")
+        assert b"\\udcff" in (tmp_path / f"report.{suffix}").read_bytes()
+
+
 def test_reports_are_saved_by_their_suffix_and_read_again(report, tmp_path):
     texts = {"txt": report.to_text(), "md": report.to_markdown(), "csv": report.to_csv(), "json": report.to_json()}
     for suffix, text in texts.items():
@@ -223,6 +238,12 @@ WRONG = [
     ({"weights": "a.pth", "models": ["compact_300w", "hrnetv2_w18_300w"]}, "2 models"),
     ({"boxes": "all"}, "'all'"),
     ({"dataset": "301w"}, "'301w'.*300w"),
+    ({"batch_size": 0}, "batch_size must be a whole number from 1"),
+    ({"workers": 0}, "workers must"),
+    ({"limit": 0}, "limit must"),
+    ({"limit": -1}, "limit must"),
+    ({"limit": 2**70}, "limit must"),
+    ({"batch_size": 1.5}, "batch_size must"),
     ({"models": "compact_300w", "detector": "none", "boxes": "detector"}, "'none'"),
 ]
 
