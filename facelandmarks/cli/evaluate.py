@@ -190,10 +190,11 @@ def exit_code(report: Report, strict: bool) -> int:
     if not card["rows"]:
         return WEIGHTS
     # With --allow-partial and no --subset, a missing subset is not an error.
-    missing = any(not run["settings"]["allow_partial"] or run["settings"]["subsets"] for run in card["runs"])
+    chosen = [run.get("settings", {}) for run in card["runs"]]  # a report from elsewhere may have none
+    missing = any(not settings.get("allow_partial") or settings.get("subsets") for settings in chosen)
     failed = (
         (strict and not {"FAIL", "DIFFERENT", "PARTIAL"}.isdisjoint(report.verdicts))
-        or any(entry["failed"] for entry in card["not_run"])
+        or any(entry.get("failed") for entry in card["not_run"])
         or (missing and any(row["missing"] for row in card["rows"]))
     )
     return SOME_FAILED if failed else DONE
