@@ -50,7 +50,7 @@ def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None)
     An error of ours, or of the disk, becomes a line on stderr; Ctrl-C and SIGTERM become 130; output that nobody reads,
     as in `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
     """
-    _ready_streams()
+    ready_streams()
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"  # not the place in the code
     try:
@@ -82,7 +82,7 @@ def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None)
         return NOTHING_DONE
 
 
-def _ready_streams() -> None:
+def ready_streams() -> None:
     """Let stdout and stderr take every character; what goes to one that was closed, as by `2>&-`, is dropped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -153,7 +153,7 @@ def check_outputs(
     """Say why these files cannot be written, or None; `made` is a folder that will be made."""
     read = {os.path.realpath(path) for path in inputs}  # `Path.resolve` fails where links form a circle
     taken: set[str] = set()
-    if STDOUT in files and getattr(sys.stdout, "name", None) == os.devnull:  # see `_ready_streams`
+    if STDOUT in files and getattr(sys.stdout, "name", None) == os.devnull:  # see `ready_streams`
         raise BrokenPipeError
     for path in files:
         if path == STDOUT:

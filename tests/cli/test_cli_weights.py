@@ -216,7 +216,7 @@ def test_lock_fills_in_what_was_verified(server, cache, tmp_path, monkeypatch, c
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(own))
     assert main(["fetch", NAME]) == 0
     assert main(["lock", str(own)]) == 0
-    assert "1 records filled in" in capsys.readouterr().out
+    assert "1 record filled in" in capsys.readouterr().out
     files = json.loads(own.read_text())["files"]
     assert (files[NAME]["sha256"], files[NAME]["bytes"]) == (sha256(BODY), len(BODY))
     assert files["b.pth"]["sha256"] is None
