@@ -108,7 +108,7 @@ class Report:
             card: Card = parse_json(file.read_bytes())
             found = card["schema"]
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise InvalidOptionError(f"{file} is not a report of facelandmarks-eval: {error!r}") from error
+            raise InvalidOptionError(f"{file} is not a report of facelandmarks-eval: {error!r:.200}") from error
         if found == OLD_SCHEMA:
             return cls(cls(card, str(file))._made(upgrade), str(file))
         if found != SCHEMA:

@@ -102,6 +102,13 @@ def test_files_that_are_not_whole_reports_are_named(report, tmp_path):
         Report.load(path)
 
 
+def test_an_image_is_no_report_and_is_not_printed(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG" * 999)
+    with pytest.raises(InvalidOptionError, match="is not a report of facelandmarks-eval") as caught:
+        Report.load(tmp_path / "a.png")
+    assert len(str(caught.value)) < 600
+
+
 def test_rows_as_a_pandas_table(report):
     pandas = pytest.importorskip("pandas", reason="the extra pandas is not installed")
     table = report.to_pandas()
