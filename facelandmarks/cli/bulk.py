@@ -1,9 +1,6 @@
 """facelandmarks-predict with a folder, a pattern, a list, or --out: rows of many images, or drawings."""
 
 import argparse
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_file
@@ -49,7 +46,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
         return f"--draw {args.draw.path} is one file for many images: give a folder, such as {args.draw.path.stem}/"
     parents = [path.parent for path in (args.out, args.draw and args.draw.path) if path is not None]
     missing = [parent for parent in parents if not parent.is_dir()]
-    return f"no such folder: {missing[0]}" if missing else None
+    if missing:
+        return f"no such folder: {missing[0]}"
+    # Whether the table may be overwritten is said by `next_step`.
+    return common.check_outputs([args.out], force=True, made=args.draw and args.draw.path) if args.out else None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
             if not args.quiet:
                 print(f"{args.out} is finished: nothing to resume")
             return common.DONE
-    with terminated_as_interrupted():
-        return predict(args, find_images(args.images))
+    return predict(args, find_images(args.images))
 
 
 def predict(args: argparse.Namespace, images: list[str]) -> int:
@@ -107,13 +106,3 @@ def write(args: argparse.Namespace, images: list[str], progress: Progress) -> Co
     folder = args.draw and args.draw.path
     options |= {"draw": folder, "columns": args.columns, "resume": args.resume}
     return predict_to_file(model, images, args.out, **options)
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, as job schedulers send it, end the work as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -4,10 +4,13 @@ import argparse
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +28,7 @@ DONE, SOME_FAILED, USAGE, WEIGHTS, NOTHING_DONE, INTERRUPTED, CLOSED = 0, 1, 2, 
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\\\]+")  # one letter is a drive of Windows
 
+STDOUT = Path("-")
 FINDING = ("detector", "min_score", "min_face", "max_faces", "largest", "rotations", "confirm")  # fields of `Find`
 LOADING = ("weights", "scheme", "offline", "allow_unverified", "allow_third_party")  # of `add_weights_options`
 EXIT_CODES = (
@@ -43,17 +47,19 @@ def complain(message: object) -> None:
 def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
     """Run a command on the words of a command line (None: of this process); return its exit code.
 
-    An error of ours, or of the disk, becomes a line on stderr; Ctrl-C becomes 130; output that nobody reads, as in
-    `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
+    An error of ours, or of the disk, becomes a line on stderr; Ctrl-C and SIGTERM become 130; output that nobody reads,
+    as in `... | head -1`, becomes 141 without a word. Characters that stdout cannot show are written as escapes.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    ready_streams()
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_args, **_options: f"warning: {message}\n"  # not the place in the code
     try:
         try:
-            return command(list(sys.argv[1:] if argv is None else argv))
+            words = list(sys.argv[1:] if argv is None else argv)
+            if any(re.fullmatch("(--[a-z-]+=)?", word) for word in words):  # a path would be the current folder
+                refuse("an argument is empty: leave it out, or give what it stands for (is a shell variable not set?)")
+            with terminated_as_interrupted():
+                return command(words)
         except (errors.FaceLandmarksError, KeyboardInterrupt) as error:
             complain("interrupted" if isinstance(error, KeyboardInterrupt) else error)
             return next(code for classes, code in EXIT_CODES if isinstance(error, classes))
@@ -76,6 +82,16 @@ def run_command(command: Callable[[list[str]], int], argv: Sequence[str] | None)
         return NOTHING_DONE
 
 
+def ready_streams() -> None:
+    """Let stdout and stderr take every character; what goes to one that was closed, as by `2>&-`, is dropped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _drop_output() -> None:
     """Send what is still in the buffers of stdout and stderr nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -83,6 +99,19 @@ def _drop_output() -> None:
         with suppress(OSError, AttributeError):  # in tests they are no files
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, as job schedulers send it, end the work as Ctrl-C does: unfinished files are removed."""
+    if threading.current_thread() is not threading.main_thread():  # where no signals arrive
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse(problem: str | None) -> None:
@@ -118,13 +147,32 @@ def find_address(paths: Iterable[Path]) -> str | None:
     return None
 
 
-def check_outputs(files: Sequence[Path], force: bool, made: Path | None = None) -> str | None:
+def check_outputs(
+    files: Sequence[Path], force: bool, made: Path | None = None, inputs: Iterable[Path] = ()
+) -> str | None:
     """Say why these files cannot be written, or None; `made` is a folder that will be made."""
-    existing = [path for path in files if path.exists()]
-    if existing and not force:
-        return f"{existing[0]} exists: move it away, or overwrite it with --force"
-    missing = [path.parent for path in files if not path.parent.is_dir() and path.parent != made]
-    return f"no such folder: {missing[0]}" if missing else None
+    read = {os.path.realpath(path) for path in inputs}  # `Path.resolve` fails where links form a circle
+    taken: set[str] = set()
+    if STDOUT in files and getattr(sys.stdout, "name", None) == os.devnull:  # see `ready_streams`
+        raise BrokenPipeError
+    for path in files:
+        if path == STDOUT:
+            continue
+        place = os.path.realpath(path)
+        if place in read:
+            return f"{path} is an input: write the results to another file"
+        if place in taken:
+            return f"{path} is named for two outputs: give each a file of its own"
+        taken.add(place)
+        if path == made or path.is_dir():
+            return f"{path} is a folder: give the name of a file"
+        if path.exists() and not path.is_file():  # a device, which a file would replace
+            return f"{path} is not a plain file: give another name"
+        if path.exists() and not force:
+            return f"{path} exists: move it away, or overwrite it with --force"
+        if path.parent != made and not path.parent.is_dir():
+            return f"no such folder: {path.parent}"
+    return None
 
 
 def exit_code(failed: int, of: int, all_failed: int = NOTHING_DONE) -> int:
@@ -158,11 +206,14 @@ def counted(number: int, name: str) -> str:
     return f"{number} {name}{'s' * (number != 1)}"
 
 
-def parse_count(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+def parse_count(text: str, most: int = 2**31 - 1) -> int:
+    """Parse a whole number of at least 1; more than 2^31 of anything is a slip, and beyond some libraries."""
+    if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most}, got {text!r:.40}")
     return int(text)
+
+
+parse_threads = partial(parse_count, most=1024)
 
 
 def parse_number(text: str, *, least: float, most: float, meaning: str) -> float:
@@ -199,7 +250,7 @@ def add_engine_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     group.add_argument("--engine", choices=ENGINES, default="auto", help="runtime (default: %(default)s)")
     group.add_argument("--dtype", choices=DTYPES, default="float32", help="number type (default: %(default)s)")
-    group.add_argument("--threads", type=parse_count, metavar="N", help="CPU threads (default: the engine's choice)")
+    group.add_argument("--threads", type=parse_threads, metavar="N", help="CPU threads (default: the engine's choice)")
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="cache folder (docs/weights.md)")
 
 

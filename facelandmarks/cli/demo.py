@@ -1,7 +1,6 @@
 """facelandmarks-demo: the demo page, for a browser on this machine."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -49,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
         if args.host not in (LOOPBACK, "localhost", "::1"):
             print(f"anyone who can reach {args.host} can use it, without a password", file=sys.stderr)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: nothing is left behind
     models = face_models(built_in=True) if args.built_in else None
     serve(models, host=args.host, port=args.port, offline=args.offline, started=started)
     return common.DONE

@@ -9,11 +9,13 @@ from facelandmarks._files import write_file
 from facelandmarks.cli.common import (
     DONE,
     SOME_FAILED,
+    STDOUT,
     WEIGHTS,
     add_engine_options,
     check_outputs,
     new_parser,
     parse_count,
+    parse_threads,
     refuse,
     run_command,
 )
@@ -24,7 +26,6 @@ from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import list_datasets
 from facelandmarks.evaluation.run import BOXES, evaluate
 
-STDOUT = Path("-")
 # fmt: off
 OPTIONS = (  # of the command that go to `evaluate` as they are
     "dataset", "data_root", "models", "predictions", "subsets", "protocol", "form", "limit", "allow_partial", "boxes",
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--batch-size", type=parse_count, default=32, metavar="N", help="faces at once (default: %(default)s)"
     )
     how.add_argument(
-        "--workers", type=parse_count, default=4, metavar="N", help="threads that read images (default: %(default)s)"
+        "--workers", type=parse_threads, default=4, metavar="N", help="threads that read images (default: %(default)s)"
     )
     how.add_argument(
         "--resume", type=Path, metavar="DIR", help="keep predictions in this folder, and reuse those in it"
@@ -172,8 +173,10 @@ def check_usage(args: argparse.Namespace) -> str | None:
             return f"give --data-root DIR, the folder of {where.title}; --list says where to get the data"
     if args.data_root and not args.data_root.exists():
         return f"no such folder: {args.data_root}; --list says where to get the data"
-    files = [path for path in (args.json, args.markdown, args.csv, args.html) if path and path != STDOUT]
-    return check_outputs(files, args.force, None)
+    if STDOUT in (args.markdown, args.csv, args.html):
+        return "only --json - is stdout: give --markdown, --csv and --html the names of files"
+    files = [path for path in (args.json, args.markdown, args.csv, args.html) if path]
+    return check_outputs(files, args.force, inputs=[args.predictions] if args.predictions else ())
 
 
 def _evaluate(args: argparse.Namespace, command: Sequence[str], models: Sequence[str]) -> Report:
@@ -187,10 +190,11 @@ def exit_code(report: Report, strict: bool) -> int:
     if not card["rows"]:
         return WEIGHTS
     # With --allow-partial and no --subset, a missing subset is not an error.
-    missing = any(not run["settings"]["allow_partial"] or run["settings"]["subsets"] for run in card["runs"])
+    chosen = [run.get("settings", {}) for run in card["runs"]]  # a report from elsewhere may have none
+    missing = any(not settings.get("allow_partial") or settings.get("subsets") for settings in chosen)
     failed = (
         (strict and not {"FAIL", "DIFFERENT", "PARTIAL"}.isdisjoint(report.verdicts))
-        or any(entry["failed"] for entry in card["not_run"])
+        or any(entry.get("failed") for entry in card["not_run"])
         or (missing and any(row["missing"] for row in card["rows"]))
     )
     return SOME_FAILED if failed else DONE

@@ -46,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Write the file, and verify it if asked to."""
     common.refuse(common.find_address(args.verify or ()))
-    common.refuse(common.check_outputs([args.file, args.file.with_suffix(".json")], args.force))
+    files = [args.file, args.file.parent / f"{args.file.stem}.json"]
+    common.refuse(common.check_outputs(files, args.force, inputs=args.verify or ()))
     from facelandmarks.export import export_model
     from facelandmarks.images import load_image
 

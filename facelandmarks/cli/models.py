@@ -12,7 +12,8 @@ from facelandmarks.zoo import DEFAULT_MODEL
 EPILOG = """\
 Without NAME, print one line per model: its points, their scheme, the crop, the error that its authors report, and where
 its weights are: in the wheel, cached, or - for not fetched yet. docs/models.md compares the models.
-Exit codes: 0 done, 2 wrong usage.
+Exit codes: 0 done, 2 wrong usage, 3 network, or a record of your own that cannot be read, 130 interrupted,
+141 nobody read the output.
 """
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import facelandmarks.errors as errors
 from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
 from facelandmarks.cli import common
+from facelandmarks.cli.common import STDOUT
 from facelandmarks.detection import DETECTORS
 from facelandmarks.zoo import DEFAULT_MODEL, MODELS
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 UPRIGHT = (0,)  # as in `finding`, which needs NumPy: too slow an import for --help
 SCHEMA = "facelandmarks-predictions/2"
-STDOUT = Path("-")
 EPILOG = """\
 Images by name: without --json, --draw and --show, NAME_landmarks.png and NAME_landmarks.json are written to the
 current folder. A folder, a pattern or a list: --out writes one row per face into one file, --draw a drawing of each
@@ -150,7 +150,8 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("many images (with --out)").add_argument
     add("--resume", action="store_true", help="continue a run that was interrupted")
     add("--batch-size", type=number, default=32, metavar="N", help="images per batch (default: %(default)s)")
-    add("--workers", type=number, metavar="N", help="threads that read images (default: one per core, at most 16)")
+    readers = "threads that read images (default: one per core, at most 16)"
+    add("--workers", type=common.parse_threads, metavar="N", help=readers)
     add = parser.add_argument_group("videos (CLIP.mp4, or 0 for the first camera)").add_argument
     add("--detect-every", type=number, default=5, metavar="N", help="detect every N frames (default: %(default)s)")
     lost = "seconds for which a covered or absent face keeps its number (default: %(default)s)"
@@ -230,11 +231,9 @@ def check_targets(args: argparse.Namespace, targets: Sequence[Targets]) -> str |
         path = args.draw.path
         return f"--draw {path} is one file for {len(args.images)} images: give a folder, such as {path.stem}/"
     outputs = [t.drawing for t in targets] + [t.json for t in targets] + [args.json]
-    files = [path for path in outputs if path is not None and path != STDOUT]
-    same = {image.resolve() for image in args.images} & {path.resolve() for path in files}
-    if same:
-        return f"{same.pop()} is an input: write the results to another file"
-    return common.check_outputs(files, args.force, args.draw.path if args.draw and args.draw.folder else None)
+    files = [path for path in outputs if path is not None]
+    made = args.draw.path if args.draw and args.draw.folder else None
+    return common.check_outputs(files, args.force, made, args.images)
 
 
 def describe(faces: "Landmarks", image: Path) -> str:
@@ -278,16 +277,18 @@ def failed(args: argparse.Namespace, image: Path, error: Exception) -> dict[str,
     """Say on stderr what is wrong with an image; return its record."""
     from facelandmarks.results import image_record
 
-    reason = str(error)
+    reason = str(error).strip() or "not enough memory for this image"  # of a MemoryError; OpenCV's end in a new line
     common.complain(reason if str(image) in reason else f"{image}: {reason}")
     return image_record(image, args.model, None, reason)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict image by image; return the exit code. The model is loaded when there is an image for it."""
+    from facelandmarks._opencv import cv2
     from facelandmarks.boxes import check_boxes
     from facelandmarks.images import load_image
 
+    of_image = (errors.InvalidImageError, errors.MissingDependencyError, OSError, MemoryError, cv2.error)
     targets = plan_targets(args.images, args.json, args.draw, args.show)
     common.refuse(check_targets(args, targets))
     if args.show:
@@ -296,7 +297,7 @@ def run(args: argparse.Namespace) -> int:
     for target in targets:
         try:
             pixels = load_image(target.image)
-        except (errors.InvalidImageError, OSError) as error:
+        except of_image as error:
             records.append(failed(args, target.image, error))
             continue
         if model is None:
@@ -306,8 +307,10 @@ def run(args: argparse.Namespace) -> int:
             records.append(predict_one(model, args, target, pixels))
         except (errors.InvalidBoxError, errors.DownloadError, BrokenPipeError):
             raise  # not this image's fault
-        except (errors.InvalidImageError, errors.MissingDependencyError, OSError) as error:
+        except of_image as error:
             records.append(failed(args, target.image, error))
+    for record in records:
+        record["model"] = model.spec.name if model else args.model  # those that failed before it was loaded, too
     failures = sum(record["error"] is not None for record in records)
     if args.json and failures < len(records):
         if args.json == STDOUT:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from facelandmarks.cli.common import DONE, NOTHING_DONE, check_drawing, check_outputs, complain, refuse
+from facelandmarks.cli.common import DONE, check_drawing, check_outputs, refuse
 from facelandmarks.schemes import Scheme
 from facelandmarks.zoo.own import find_scheme
 
@@ -16,11 +16,7 @@ def run(args: argparse.Namespace) -> int:
         refuse(check_drawing(args.draw))
         target = args.draw.path / f"{scheme.name}.png" if args.draw.folder else args.draw.path
         refuse(check_outputs([target], args.force, args.draw.path if args.draw.folder else None))
-        try:
-            write_drawing(scheme, target)
-        except OSError as error:
-            complain(error)
-            return NOTHING_DONE
+        write_drawing(scheme, target)
     if not args.quiet:
         print("\n".join(table(scheme)) + (f"\n-> {target}" if target else ""))
     return DONE

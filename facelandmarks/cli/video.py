@@ -4,10 +4,11 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facelandmarks.cli import common
-from facelandmarks.cli.predict import STDOUT, UPRIGHT, is_camera
+from facelandmarks.cli.common import STDOUT
+from facelandmarks.cli.predict import UPRIGHT, is_camera
 
 if TYPE_CHECKING:
     from facelandmarks.video import Summary, TrackedFrame
@@ -24,18 +25,27 @@ def run(args: argparse.Namespace) -> int:
         common.check_screen()
     from facelandmarks.video import TruncatedVideoWarning
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    cut: list[Warning | str] = []
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, TruncatedVideoWarning):
+            cut.append(message)
+        else:
+            usual(message, category, *where, **options)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TruncatedVideoWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
         summary = _annotate(args, draw, out)
-    cut = [warning for warning in caught if issubclass(warning.category, TruncatedVideoWarning)]
-    for warning in caught:
-        common.complain(warning.message)
+    for message in cut:
+        common.complain(message)
     if not args.quiet:
         faces = common.counted(len(summary.ids), "face") if summary.ids else "no face"
         seen = f" in {summary.with_faces} of them" if summary.ids else ""
         written = ", ".join(str(path) for path in (draw, out) if path not in (None, STDOUT))
         print(
-            f"{source}: {summary.frames} frames, {faces}{seen}" + (f" -> {written}" if written else ""),
+            f"{source}: {common.counted(summary.frames, 'frame')}, {faces}{seen}"
+            + (f" -> {written}" if written else ""),
             file=sys.stderr if out == STDOUT else sys.stdout,
         )
     return common.SOME_FAILED if cut else common.DONE
@@ -60,10 +70,8 @@ def check_usage(args: argparse.Namespace, draw: Path | None, out: Path | None) -
     )
     if out is not None and out.suffix.lower() != suffix and (out != STDOUT or suffix == ".csv"):
         return f"--out {out}: the landmarks of a video are written as {suffix}, {what}"
-    files = [path for path in (draw, out) if path is not None and path != STDOUT]
-    if args.images[0].resolve() in {path.resolve() for path in files}:
-        return f"{args.images[0]} is the input: write the results to another file"
-    return common.check_outputs(files, args.force)
+    files = [path for path in (draw, out) if path is not None]
+    return common.check_outputs(files, args.force, inputs=args.images)
 
 
 def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> "Summary":
@@ -83,7 +91,7 @@ def _annotate(args: argparse.Namespace, draw: Path | None, out: Path | None) -> 
         def done(frame: "TrackedFrame") -> None:
             bar.update()
             if out == STDOUT:
-                print(to_line(frame, str(args.images[0]), args.model), flush=True)
+                print(to_line(frame, str(args.images[0]), model.spec.name), flush=True)
 
         return annotate(
             source,

@@ -13,8 +13,10 @@ from facelandmarks import detection
 from facelandmarks.cli.common import (
     DONE,
     WEIGHTS,
+    check_outputs,
     chosen,
     complain,
+    counted,
     exit_code,
     new_parser,
     parse_weights,
@@ -54,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     add["list"]("--dataset", help="only files trained on this dataset")
     add["bundle"]("out", type=Path, metavar="OUT.zip")
     add["bundle"]("names", nargs="+", metavar="NAME")
+    add["bundle"]("--force", action="store_true", help="overwrite a file that exists")
     for name in ("fetch", "verify", "clean"):
         add[name]("names", nargs="*", metavar="NAME")
     for name in ("add", "path", "url"):
@@ -234,9 +237,10 @@ def run_bundle(args: argparse.Namespace, access: Access) -> int:
     """Write a bundle of files, which are fetched if they are not in the cache."""
     from facelandmarks.weights.bundle import write_bundle
 
+    refuse(check_outputs([args.out], args.force))
     records = list({record.name: record for record in map(record_of, args.names) if not record.asset}.values())
     write_bundle(args.out, [(record, obtain(record, access)) for record in records])
-    print(f"{args.out}: {len(records)} files, {args.out.stat().st_size / 1e6:.1f} MB")
+    print(f"{args.out}: {counted(len(records), 'file')}, {args.out.stat().st_size / 1e6:.1f} MB")
     return DONE
 
 
@@ -257,12 +261,13 @@ def run_mirror(args: argparse.Namespace, access: Access) -> int:
         return code
     if not args.to.startswith(HUB):
         records = write_mirror(Path(args.to), list(found.values()))
-        print(f"{args.to}: {len(records)} files. Serve it over https, and set FACELANDMARKS_MIRROR to its address")
+        files = counted(len(records), "file")
+        print(f"{args.to}: {files}. Serve it over https, and set FACELANDMARKS_MIRROR to its address")
         return code
     from facelandmarks.share import push_mirror
 
     commit = push_mirror(list(found.values()), args.to, private=args.private)
-    print(f"{commit}\n{len(found)} files; to use them: FACELANDMARKS_MIRROR={args.to}")
+    print(f"{commit}\n{counted(len(found), 'file')}; to use them: FACELANDMARKS_MIRROR={args.to}")
     return code
 
 
@@ -295,7 +300,7 @@ def run_lock(args: argparse.Namespace, access: Access) -> int:
     from facelandmarks.weights.bundle import lock_manifest
 
     changed = lock_manifest(args.manifest, access.folder)
-    print("\n".join([f"{args.manifest}: {len(changed)} records filled in", *changed]))
+    print("\n".join([f"{args.manifest}: {counted(len(changed), 'record')} filled in", *changed]))
     return DONE
 
 
@@ -305,7 +310,7 @@ def run_clean(args: argparse.Namespace, access: Access) -> int:
     def remove(name: object, paths: Sequence[Path]) -> str:
         for path in paths:
             path.unlink()
-        return f"{name}: {len(paths)} files removed"
+        return f"{name}: {counted(len(paths), 'file')} removed"
 
     if not args.names and not args.all:
         print(remove(access.folder, leftovers(access.folder)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import sha256_of
 from facelandmarks.boxes import tight_boxes
-from facelandmarks.errors import DatasetError
+from facelandmarks.errors import DatasetError, InvalidOptionError
 from facelandmarks.evaluation.datasets import RELEASES, get_release
 from facelandmarks.evaluation.measuring import Measured, Settings, read_subset
 from facelandmarks.evaluation.metrics import face_errors, from_json, json_number, per_contour, per_landmark, summarize
@@ -159,7 +159,21 @@ def _errors(part: Measured | None, protocol: Protocol) -> Card | None:
     }
 
 
-def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], not_run: Sequence[Card]) -> Card:
+def date_of_run() -> str:
+    """Return the time, or that of SOURCE_DATE_EPOCH, with which the same run gives the same report."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        moment = datetime.fromtimestamp(int(fixed), UTC) if fixed else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidOptionError(
+            f"SOURCE_DATE_EPOCH must be seconds since 1970, up to the year 9999; got {fixed!r:.40}"
+        ) from error
+    return moment.isoformat(timespec="seconds")
+
+
+def make_card(
+    command: Sequence[str], date: str, settings: Settings, rows: Sequence[Card], not_run: Sequence[Card]
+) -> Card:
     """Return the whole card of a run."""
     chosen = {key: str(value) if isinstance(value, Path) else _plain(value) for key, value in asdict(settings).items()}
     del chosen["progress"]  # it changes no number
@@ -167,8 +181,6 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")  # makes the same run give the same report
-    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
     processor = platform.processor() or None
     with suppress(OSError):  # Linux tells its name here
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -179,7 +191,7 @@ def make_card(command: Sequence[str], settings: Settings, rows: Sequence[Card], 
         "command": list(command),
         "settings": chosen,
         "versions": versions | {engine["engine"]: engine["version"] for engine in engines},
-        "date": now.isoformat(timespec="seconds"),
+        "date": date,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor,
     }

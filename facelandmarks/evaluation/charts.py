@@ -18,6 +18,7 @@ SERIES = 7  # colours; then they begin again
 _LETTER = 8.4  # px, as wide as the letters of small screens
 _ROW = 19.0  # px between the series of one group
 _SHADES = 5
+_CELLS = 14  # of a heat chart, along each axis
 _FACE, _FACE_MARGIN = 380.0, 42.0  # px, longer side of the mean face, and what is left free around it
 _NAMED = 6  # landmarks with the largest errors, whose numbers are written beside them
 # Disc, square, triangle, diamond.
@@ -139,12 +140,12 @@ def landmark_chart(mean_face: Sequence[Sequence[float]], errors: Floats) -> str:
     return _svg(parts, "mean error by landmark", width, height)
 
 
-def heat_chart(scores: Floats, errors: Floats, normaliser: str, cells: int = 14) -> str:
+def heat_chart(scores: Floats, errors: Floats, normaliser: str) -> str:
     """Return how many faces have which score (N,) and error (N,); errors above the 98th percentile share a row."""
     top = float(np.percentile(errors, 98)) or 1e-3
     low, high = float(scores.min()), float(scores.max())
     high = high if high > low else low + 1
-    counts, xs, ys = np.histogram2d(scores, np.minimum(errors, top), cells, [[low, high], [0, top]])
+    counts, xs, ys = np.histogram2d(scores, np.minimum(errors, top), _CELLS, [[low, high], [0, top]])
     x = Axis(low, high, _LEFT, WIDTH - _RIGHT)
     y = Axis(0, 100 * top, HEIGHT - _BOTTOM, _TOP)
     parts = [_axes(x, y, "mean score of the landmarks of a face", f"error, % of {normaliser}")]
@@ -155,7 +156,7 @@ def heat_chart(scores: Floats, errors: Floats, normaliser: str, cells: int = 14)
         parts.append(
             f'<rect class="cell" x="{left:.1f}" y="{above:.1f}" width="{right - left:.1f}" '
             f'height="{below - above:.1f}" fill-opacity="{0.12 + 0.88 * share:.2f}">'
-            f"<title>{int(counts[column, row])} faces</title></rect>"
+            f"<title>faces: {int(counts[column, row])}</title></rect>"
         )
     return _svg(parts, "scores against errors")
 

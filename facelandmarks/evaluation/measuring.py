@@ -91,7 +91,8 @@ def measure_subset(
     for batch in predict(keyed):
         store.keep((key, made) for key, _, made in batch)
         for _, sample, made in batch:
-            for part in (sample.name.encode(), sample.points.tobytes(), sample.visible.tobytes()):
+            name = sample.name.encode(errors="surrogatepass")  # names of files need not be UTF-8
+            for part in (name, sample.points.tobytes(), sample.visible.tobytes()):
                 digest.update(part)
             names.append(sample.name)
             points.append(made.points)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facelandmarks._files import Journal, parse_json
 from facelandmarks.boxes import CONVENTIONS, Boxes, convert_boxes, overlaps, tight_boxes
-from facelandmarks.errors import InvalidOptionError
+from facelandmarks.errors import DatasetError, InvalidImageError, InvalidOptionError
 from facelandmarks.evaluation.datasets import Sample, get_release
 from facelandmarks.evaluation.protocols import Protocol, Region, face_size, place
 from facelandmarks.images import load_image
@@ -72,7 +72,8 @@ def predict_faces(
     """Predict faces, given with their keys (`face_key`), in batches, in their order.
 
     Predictions that are known need not be made again. `batch_size` faces are in one call of the network, and as many
-    prepared ahead of it by `workers` threads. A finder finds faces in place of the annotated regions.
+    prepared ahead of it by `workers` threads. A finder finds faces in place of the annotated regions. `DatasetError`
+    for an image that cannot be read.
     """
     scheme = get_scheme(get_release(protocol.dataset).scheme)
     missed = np.full((len(scheme), 2), np.nan, np.float32)
@@ -81,7 +82,10 @@ def predict_faces(
         key, sample = face
         if key in known:
             return (key, sample, known[key]), None
-        image = load_image(sample.image)
+        try:
+            image = load_image(sample.image)
+        except (InvalidImageError, OSError) as error:
+            raise DatasetError(f"cannot read the image of {sample.name}: {error}") from error
         height, width = image.shape[:2]
         annotated = place(sample, protocol, model.spec.box_convention, width, height)
         region = annotated if finder is None else finder(image, sample)

@@ -89,8 +89,8 @@ class Report:
 
     def show(self) -> None:
         """Open the page in a browser, from a temporary file; a notebook shows it if a cell ends with the report."""
-        with tempfile.NamedTemporaryFile("w", suffix=".html", delete=False, encoding="utf-8") as file:
-            file.write(self.to_html())
+        with tempfile.NamedTemporaryFile(suffix=".html", delete=False) as file:
+            file.write(_encoded(self.to_html()))
         webbrowser.open(Path(file.name).as_uri())
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -98,7 +98,7 @@ class Report:
         file = Path(path)
         if file.suffix not in SUFFIXES:
             raise InvalidOptionError(f"a report cannot be written as {file.name!r}: use {', '.join(SUFFIXES)}")
-        write_file(file, SUFFIXES[file.suffix](self).encode())
+        write_file(file, _encoded(SUFFIXES[file.suffix](self)))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Report":
@@ -108,7 +108,7 @@ class Report:
             card: Card = parse_json(file.read_bytes())
             found = card["schema"]
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise InvalidOptionError(f"{file} is not a report of facelandmarks-eval: {error!r}") from error
+            raise InvalidOptionError(f"{file} is not a report of facelandmarks-eval: {error!r:.200}") from error
         if found == OLD_SCHEMA:
             return cls(cls(card, str(file))._made(upgrade), str(file))
         if found != SCHEMA:
@@ -135,6 +135,11 @@ SUFFIXES: Mapping[str, Callable[[Report], str]] = {
     ".csv": Report.to_csv,
     ".txt": Report.to_text,
 }
+
+
+def _encoded(text: str) -> bytes:
+    """Return a text as UTF-8; names of files may hold bytes that are none, which are written as escapes."""
+    return text.encode(errors="backslashreplace")
 
 
 _SAME_SIZE = 0.15  # px: sizes of faces are kept with one decimal

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from facelandmarks import __version__
 from facelandmarks._files import sha256_of
-from facelandmarks.errors import DatasetError, DownloadError, InvalidOptionError
-from facelandmarks.evaluation.card import Card, card_of_row, make_card, worst_faces
+from facelandmarks.errors import CheckpointError, DatasetError, DownloadError, InvalidImageError, InvalidOptionError
+from facelandmarks.evaluation.card import Card, card_of_row, date_of_run, make_card, worst_faces
 from facelandmarks.evaluation.datasets import get_release
 from facelandmarks.evaluation.measuring import Boxes, Settings, Subsets, is_here, measure_row, subsets_of
 from facelandmarks.evaluation.predict import DetectedBoxes, GivenPredictions, Predict, PredictionStore, predict_faces
@@ -17,6 +18,7 @@ from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
 from facelandmarks.schemes import get_scheme
+from facelandmarks.zoo.own import spec_to_dict
 from facelandmarks.zoo.spec import ModelSpec
 
 _LOADING = ("device", "engine", "dtype", "threads", "cache_dir", "weights", "scheme")  # go to `load_model` as they are
@@ -91,7 +93,7 @@ def evaluate(
     Raises
     ------
     InvalidOptionError
-        If options exclude each other, or there is no such dataset, subset, form or row.
+        If options exclude each other, a number is out of its range, or there is no such dataset, subset, form or row.
     DatasetError, DownloadError, CheckpointError
         If nothing could be measured because files or weights are missing or malformed.
     """
@@ -103,6 +105,11 @@ def evaluate(
         raise InvalidOptionError(f"weights belong to one model, got {len(names)} models: name one")
     if boxes not in BOXES:
         raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
+    numbers: dict[str, Any] = {"limit": 1 if limit is None else limit, "batch_size": batch_size, "workers": workers}
+    for option, number in numbers.items():
+        if not (isinstance(number, int) and 1 <= number < 2**31):
+            raise InvalidOptionError(f"{option} must be a whole number from 1 to {2**31 - 1}; got {number!r}")
+    date = date_of_run()  # an error of its variable comes first
     paths = {"predictions": predictions, "cache_dir": cache_dir, "resume": resume}
     settings = Settings(
         dataset,
@@ -129,7 +136,7 @@ def evaluate(
         **{name: None if path is None else Path(path) for name, path in paths.items()},
     )
     rows, not_run = _measure(settings)
-    return Report(make_card(command or [_as_call(settings)], settings, rows, not_run))
+    return Report(make_card(command or [_as_call(settings)], date, settings, rows, not_run))
 
 
 def _as_call(settings: Settings) -> str:
@@ -164,7 +171,7 @@ def _measure(settings: Settings) -> tuple[list[Card], list[Card]]:
         try:
             if subsets_of(row, settings):
                 rows.append(_measure_model(row, plan.names.get(row.model, row.model), settings))
-        except (DownloadError, DatasetError) as error:
+        except (DownloadError, CheckpointError, DatasetError, InvalidImageError) as error:
             errors.append((row, error))
     if errors and not rows:
         raise errors[0][1]
@@ -208,14 +215,15 @@ def _measure_model(row: Row, name: str, settings: Settings) -> Card:
 
 def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
     """Open the predictions that a model has made for a row before, if they are kept."""
+    record = {f"model.{field}": value for field, value in spec_to_dict(spec).items() if field not in ("title", "story")}
     settings_of_points = {
-        "model": spec.name,
+        "version": __version__,
+        **record,
         "weights": run["weights"]["sha256"],
         **{name: run["engine"][name] for name in ("engine", "dtype")},
         "protocol": row.protocol.name,
         "boxes": boxes,
         "detector": run["detector"] if boxes == "detector" else None,
-        **{name: getattr(spec, name) for name in ("decode", "variant", "flip_test")},
     }
     name = f"{spec.name}-{row.protocol.name}-{boxes}.jsonl"
     return PredictionStore(settings.resume / name if settings.resume else None, settings_of_points)

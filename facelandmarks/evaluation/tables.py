@@ -194,7 +194,10 @@ def label_of_row(row: Card, boxes: str) -> str:
 
 def notes_of_card(card: Card) -> list[str]:
     """Return what the table does not show: references, what was not measured and why, and what is uncertain."""
-    notes = [f"{entry['model']} ({entry['source']}): not measured: {entry['reason']}" for entry in card["not_run"]]
+    notes = []
+    for entry in card["not_run"]:
+        source = f" ({entry['source']})" if entry["source"] else ""
+        notes.append(f"{entry['model']}{source}: not measured: {entry['reason']}")
     for row in card["rows"]:
         label = label_of_row(row, "measured")
         notes += [f"{label}, {subset}: not measured: {first_sentence(e)}" for subset, e in row["missing"].items()]

@@ -4,6 +4,7 @@ Models in a folder or a repository of the Hub are `model.safetensors` and `confi
 file what the manifest says. It is checked value by value; what it says of digests and accuracy is no proof.
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -156,9 +157,13 @@ def write_config(spec: ModelSpec, document: Mapping[str, Any], made_from: Mappin
 
 def write_tensors(state: "State", path: Path) -> None:
     """Write the tensors of a network as safetensors."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    save_file({key: value.copy(order="C") for key, value in state.items()}, path, {"format": "pt"})
+    try:
+        save_file({key: value.copy(order="C") for key, value in state.items()}, path, {"format": "pt"})
+    except SafetensorError as error:  # the disk is full, say
+        raise OSError(errno.EIO, str(error), os.fspath(path)) from error
 
 
 def _find_config(name: str | os.PathLike[str], access: Access) -> tuple[str | Path, Config]:

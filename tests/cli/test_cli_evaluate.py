@@ -22,6 +22,7 @@ from facelandmarks.engines.choose import ENGINES
 from facelandmarks.evaluation import rows
 from facelandmarks.evaluation.datasets import RELEASES
 from facelandmarks.model import Model
+from facelandmarks.share import write_model
 
 TRAINING = EXAMPLES / "train_compact"
 
@@ -285,6 +286,10 @@ WRONG = [
     (("--dataset", "wflw", "--data-root", ".", "--model", "compact_300w"), "gives ibug68 points, wflw has wflw98"),
     (("--dataset", "301w", "--data-root", "."), "no dataset '301w'"),
     (("--dataset", "300w", "--data-root", ".", "--json", "no/such/file.json"), "no such folder"),
+    (("--render", "r.json", "--json", "q.json", "--csv", "q.json"), "q.json is named for two outputs"),
+    (("--render", "r.json", "--json", ".", "--force"), ". is a folder: give the name of a file"),
+    (("--dataset", "300w", "--data-root", ".", "--predictions", "p", "--csv", "p", "--force"), "p is an input"),
+    *((("--render", "r.json", option, "-"), "only --json - is stdout") for option in ("--csv", "--markdown", "--html")),
     (("--compare", "compact_300w", "compact_300w"), "give --dataset NAME and --data-root DIR"),
     (("--compare", "a.json", "b.json", "--model", "compact_300w"), "leave out --model"),
 ]
@@ -334,6 +339,24 @@ def test_two_kept_reports_are_compared(options, tmp_path, capsys):
     assert capsys.readouterr().out.count("compact_300w") >= 4
     assert main(["--compare", str(whole), str(tmp_path / "no.json")]) == 2
     assert "no.json is not a report" in capsys.readouterr().err
+
+
+def test_reports_without_settings_are_printed_again(options, tmp_path, capsys):
+    path = tmp_path / "a.json"
+    assert main([*options, "--subset", "full", "--allow-partial", "--json", str(path)]) == 0
+    card = json.loads(path.read_text())
+    card["runs"][0]["settings"] = {}
+    card["not_run"] = [{"model": "tiny_300w", "source": "", "reason": "no time"}]
+    path.write_text(json.dumps(card))
+    assert main(["--render", str(path)]) == 0
+    assert "\ntiny_300w: not measured: no time\n" in capsys.readouterr().out
+
+
+def test_a_damaged_model_is_no_end_of_the_others(options, tmp_path, capsys):
+    write_model("tiny_300w", tmp_path / "mine", rename="mine")
+    (tmp_path / "mine" / "model.safetensors").unlink()
+    assert main([*options, "--model", str(tmp_path / "mine"), "--subset", "challenge", "--allow-partial"]) == 1
+    assert "mine: not measured: no weights beside the record" in capsys.readouterr().out
 
 
 def test_no_such_file_of_weights(options, capsys):

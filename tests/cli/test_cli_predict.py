@@ -15,6 +15,10 @@ from facelandmarks import _files as files
 from facelandmarks import draw
 from facelandmarks._files import distinct
 from facelandmarks.cli.predict import main
+from facelandmarks.weights.load import SCHEMA as CONFIG_SCHEMA
+from facelandmarks.weights.manifest import ASSETS
+from facelandmarks.zoo import MODELS
+from facelandmarks.zoo.own import WEIGHTS, spec_to_dict
 
 BOX = "180,91,264,175"
 SCHEMA = json.loads((DOCS / "predictions.schema.json").read_text())
@@ -123,6 +127,36 @@ def test_one_bad_file_among_ten(folder, capsys):
     assert [record["error"] is not None for record in records] == [i == 4 for i in range(10)]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "face.png: not enough memory for this image"),
+        (cv2.error("no memory here\n"), "face.png: no memory here"),
+    ],
+)
+def test_an_image_that_is_too_much_is_no_end_of_the_others(folder, monkeypatch, capsys, error, said):
+    predict = fl.Model.predict
+
+    def fail(model, image, *args, **options):
+        if image.shape == (210, 220, 3):
+            raise error
+        return predict(model, image, *args, **options)
+
+    monkeypatch.setattr(fl.Model, "predict", fail)
+    images = [f"../pictures/{name}" for name in ("broken.jpg", "face.png", "blank.png")]
+    record = {**spec_to_dict(MODELS["compact_300w"]), "name": "mine", "weights": WEIGHTS}
+    Path("mine.json").write_text(json.dumps({"schema": CONFIG_SCHEMA, "model": record}))
+    weights = str(ASSETS / "compact_300w.onnx")
+    assert main([*images, "--model", "mine.json", "--weights", weights, "--json", "all.json", "--quiet"]) == 1
+    assert capsys.readouterr().err.endswith(f"{said}\n")
+    records = read("all.json")["images"]
+    assert [(record["model"], record["error"] is None) for record in records] == [
+        ("mine", False),
+        ("mine", False),
+        ("mine", True),
+    ]
+
+
 @pytest.mark.parametrize("name", ["broken.jpg", "empty.png", "missing.png"])
 def test_nothing_is_written_when_nothing_could_be_done(folder, name, capsys):
     assert main([f"../pictures/{name}"]) == 4
@@ -145,6 +179,9 @@ def test_impossible_boxes_are_wrong_usage(folder, box, capsys):
         ["a.png", "--bbox", "1,2,3"],
         ["a.png", "--bbox", "1,2,3,x"],
         ["a.png", "--threads", "0"],
+        ["a.png", "--threads", "1025"],
+        ["a.png", "--batch-size", "9223372036854775807"],
+        ["a.png", "--frames", "9" * 5000],
         ["a.png", "--min-score", "7"],
         ["a.png", "--min-face", "0"],
         ["a.png", "--frobnicate"],

@@ -1,13 +1,20 @@
 """facelandmarks-predict of a video: files written, exit codes, bad input."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from paths import ROOT
 
+from facelandmarks import video
 from facelandmarks.cli.predict import build_parser, main, module_for
 from facelandmarks.video import VideoWriter, as_frames, read_video
 
@@ -76,7 +83,27 @@ def test_nothing_is_overwritten_without_force(clips, capsys):
 def test_a_cut_video_gives_what_is_there_and_says_so(clips, capsys):
     assert main([str(clips / "bad_truncated.mp4"), "--out", "clip.jsonl"]) == 1
     assert Path("clip.jsonl").read_text().count("\n") == 16
-    assert "breaks off after 16 of 90 frames" in capsys.readouterr().err
+    assert "error: " in (said := capsys.readouterr().err)
+    assert "breaks off after 16 of 90 frames" in said
+
+
+def test_other_warnings_are_warnings(clips, monkeypatch):
+    opened = video.Video.__init__
+    monkeypatch.setattr(video.Video, "__init__", lambda *args: warnings.warn("mind", stacklevel=1) or opened(*args))
+    with pytest.warns(UserWarning, match="mind"):
+        assert main([str(clips / "still_noise.mp4"), "--frames", "1", "--out", "clip.jsonl"]) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+def test_a_run_that_is_terminated_leaves_nothing(clips):
+    command = [sys.executable, "-m", "facelandmarks", "predict", str(clips / "crossing.mp4"), "--draw", "out.mp4"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=env, text=True) as process:
+        while not names() and process.poll() is None:
+            time.sleep(0.01)
+        process.terminate()
+        assert process.stderr.read() == "error: interrupted\n"
+    assert (process.returncode, names()) == (130, [])
 
 
 @pytest.mark.parametrize("name", ["bad_empty.mp4", "bad_text.mp4", "none.mp4"])
@@ -107,7 +134,7 @@ def test_wrong_usage(clips, capsys, options, why):
 def test_an_input_is_never_an_output(clips, capsys):
     shutil.copy(clips / "crossing.mp4", "clip.mp4")
     assert main(["clip.mp4", "--draw", "clip.mp4", "--force"]) == 2
-    assert "is the input" in capsys.readouterr().err
+    assert "is an input" in capsys.readouterr().err
 
 
 def test_a_camera_that_is_not_there_is_one_clear_line(tmp_path, monkeypatch, capfd):

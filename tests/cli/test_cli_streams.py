@@ -90,6 +90,25 @@ def test_a_pipe_that_closes_is_141_without_a_word(folder, words):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("predict --scheme points5 2>&-", 0),
+        ("predict none.png 2>&-", 4),
+        ("evaluate --render none.json 2>&-", 2),
+        ("predict --scheme points5 >&-", 0),
+        ("predict face.png --json - >&-", 141),
+        ("predict face.png --json - >&- 2>&-", 141),
+    ],
+)
+def test_closed_streams_are_no_error_unless_results_go_there(folder, words, code):
+    command = f'"{sys.executable}" -m facelandmarks.cli.{words}'
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, shell=True, capture_output=True, env=env, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_under_stdout_is_one_line(folder):
     with open("/dev/full", "w") as full:
@@ -109,6 +128,13 @@ def test_a_full_disk_under_stdout_is_one_line(folder):
         (["face.png", "--draw", "a.gif"], 2, "--draw a.gif: drawings of images are written as .png, .jpg"),
         (["face.png", "--json", "no/a.json"], 2, "no such folder: no"),
         (["none.png", "--out", "no/a.csv"], 2, "no such folder: no"),
+        (["", "--out", "a.csv"], 2, "an argument is empty"),
+        (["face.png", "--model="], 2, "an argument is empty"),
+        (["face.png", "--draw", "x.png", "--json", "./x.png"], 2, "x.png is named for two outputs"),
+        (["face.png", "--draw", "new/", "--json", "new"], 2, "new is a folder: give the name of a file"),
+        (["face.png", "--json", ".", "--force"], 2, ". is a folder: give the name of a file"),
+        (["face.png", "--json", os.devnull, "--force"], 2, f"{os.devnull} is not a plain file"),
+        (["face.png", "--out", "x.csv", "--draw", "x.csv"], 2, "x.csv is a folder: give the name of a file"),
         (["none*.png", "--out", "a.csv"], 4, "no images in none*.png"),
         (["none.txt", "--out", "a.csv"], 4, "cannot read the list none.txt"),
         (["none.mp4"], 4, "no such file: none.mp4"),
@@ -151,6 +177,17 @@ def test_wrong_options_are_told_without_pytorch(folder, words, code, said):
     assert not [line for line in lines if line.startswith("import time:") and line.split()[-1] == "torch"]
     (told,) = [line for line in lines if not line.startswith("import time:")]
     assert said in told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("name", ["loop.png", "loop.mp4"])
+def test_a_circle_of_links_is_a_file_that_cannot_be_read(folder, capsys, name):
+    Path(name).symlink_to(name)
+    assert predict.main([name]) == 4
+    assert name in capsys.readouterr().err
+    Path("link.json").symlink_to("there.json")  # a link to a plain file is overwritten like one
+    Path("there.json").touch()
+    assert predict.main(["face.png", "--json", "link.json", "--force", "--threads", "1"]) == 0
 
 
 def test_export_looks_at_its_images_first(folder, monkeypatch, capsys):

@@ -197,6 +197,9 @@ def test_files_of_the_wheel_are_where_they_are(cache, capsys):
 def test_bundle_and_unbundle(own, cache, tmp_path, capsys):
     assert main(["bundle", str(tmp_path / "out.zip"), NAME, NAME]) == 0
     assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["weights_manifest.json", NAME]
+    assert main(["bundle", str(tmp_path / "out.zip"), NAME]) == 2
+    assert "out.zip exists" in capsys.readouterr().err
+    assert main(["bundle", str(tmp_path / "out.zip"), NAME, "--force"]) == 0
     other = tmp_path / "other"
     assert main(["--cache-dir", str(other), "unbundle", str(tmp_path / "out.zip")]) == 0
     assert (other / NAME).read_bytes() == BODY
@@ -213,7 +216,7 @@ def test_lock_fills_in_what_was_verified(server, cache, tmp_path, monkeypatch, c
     monkeypatch.setenv("FACELANDMARKS_MANIFEST", str(own))
     assert main(["fetch", NAME]) == 0
     assert main(["lock", str(own)]) == 0
-    assert "1 records filled in" in capsys.readouterr().out
+    assert "1 record filled in" in capsys.readouterr().out
     files = json.loads(own.read_text())["files"]
     assert (files[NAME]["sha256"], files[NAME]["bytes"]) == (sha256(BODY), len(BODY))
     assert files["b.pth"]["sha256"] is None

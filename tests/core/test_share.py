@@ -294,7 +294,7 @@ def test_a_mirror_in_a_folder(published, tmp_path, capsys, monkeypatch):
     out, cache = tmp_path / "mirror", ["--cache-dir", str(tmp_path / "cache")]
     assert main([*cache, "mirror", NAME, "gone.pth", "--to", str(out)]) == 1
     said = capsys.readouterr()
-    assert "1 files. Serve it over https, and set FACELANDMARKS_MIRROR" in said.out
+    assert "1 file. Serve it over https, and set FACELANDMARKS_MIRROR" in said.out
     assert "gone.pth: cannot fetch gone.pth" in said.err
     assert (out / NAME).read_bytes() == BODY
     record = json.loads((out / "weights_manifest.json").read_text())["files"][NAME]

@@ -64,6 +64,21 @@ def test_the_date_is_of_the_run(report):
     assert 0 <= age.total_seconds() < 600
 
 
+@pytest.mark.parametrize("value", ["99999999999999", "9" * 400, "yesterday"])
+def test_a_date_that_is_none_is_told_before_anything_is_measured(tmp_path, monkeypatch, value):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(InvalidOptionError, match="SOURCE_DATE_EPOCH must be seconds since 1970"):
+        evaluate("300w", tmp_path / "none")
+
+
+def test_names_that_are_not_utf_8_are_written_as_escapes(report, tmp_path):
+    card = json.loads(report.to_json())
+    card["rows"][0]["model"] = "m\udcff"
+    for suffix in ("html", "md", "csv", "txt", "json"):
+        Report(card).save(tmp_path / f"report.{suffix}")
+        assert b"\\udcff" in (tmp_path / f"report.{suffix}").read_bytes()
+
+
 def test_reports_are_saved_by_their_suffix_and_read_again(report, tmp_path):
     texts = {"txt": report.to_text(), "md": report.to_markdown(), "csv": report.to_csv(), "json": report.to_json()}
     for suffix, text in texts.items():
@@ -85,6 +100,13 @@ def test_files_that_are_not_whole_reports_are_named(report, tmp_path):
     path.write_text(json.dumps(card | {"schema": "other/1"}))
     with pytest.raises(InvalidOptionError, match="other/1"):
         Report.load(path)
+
+
+def test_an_image_is_no_report_and_is_not_printed(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG" * 999)
+    with pytest.raises(InvalidOptionError, match="is not a report of facelandmarks-eval") as caught:
+        Report.load(tmp_path / "a.png")
+    assert len(str(caught.value)) < 600
 
 
 def test_rows_as_a_pandas_table(report):
@@ -223,6 +245,12 @@ WRONG = [
     ({"weights": "a.pth", "models": ["compact_300w", "hrnetv2_w18_300w"]}, "2 models"),
     ({"boxes": "all"}, "'all'"),
     ({"dataset": "301w"}, "'301w'.*300w"),
+    ({"batch_size": 0}, "batch_size must be a whole number from 1"),
+    ({"workers": 0}, "workers must"),
+    ({"limit": 0}, "limit must"),
+    ({"limit": -1}, "limit must"),
+    ({"limit": 2**70}, "limit must"),
+    ({"batch_size": 1.5}, "batch_size must"),
     ({"models": "compact_300w", "detector": "none", "boxes": "detector"}, "'none'"),
 ]
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -185,6 +187,36 @@ def test_predictions_of_other_settings_are_not_taken(resumed, tmp_path, capsys):
     for content in (b"nothing of the kind\n", b"\xff\n", head.encode() + b'{"face": "\xff"}\n'):
         file.write_bytes(content)
         assert evaluate(tmp_path, *resumed) == (2, None)
+
+
+def test_predictions_of_a_changed_record_are_not_taken(root, tmp_path, capsys):
+    write_model("tiny_300w", tmp_path / "mine", rename="mine")
+    path = tmp_path / "mine" / "config.json"
+    words = ["--dataset", "300w", "--data-root", root, "--model", tmp_path / "mine", "--subset", "challenge"]
+    words += ["--allow-partial", "--resume", tmp_path / "kept"]
+    config = json.loads(path.read_text())
+    for change, code in (({}, 0), ({"title": "A better title"}, 0), ({"box_padding": 1.9}, 2), ({"std": [9, 9, 9]}, 2)):
+        path.write_text(json.dumps({**config, "model": {**config["model"], **change}}))
+        assert evaluate(tmp_path, *words)[0] == code
+        assert not code or f"model.{next(iter(change))}" in capsys.readouterr().err
+    (file,) = (tmp_path / "kept").iterdir()
+    assert json.loads(file.read_text().partition("\n")[0])["version"] == fl.__version__
+
+
+def test_an_image_that_cannot_be_read_is_no_end_of_the_others(tmp_path):
+    make_300w(tmp_path / "300w")
+    image = next((tmp_path / "300w" / "ibug").glob("*.jpg"))
+    image.write_bytes(b"no image")
+    named = image.with_name(os.fsdecode(b"caf\xe9.jpg")) if sys.platform == "linux" else image
+    for suffix in (".jpg", ".pts"):
+        image.with_suffix(suffix).rename(named.with_suffix(suffix))
+    words = ["--dataset", "300w", "--data-root", tmp_path / "300w", "--model", "compact_300w", "--allow-partial"]
+    code, card = evaluate(tmp_path, *words, "--subset", "challenge", "--subset", "common")
+    assert (code, [list(row["subsets"]) for row in card["rows"]]) == (1, [["common"]])
+    assert f"cannot read the image of ibug/{named.name}" in card["not_run"][0]["reason"]
+    cv2.imwrite(str(image), np.zeros((300, 300, 3), np.uint8))
+    image.replace(named)
+    assert evaluate(tmp_path, *words, "--subset", "challenge")[0] == 0  # and a name may have any bytes
 
 
 def test_predictions_are_kept_to_the_last_bit(tmp_path):

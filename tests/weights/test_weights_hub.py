@@ -128,7 +128,7 @@ def test_a_revision_stays_the_commit_of_the_first_use(hub, tmp_path, capsys):
     assert pinned(f"{ADDRESS}@{LATER}/a.safetensors", access)[1] == sha256(OTHER)  # another pin
     assert main(["--cache-dir", str(tmp_path), "clean", ADDRESS]) == 0
     assert pinned(url, access)[1] == sha256(OTHER)
-    assert "1 files removed" in capsys.readouterr().out
+    assert "1 file removed" in capsys.readouterr().out
 
 
 def test_a_change_is_refused(hub, tmp_path):

@@ -12,10 +12,12 @@ import skimage.data
 import torch
 from fault_server import FaultServer, whole
 from golden_weights import golden_weights
+from safetensors import SafetensorError
 from weight_records import NAME, record_of, sha256, write_manifest
 
 import facelandmarks as fl
-from facelandmarks.weights.load import find_weights
+from facelandmarks._files import whole_file
+from facelandmarks.weights.load import find_weights, write_tensors
 from facelandmarks.weights.manifest import get_record
 from facelandmarks.zoo import MODELS
 
@@ -203,3 +205,13 @@ def test_options_of_load_model_reach_the_download(server, tmp_path, monkeypatch)
         fl.DownloadError, match=r"HR18-WFLW\.pth has only third-party copies.*1drv\.ms.*add HR18-WFLW\.pth"
     ):
         fl.load_model("hrnetv2_w18_wflw_official", cache_dir=tmp_path / "mine")
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    said = pytest.raises(OSError, match=r"No space left on device: '.*model.safetensors'")
+    with said, whole_file(tmp_path / "model.safetensors") as partial:
+        write_tensors({}, partial)
