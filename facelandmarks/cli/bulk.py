@@ -57,11 +57,17 @@ def run(args: argparse.Namespace) -> int:
     common.refuse(check_usage(args))
     if args.out is not None:
         check_table(args.out, args.columns)
-        if next_step(args.out, resume=args.resume, overwrite=args.force) == "nothing":
-            if not args.quiet:
-                print(f"{args.out} is finished: nothing to resume")
-            return common.DONE
+        step = next_step(args.out, resume=args.resume, overwrite=args.force)
+        if step == "nothing" and args.draw is None:  # before images are looked for
+            return say_finished(args)
     return predict(args, find_images(args.images))
+
+
+def say_finished(args: argparse.Namespace) -> int:
+    """Say that there is nothing left to do."""
+    if not args.quiet:
+        print(f"{args.out} is finished: nothing to resume")
+    return common.DONE
 
 
 def predict(args: argparse.Namespace, images: list[str]) -> int:
@@ -79,8 +85,8 @@ def predict(args: argparse.Namespace, images: list[str]) -> int:
         common.complain(f"{error}; stopped {progress.close()}{again}")
         return common.NOTHING_DONE
     progress.close()
-    if counts is None:  # another run has finished it meanwhile
-        return common.DONE
+    if counts is None:
+        return say_finished(args)
     for reason in counts.errors:
         common.complain(reason)
     if counts.failed > len(counts.errors):

@@ -299,3 +299,11 @@ def test_columns_of_openface_need_points_for_a_head_pose(folder, monkeypatch):
         openface_columns("deepfashion_full")
     with pytest.raises(InvalidOptionError, match="columns must be one of all, openface"):
         check_table(Path("a.csv"), "dlib")
+
+
+def test_a_finished_run_is_not_drawn_later_in_silence(folder, capsys):
+    arguments = ["in", "--out", "x.jsonl", "--quiet"]
+    main([*arguments, "--draw", "drawn/"])
+    assert main([*arguments, "--draw", "drawn/", "--resume"]) == 0
+    assert main([*arguments, "--draw", "others/", "--resume"]) == 2
+    assert "without drawings in others" in capsys.readouterr().err
