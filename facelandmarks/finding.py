@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facelandmarks._rules import is_number, is_whole
 from facelandmarks.boxes import CONVENTIONS, Boxes, check_boxes, convert_boxes, get_convention
 from facelandmarks.detection.base import Detections, Detector
 from facelandmarks.errors import InvalidBoxError, InvalidOptionError
@@ -113,22 +114,21 @@ class Find:
     def __post_init__(self) -> None:
         try:
             rotations = tuple(dict.fromkeys(map(operator.index, self.rotations)))  # once each: twice finds faces twice
-            max_faces = None if self.max_faces is None else operator.index(self.max_faces)
-            min_score, min_face = (None if each is None else float(each) for each in (self.min_score, self.min_face))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidOptionError(f"rotations, max_faces, min_score and min_face are numbers: {error}") from error
+        except TypeError as error:
+            raise InvalidOptionError(
+                f"rotations must be whole numbers of degrees; got {self.rotations!r:.99}"
+            ) from error
         check_rotations(rotations)
-        if max_faces is not None and max_faces < 1:
-            raise InvalidOptionError(f"max_faces must be at least 1; got {max_faces}")
-        if min_score is not None and not math.isfinite(min_score):
-            raise InvalidOptionError(f"min_score must be a finite number; got {min_score}")
-        if min_face is not None and not 0 < min_face < math.inf:
-            raise InvalidOptionError(f"min_face must be positive: pixels, or a share below 1; got {min_face:g}")
+        object.__setattr__(self, "rotations", rotations)
+        if self.max_faces is not None and not is_whole(self.max_faces, 1):
+            raise InvalidOptionError(f"max_faces must be a whole number of at least 1; got {self.max_faces!r}")
+        score, side = self.min_score, self.min_face
+        if score is not None and not (is_number(score) and math.isfinite(score)):
+            raise InvalidOptionError(f"min_score must be a finite number; got {score!r}")
+        if side is not None and not (is_number(side) and 0 < side < math.inf):
+            raise InvalidOptionError(f"min_face must be positive: pixels, or a share below 1; got {side!r}")
         if not isinstance(self.detector, str) and not hasattr(self.detector, "detect"):
             raise InvalidOptionError(f"a detector is a name, or has a method `detect`; got {self.detector!r:.99}")
-        kept = {"rotations": rotations, "max_faces": max_faces, "min_score": min_score, "min_face": min_face}
-        for name, value in kept.items():
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,6 @@
 """A loaded model: image and boxes -> crops -> network output -> landmarks."""
 
 import math
-import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facelandmarks._rules import is_whole
 from facelandmarks.boxes import Boxes, check_boxes, check_regions, to_float64
 from facelandmarks.detection import load_detector
 from facelandmarks.detection.base import Detector
@@ -222,12 +222,9 @@ class Model:
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
-        try:
-            passes = operator.index(passes)
-        except TypeError as error:
-            raise InvalidOptionError(f"passes must be a whole number; got {passes!r}") from error
-        if passes < 1 or (passes > 1 and not self._follows):
-            raise InvalidOptionError(f"{self.spec.name} looks at each face once: passes must be 1; got {passes}")
+        if not is_whole(passes, 1) or (passes > 1 and not self._follows):
+            most = "at least 1" if self._follows else f"1: {self.spec.name} looks at each face once"
+            raise InvalidOptionError(f"passes must be {most}; got {passes!r}")
         boxes = None if bboxes is None else check_boxes(bboxes, pixels.shape[1], pixels.shape[0])
         aspect = self.spec.input_size if geometry.one_zoom else None
         regions = check_regions(center, scale, aspect) if boxes is None else geometry.regions(boxes)

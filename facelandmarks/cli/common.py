@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import facelandmarks.errors as errors
 from facelandmarks import __version__
 from facelandmarks._files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, WRITTEN_SUFFIXES
-from facelandmarks.engines.choose import DTYPES, ENGINES
+from facelandmarks.engines.choose import DTYPES, ENGINES, MOST_THREADS
 
 if TYPE_CHECKING:
     from facelandmarks.draw import Style
@@ -213,7 +213,7 @@ def parse_count(text: str, most: int = 2**31 - 1) -> int:
     return int(text)
 
 
-parse_threads = partial(parse_count, most=1024)
+parse_threads = partial(parse_count, most=MOST_THREADS)
 
 
 def parse_number(text: str, *, least: float, most: float, meaning: str) -> float:

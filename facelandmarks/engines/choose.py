@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import operator
 import os
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from facelandmarks._rules import is_whole
 from facelandmarks.engines import TORCH_DEVICES
 from facelandmarks.errors import DeviceError, InvalidOptionError, import_of
 
@@ -45,13 +45,11 @@ class EngineSettings:
         if kind == "cpu" and number not in ("", "0"):
             raise DeviceError(f"there is one CPU, device='cpu'; got {str(self.device)!r}")
         object.__setattr__(self, "device", "cpu" if kind == "cpu" else str(self.device))
-        try:
-            threads = None if self.threads is None else operator.index(self.threads)
-        except TypeError as error:
-            raise InvalidOptionError(f"threads must be a whole number; got {self.threads!r}") from error
-        if threads is not None and not 1 <= threads <= MOST_THREADS:
-            raise InvalidOptionError(f"threads must be from 1 to {MOST_THREADS}; got {threads}")
-        object.__setattr__(self, "threads", threads)
+        if self.threads is not None:
+            if not (is_whole(self.threads, 1) and self.threads <= MOST_THREADS):
+                expected = f"a whole number from 1 to {MOST_THREADS}"
+                raise InvalidOptionError(f"threads must be {expected}; got {self.threads!r}")
+            object.__setattr__(self, "threads", int(self.threads))  # `EngineInfo` becomes JSON
 
 
 @dataclass(frozen=True)

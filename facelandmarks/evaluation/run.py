@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from facelandmarks import __version__
 from facelandmarks._files import sha256_of
+from facelandmarks._rules import MOST, is_whole
 from facelandmarks.errors import CheckpointError, DatasetError, DownloadError, InvalidImageError, InvalidOptionError
 from facelandmarks.evaluation.card import Card, card_of_row, date_of_run, make_card, worst_faces
 from facelandmarks.evaluation.datasets import get_release
@@ -107,8 +108,8 @@ def evaluate(
         raise InvalidOptionError(f"boxes must be one of {', '.join(BOXES)}; got {boxes!r}")
     numbers: dict[str, Any] = {"limit": 1 if limit is None else limit, "batch_size": batch_size, "workers": workers}
     for option, number in numbers.items():
-        if not (isinstance(number, int) and 1 <= number < 2**31):
-            raise InvalidOptionError(f"{option} must be a whole number from 1 to {2**31 - 1}; got {number!r}")
+        if not is_whole(number, 1):
+            raise InvalidOptionError(f"{option} must be a whole number from 1 to {MOST}; got {number!r}")
     date = date_of_run()  # an error of its variable comes first
     paths = {"predictions": predictions, "cache_dir": cache_dir, "resume": resume}
     settings = Settings(

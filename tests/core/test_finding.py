@@ -1,7 +1,6 @@
 """Which of the faces that a detector finds are kept."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -49,12 +48,13 @@ def test_the_best_or_the_largest_are_kept_in_the_order_of_their_scores(options, 
     ("options", "said"),
     [
         ({"min_score": float("nan")}, "min_score must be a finite number"),
-        ({"min_score": "high"}, "are numbers"),
+        ({"min_score": "0.5"}, "min_score must be"),
         ({"min_face": float("inf")}, "min_face must be positive"),
-        ({"max_faces": 2.5}, "are numbers"),
-        ({"max_faces": "1"}, "are numbers"),
-        ({"rotations": 90}, "are numbers"),
-        ({"rotations": None}, "are numbers"),
+        ({"min_face": "10"}, "min_face must be"),
+        ({"max_faces": 2.5}, "max_faces must be"),
+        ({"max_faces": "1"}, "max_faces must be"),
+        ({"rotations": 90}, "rotations must be"),
+        ({"rotations": None}, "rotations must be"),
         ({"rotations": (45,)}, "rotations must be some of"),
         ({"detector": None}, "a detector is a name"),
         ({"detector": 5}, "a detector is a name"),
@@ -65,13 +65,10 @@ def test_options_that_say_nothing_are_refused(options, said):
         Find(**options)
 
 
-def test_options_are_kept_as_plain_numbers():
-    """So that they can be written down, and a rotation that is named twice does not find each face twice."""
-    find = Find(min_score=np.float32(0.5), max_faces=np.int64(2), min_face=20, rotations=np.array([0, 90, 0]))
-    assert json.dumps(asdict(find))
-    assert (find.min_score, find.max_faces, find.rotations) == (0.5, 2, (0, 90))
+def test_a_rotation_that_is_named_twice_does_not_find_each_face_twice():
+    find = Find(min_score=np.float32(0.5), max_faces=np.int64(2), min_face=1e-320, rotations=np.array([0, 90, 0]))
+    assert json.dumps(find.rotations) == "[0, 90]"
     assert Find(rotations=iter((180, 0))).rotations == (180, 0)
-    assert Find(min_face=1e-320).min_face == 1e-320
 
 
 def test_a_wrong_convention_is_told_without_boxes_too():
