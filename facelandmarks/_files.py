@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, their digests and locks, and JSON from anywhere."""
+"""Files: their kinds by name, files that are written whole or not at all, digests and locks, JSON from anywhere."""
 
 import codecs
 import errno
@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv",
 ))
 # fmt: on
+LIST_SUFFIX = ".txt"  # of a list of paths
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")  # images that every OpenCV can write
 _MOST_DIGITS = 20  # of a whole number: more fit into no number of 64 bits
 # The longer marks first: one of UTF-32 begins with one of UTF-16.
@@ -32,6 +34,17 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+
+
+def is_many(path: str | os.PathLike[str]) -> bool:
+    """Tell whether this stands for any number of images: a folder, a pattern, or a list."""
+    place = Path(path)
+    return place.is_dir() or place.suffix.lower() == LIST_SUFFIX or is_pattern(place)
+
+
+def is_pattern(path: Path) -> bool:
+    """Tell whether this is a pattern, and not the name of a file with such characters."""
+    return has_magic(os.fspath(path)) and not path.exists()
 
 
 def decode_text(data: bytes, errors: str = "strict") -> str:

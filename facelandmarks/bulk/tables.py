@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from facelandmarks._files import IMAGE_SUFFIXES, decode_text
+from facelandmarks._files import IMAGE_SUFFIXES, LIST_SUFFIX, decode_text, is_pattern
 from facelandmarks.errors import InvalidImageError, InvalidOptionError, require
 from facelandmarks.formats import cells, columns, rows_of
 from facelandmarks.images import check_several
@@ -113,20 +113,6 @@ def arrow_schema() -> "pa.Schema":
         + [("box", numbers), ("box_score", number), ("points", pa.list_(numbers)), ("scores", numbers)]
         + [("detector_points", pa.list_(numbers)), ("depth", numbers), ("expected_error", numbers)]
     )
-
-
-LIST_SUFFIX = ".txt"
-
-
-def is_many(text: str | os.PathLike[str]) -> bool:
-    """Tell whether this stands for any number of images: a folder, a pattern, or a list."""
-    path = Path(text)
-    return path.is_dir() or path.suffix.lower() == LIST_SUFFIX or is_pattern(path)
-
-
-def is_pattern(path: Path) -> bool:
-    """Tell whether this is a pattern, and not the name of a file with such characters."""
-    return glob.has_magic(os.fspath(path)) and not path.exists()
 
 
 def paths_of(images: Iterable[Any]) -> Iterator[str]:

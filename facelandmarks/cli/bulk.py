@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
+from facelandmarks._files import is_many
 from facelandmarks.bulk.run import Counts, draw_images, next_step, predict_to_file
-from facelandmarks.bulk.tables import check_table, find_images, is_many
+from facelandmarks.bulk.tables import check_table, find_images
 from facelandmarks.cli import common
 from facelandmarks.errors import FaceLandmarksError
 from facelandmarks.finding import Find

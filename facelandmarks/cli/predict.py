@@ -6,13 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from glob import has_magic
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import facelandmarks.errors as errors
-from facelandmarks._files import VIDEO_SUFFIXES, distinct, write_file
+from facelandmarks._files import VIDEO_SUFFIXES, distinct, is_many, write_file
 from facelandmarks.cli import common
 from facelandmarks.cli.common import STDOUT
 from facelandmarks.detection import DETECTORS
@@ -191,11 +190,7 @@ def module_for(args: argparse.Namespace) -> str:
         return "schemes"
     if any(image.suffix.lower() in VIDEO_SUFFIXES or is_camera(image) for image in args.images):
         return "video"
-    many = args.out is not None or any(
-        image.is_dir() or image.suffix.lower() == ".txt" or (has_magic(str(image)) and not image.exists())
-        for image in args.images
-    )
-    return "bulk" if many else "predict"
+    return "bulk" if args.out is not None or any(map(is_many, args.images)) else "predict"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from bulk_cases import BROKEN, key, make_pictures, read_csv, read_jsonl
 
 import facelandmarks as fl
-from facelandmarks._files import Journal
+from facelandmarks._files import Journal, is_many
 from facelandmarks.bulk import (
     Find,
     RayPredictor,
@@ -25,7 +25,6 @@ from facelandmarks.bulk import (
     predict_to_file,
 )
 from facelandmarks.bulk.run import journal_path
-from facelandmarks.bulk.tables import is_many
 from facelandmarks.detection.base import Detections
 from facelandmarks.errors import InvalidBoxError, InvalidImageError, InvalidOptionError, MissingDependencyError
 from facelandmarks.model import Model
