@@ -88,7 +88,7 @@ def test_devices_that_cannot_be_had_are_errors():
 def test_options_are_checked():
     with pytest.raises(InvalidOptionError, match="float32"):
         engine_of(make_network(), dtype="int4")
-    with pytest.raises(InvalidOptionError, match="at least 1"):
+    with pytest.raises(InvalidOptionError, match="threads must be"):
         engine_of(make_network(), threads=0)
 
 

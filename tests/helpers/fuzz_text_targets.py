@@ -120,7 +120,7 @@ class StandIn:
         """Finds nothing."""
         from types import SimpleNamespace
 
-        return SimpleNamespace(name=name)
+        return SimpleNamespace(name=name, detect=None)
 
     def find_and_prepare(self, image: str, *_: object) -> tuple[None, None]:
         """Read the image, or seem to."""

@@ -126,9 +126,11 @@ def test_the_file_of_a_link_is_written_and_nothing_but_a_file_replaced(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["clip.mp4", "movie", "pipe.mp4"]
 
 
-def test_a_writer_that_opencv_refuses_says_so_at_once(tmp_path):
-    with pytest.raises(VideoError, match="0 x 0"):
-        VideoWriter(tmp_path / "clip.mp4", 30, 0, 0)
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize(("rate", "side"), [(25, 1), (1e-9, 64), (25, 2**31 - 1)])
+def test_a_writer_that_opencv_refuses_says_so_at_once(tmp_path, suffix, rate, side):
+    with pytest.raises(VideoError, match=f"{side} x {side}"):
+        VideoWriter(tmp_path / f"clip{suffix}", rate, side, side)
     assert not list(tmp_path.iterdir())
 
 
