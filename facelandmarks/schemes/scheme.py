@@ -77,7 +77,11 @@ class Scheme:
         return self.name
 
     def __len__(self) -> int:
-        return self.size if self.size is not None else 1 + max(max(each.points, default=0) for each in self.contours)
+        return self._count if self.size is None else self.size
+
+    @cached_property
+    def _count(self) -> int:
+        return 1 + max(max(each.points, default=0) for each in self.contours)
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
