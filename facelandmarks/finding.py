@@ -118,7 +118,8 @@ class Find:
             raise InvalidOptionError(
                 f"rotations must be whole numbers of degrees; got {self.rotations!r:.99}"
             ) from error
-        check_rotations(rotations)
+        if rotations != UPRIGHT:
+            check_rotations(rotations)
         object.__setattr__(self, "rotations", rotations)
         if self.max_faces is not None and not is_whole(self.max_faces, 1):
             raise InvalidOptionError(f"max_faces must be a whole number of at least 1; got {self.max_faces!r}")
@@ -207,7 +208,7 @@ def detect_faces(image: NDArray[np.uint8], detector: Detector, find: Find) -> De
         faces = detector.detect(image, min_score=find.min_score, min_face=find.min_face)
         least = find.min_face * max(image.shape[:2]) if find.min_face < 1 else find.min_face
         faces = faces[(faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0) >= least]
-    return faces[foremost(faces.boxes, find)]
+    return faces[foremost(faces.boxes, find)] if find.largest or find.max_faces else faces
 
 
 def foremost(boxes: NDArray[np.floating], find: Find) -> Any:

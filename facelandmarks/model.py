@@ -222,17 +222,15 @@ class Model:
         if (bboxes is None) == (center is None) or (center is None) != (scale is None):
             raise InvalidBoxError("give either bboxes, or center and scale")
         geometry = self._pipeline.geometry
-        if not is_whole(passes, 1) or (passes > 1 and not self._follows):
+        if passes != 1 and not (self._follows and is_whole(passes, 1)):
             most = "at least 1" if self._follows else f"1: {self.spec.name} looks at each face once"
             raise InvalidOptionError(f"passes must be {most}; got {passes!r}")
         boxes = None if bboxes is None else check_boxes(bboxes, pixels.shape[1], pixels.shape[0])
         aspect = self.spec.input_size if geometry.one_zoom else None
         regions = check_regions(center, scale, aspect) if boxes is None else geometry.regions(boxes)
-        angles = (
-            np.zeros(len(regions[0]))
-            if rotation is None
-            else to_float64(rotation, "rotation must be numbers", InvalidOptionError)
-        )
+        angles = np.zeros(len(regions[0]))
+        if rotation is not None:
+            angles = to_float64(rotation, "rotation must be numbers", InvalidOptionError)
         if angles.shape != (len(regions[0]),) or not np.isfinite(angles).all():
             expected = f"finite numbers (N,) in radians, with N = {len(regions[0])} here"
             raise InvalidOptionError(f"rotation must be {expected}; got {rotation!r:.200}")
@@ -243,7 +241,7 @@ class Model:
             if five is not None:
                 angles = geometry.rotations(five[:, 0], five[:, 1])
             crops = Crops(geometry.cut(pixels, *regions, angles), *regions, angles)
-            for _ in range(passes - 1):
+            for _ in range(int(passes) - 1):
                 crops = self._looked_again(pixels, crops, geometry)
             return crops
         if angles.any():

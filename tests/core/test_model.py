@@ -257,7 +257,7 @@ def test_results_without_faces_have_the_fields_of_those_with(name, photo):
         assert faces.depth is None
 
 
-@pytest.mark.parametrize("passes", [0, -1, 2, 1.0, float("nan"), "1", None])
+@pytest.mark.parametrize("passes", [0, -1, 2, 1.5, float("nan"), "1", None])
 def test_a_number_of_passes_that_cannot_be(model, photo, passes):
     with pytest.raises(InvalidOptionError, match="passes must be"):
         model.predict(photo, FACE, passes=passes)
