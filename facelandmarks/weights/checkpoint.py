@@ -98,7 +98,10 @@ def load_packed(path: Path) -> dict[str, NDArray[np.float32]]:
 
     try:
         graph = onnx.load_model(os.fspath(path), load_external_data=False).graph
-        stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer if "." in tensor.name}
+        tensors = [tensor for tensor in graph.initializer if "." in tensor.name]
+        if any(map(onnx.external_data_helper.uses_external_data, tensors)):
+            raise ValueError("it keeps tensors in other files, which are not read")
+        stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
     except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"cannot read the weights {path}: {error}") from error
     found = {}

@@ -1,6 +1,7 @@
 """The weights of built-in models: what comes back from the ONNX file, and what is refused."""
 
 import numpy as np
+import onnx
 import pytest
 from packed_files import pack, save_packed, save_tensors
 
@@ -45,6 +46,15 @@ def test_cut_and_foreign_files_are_refused(tmp_path):
             load_packed(tmp_path / f"{name}.onnx")
     with pytest.raises(CheckpointError, match="missing"):
         load_packed(tmp_path / "missing.onnx")
+
+
+def test_tensors_in_other_files_are_not_read(tmp_path):
+    save_tensors(tmp_path / "w.onnx", {"a.weight": np.ones(300, np.float32)})
+    model = onnx.load_model(tmp_path / "w.onnx")
+    onnx.save_model(model, tmp_path / "w.onnx", save_as_external_data=True, location="other", size_threshold=0)
+    assert (tmp_path / "other").exists()
+    with pytest.raises(CheckpointError, match="in other files"):
+        load_packed(tmp_path / "w.onnx")
 
 
 @pytest.mark.parametrize(
