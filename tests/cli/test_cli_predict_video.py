@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -103,7 +104,9 @@ def test_a_run_that_is_terminated_leaves_nothing(clips):
             time.sleep(0.01)
         process.terminate()
         assert process.stderr.read() == "error: interrupted\n"
-    assert (process.returncode, names()) == (130, [])
+    assert names() == []
+    # 130, as every shell calls the second too: Python ends itself by the signal where code from a text was interrupted.
+    assert process.returncode in (130, -signal.SIGINT)
 
 
 @pytest.mark.parametrize("name", ["bad_empty.mp4", "bad_text.mp4", "none.mp4"])

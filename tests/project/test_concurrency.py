@@ -177,8 +177,8 @@ def test_an_interrupted_prediction_leaves_whole_files_only(tmp_path):
     assert [path for path in out.iterdir() if path.suffix not in (".json", ".png")] == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_an_evaluation_that_was_broken_off_goes_on(number, code, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_evaluation_that_was_broken_off_goes_on(number, tmp_path):
     make_300w(tmp_path / "data")
     options = ["--dataset", "300w", "--data-root", tmp_path / "data", "--model", "compact_300w", "--allow-partial"]
     options += ["--device", "cpu", "--quiet", "--batch-size", "1", "--workers", "1", "--subset", "full"]
@@ -187,7 +187,7 @@ def test_an_evaluation_that_was_broken_off_goes_on(number, code, tmp_path):
     wait_for(lambda: lines(tmp_path / "kept") >= 2, process)
     process.send_signal(number)
     process.communicate(timeout=240)
-    assert process.returncode in (code, 0)  # it may have been done already
+    assert process.returncode in (130, -signal.SIGINT, 0)  # 130 to a shell; it may have been done already
     kept = lines(tmp_path / "kept")
     assert process.returncode == 0 or not (tmp_path / "broken.json").exists()
     for report, extra in (("resumed.json", ["--resume", tmp_path / "kept"]), ("fresh.json", [])):
