@@ -25,7 +25,7 @@ from facelandmarks.model import STANDARD, Model
 from facelandmarks.results import Landmarks, image_record
 from facelandmarks.schemes import Scheme, get_scheme
 from facelandmarks.stream import usable_cpus
-from facelandmarks.zoo.own import spec_to_dict
+from facelandmarks.zoo.own import deciding
 
 SCHEMA = "facelandmarks-journal/3"
 ERRORS = 3  # that `Counts` keeps: enough to see what is wrong with all of them
@@ -257,16 +257,14 @@ def _settings(model: Model, images: Sequence[str], find: Find) -> dict[str, Any]
     digest = hashlib.sha256()
     for image in images:
         digest.update(os.fsencode(image) + b"\0")
-    engine, record, detector = asdict(model.engine_info()), spec_to_dict(model.spec), find.detector
-    for name in ("title", "story", "weights"):  # the engine has the digest of the weights
-        del record[name]
+    engine, detector = asdict(model.engine_info()), find.detector  # the engine has the digest of the weights
     del engine["threads"]
     return {
         "schema": SCHEMA,
         "package": __version__,  # "version" is that of the engine
         **engine,
         **vars(find),
-        **record,  # its "box_convention" is of the boxes that are found, that of `find` of given ones
+        **deciding(model.spec),  # its "box_convention" is of the boxes that are found, that of `find` of given ones
         "detector": (model.detector(detector) if isinstance(detector, str) else detector).name,
         "images": len(images),
         "inputs": digest.hexdigest(),

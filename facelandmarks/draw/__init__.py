@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from facelandmarks._opencv import cv2
+from facelandmarks._rules import is_number
 from facelandmarks.errors import DeviceError, InvalidOptionError, MissingDependencyError
 from facelandmarks.schemes import Scheme
 
@@ -45,9 +46,8 @@ class Style:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "color", parse_color(self.color))
-        size: Any = self.size
-        if not (size is None or (isinstance(size, int | float | np.number) and 0 < size <= LARGEST_SIDE)):
-            raise InvalidOptionError(f"size is a radius in pixels, above 0; got {size!r}")
+        if self.size is not None and not (is_number(self.size) and 0 < self.size <= LARGEST_SIDE):
+            raise InvalidOptionError(f"size is a radius in pixels, above 0; got {self.size!r}")
 
 
 def parse_color(color: Any) -> Color:

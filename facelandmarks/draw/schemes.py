@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks._rules import is_whole
 from facelandmarks.boxes import shared_area
 from facelandmarks.draw import FRACTION_BITS, Color, fixed_point
 from facelandmarks.errors import InvalidOptionError, lookup
@@ -36,7 +37,7 @@ def draw_scheme(scheme: Scheme, size: int | None = None) -> NDArray[np.uint8]:
     for meshes; from 700 the numbers of all other schemes can be read.
     """
     side: Any = usual_size(scheme) if size is None else size
-    if not (isinstance(side, int | np.integer) and SMALLEST <= side <= LARGEST):
+    if not (is_whole(side, SMALLEST) and side <= LARGEST):
         raise InvalidOptionError(f"size must be {SMALLEST} to {LARGEST} pixels, a whole number; got {size!r}")
     side = int(side)
     canvas = draw_figure(scheme, side)

@@ -19,7 +19,7 @@ from facelandmarks.evaluation.protocols import Row
 from facelandmarks.evaluation.report import Report
 from facelandmarks.evaluation.rows import plain_protocol, plan_rows
 from facelandmarks.schemes import get_scheme
-from facelandmarks.zoo.own import spec_to_dict
+from facelandmarks.zoo.own import deciding
 from facelandmarks.zoo.spec import ModelSpec
 
 _LOADING = ("device", "engine", "dtype", "threads", "cache_dir", "weights", "scheme")  # go to `load_model` as they are
@@ -216,10 +216,9 @@ def _measure_model(row: Row, name: str, settings: Settings) -> Card:
 
 def _open_store(row: Row, boxes: Boxes, spec: ModelSpec, run: Card, settings: Settings) -> PredictionStore:
     """Open the predictions that a model has made for a row before, if they are kept."""
-    record = {f"model.{field}": value for field, value in spec_to_dict(spec).items() if field not in ("title", "story")}
     settings_of_points = {
         "version": __version__,
-        **record,
+        **{f"model.{field}": value for field, value in deciding(spec).items()},
         "weights": run["weights"]["sha256"],
         **{name: run["engine"][name] for name in ("engine", "dtype")},
         "protocol": row.protocol.name,

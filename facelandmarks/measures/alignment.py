@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facelandmarks._opencv import cv2
+from facelandmarks._rules import is_whole
 from facelandmarks.errors import InvalidOptionError, lookup
 from facelandmarks.geometry.warp import warp_crops
 from facelandmarks.images import ColorOrder, load_image
@@ -83,7 +84,7 @@ def align(
     array, known = check_points(points, scheme)
     recipe = lookup(ALIGNMENTS, kind, "alignment")
     side: Any = recipe.size if size is None else size
-    if not (isinstance(side, int | np.integer) and 1 <= side <= LARGEST_SIZE):
+    if not (is_whole(side, 1) and side <= LARGEST_SIZE):
         raise InvalidOptionError(f"size must be from 1 to {LARGEST_SIZE} pixels, a whole number; got {size!r}")
     side = int(side)
     rgb = load_image(image, color=color)

@@ -180,12 +180,12 @@ def is_good_copy(copy: Place) -> bool:
     return sha256_of(copy.file) == pin.sha256
 
 
-def keep_copy(copy: Place, write: Callable[[Path], object], errors: tuple[type[Exception], ...] = (OSError,)) -> None:
-    """Keep a file made from a verified one, and its pin; nothing if `write(path)` raises one of `errors`."""
+def keep_copy(copy: Place, write: Callable[[Path], object]) -> None:
+    """Keep a file made from a verified one, and its pin; nothing if `write(path)` or the disk raises `OSError`."""
     try:
         with whole_file(copy.file) as partial:
             write(partial)
             stat = partial.stat()
             write_pin(copy, Pin(sha256_of(partial), stat.st_size, stat.st_mtime_ns, "converted"))
-    except errors as error:
+    except OSError as error:
         _LOG.info("cannot write %s: %s", copy.file, error)

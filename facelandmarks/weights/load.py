@@ -260,10 +260,8 @@ def read_verified(record: FileRecord, path: Path, sha256: str) -> "State":
     copy = Place(path.parent, record.name).converted(sha256, CONVERSION)
     if is_good_copy(copy):
         return read_checkpoint(copy.file, "safetensors")
-    from safetensors import SafetensorError
-
     state = read_checkpoint(path, record.dialect)
-    keep_copy(copy, partial(write_tensors, state), (OSError, SafetensorError))
+    keep_copy(copy, partial(write_tensors, state))
     return state
 
 

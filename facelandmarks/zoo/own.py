@@ -214,6 +214,11 @@ def scheme_to_dict(scheme: Scheme) -> dict[str, Any]:
     return {**rules.thawed(fields), "contours": [rules.thawed(vars(each)) for each in scheme.contours]}
 
 
+def deciding(spec: ModelSpec) -> dict[str, Any]:
+    """Return what of a record decides the points, for a run to be continued: all but texts, and weights by name."""
+    return {name: value for name, value in spec_to_dict(spec).items() if name not in ("title", "story", "weights")}
+
+
 def find_scheme(given: str | os.PathLike[str] | Scheme) -> Scheme:
     """Return a scheme: itself, the one of a name here, or that of a JSON file, `*.json`."""
     if isinstance(given, Scheme):
